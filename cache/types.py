@@ -1,0 +1,50 @@
+"""An answer given before, and the protocol behind which its stores swap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from retrieval.types import Query
+
+
+class CacheDown(Exception):
+    """The store does not answer. For a caller this is a miss, never an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What must be equal for an answer to be given again.
+
+    `exact` digests the whole request; `similar` digests all of it but the last question, which
+    alone may be merely similar.
+    """
+
+    exact: str
+    similar: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A kept answer: opaque bytes, with what it was grounded on."""
+
+    value: bytes
+    question: str
+    sources: tuple[str, ...]  # "document@version" of every source
+    made_at: float  # seconds since the epoch
+
+
+class AnswerCache(Protocol):
+    """Keeps answers by scope. Every method may raise CacheDown."""
+
+    async def exact(self, scope: Scope) -> Entry | None: ...
+
+    async def near(self, scope: Scope, query: Query) -> Entry | None:
+        """An entry of the same `similar` scope whose question is close enough."""
+        ...
+
+    async def fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
+        """Keep an entry; with a query it can be found by similarity too."""
+        ...
+
+    async def aclose(self) -> None: ...

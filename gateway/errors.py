@@ -1,0 +1,175 @@
+"""Every way to fail, and how it looks to the client.
+
+GatewayError
+├── InvalidRequest            400  invalid_request_error
+│   ├── PromptTooLong         400  context_length_exceeded
+│   └── Refused               400  content_policy_violation
+├── Unauthorized              401  invalid_api_key
+├── Forbidden                 403  insufficient_permissions
+├── NotFound                  404  not_found
+│   ├── UnknownModel          404  model_not_found
+│   └── UnknownCollection     404  collection_not_found
+├── TooLarge                  413  request_too_large
+├── RateLimited               429  rate_limit_exceeded
+│   └── BudgetSpent           429  insufficient_quota
+├── ProviderError             502  provider_error (504 provider_timeout: ProviderTimeout)
+├── SourcesUnavailable        503  retrieval_unavailable
+└── NoModelAvailable          503  no_model_available
+
+The shape is OpenAI's: `{"error": {"message", "type", "param", "code"}}`. The same body is the
+event that ends a broken stream.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class GatewayError(Exception):
+    """Base of all. Status, type and code are facts of the class; raising says what happened."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "api_error"
+    code: ClassVar[str | None] = None
+
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after  # seconds
+
+    def body(self) -> dict[str, Any]:
+        """What the client reads, as JSON or as an event inside a stream."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+            }
+        }
+
+
+class InvalidRequest(GatewayError):
+    """The request is malformed; `param` is the path of the field."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class PromptTooLong(InvalidRequest):
+    """The input does not fit the model's window."""
+
+    code = "context_length_exceeded"
+
+
+class Refused(InvalidRequest):
+    """A guardrail blocked the request."""
+
+    code = "content_policy_violation"
+
+
+class Unauthorized(GatewayError):
+    """No key, or one that is unknown or revoked."""
+
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+
+
+class Forbidden(GatewayError):
+    """The key is good, but not for this."""
+
+    status = 403
+    type = "invalid_request_error"
+    code = "insufficient_permissions"
+
+
+class NotFound(GatewayError):
+    """There is no such path or object."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
+
+
+class UnknownModel(NotFound):
+    """No alias and no provider has this model."""
+
+    code = "model_not_found"
+
+
+class UnknownCollection(NotFound):
+    """No such collection has been ingested."""
+
+    code = "collection_not_found"
+
+
+class TooLarge(GatewayError):
+    """The body is over the limit."""
+
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+
+
+class RateLimited(GatewayError):
+    """The key's rate is used up; `retry_after` says for how long."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class BudgetSpent(RateLimited):
+    """The key's budget is used up."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+
+
+class ProviderError(GatewayError):
+    """A provider failed. Dispatch sees it first; a client only when nothing else is left.
+
+    `retryable`: the same call may succeed later or elsewhere. `upstream_status`: what the
+    provider answered, if it answered.
+    """
+
+    status = 502
+    code = "provider_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool = True,
+        upstream_status: int | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, param=param, retry_after=retry_after)
+        self.retryable = retryable
+        self.upstream_status = upstream_status
+
+
+class ProviderTimeout(ProviderError):
+    """A provider did not answer in time."""
+
+    status = 504
+    code = "provider_timeout"
+
+
+class SourcesUnavailable(GatewayError):
+    """The index or the encoder does not answer, and the request wants grounding."""
+
+    status = 503
+    code = "retrieval_unavailable"
+
+
+class NoModelAvailable(GatewayError):
+    """Every model of the plan failed or is shut off."""
+
+    status = 503
+    code = "no_model_available"

@@ -1,0 +1,105 @@
+"""The values of one request: who asks, what is asked, and the events that an answer is made of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from context.types import Message, Source
+
+Grounding: TypeAlias = Literal["strict", "open", "off"]
+CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and what they may."""
+
+    key: str  # the key's public id, "local" where no keys exist
+    name: str
+    team: str = "default"
+    admin: bool = False
+    collection: str | None = None  # default collection
+    collections: tuple[str, ...] = ()  # allowed ones; empty is all
+    models: tuple[str, ...] = ()  # allowed ones; empty is all
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    budget_usd: float | None = None  # a calendar month's, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A validated request. `params` are the body's other fields, passed on as they are."""
+
+    model: str
+    messages: tuple[Message, ...]
+    question: str  # the last user message's text
+    params: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = False
+    include_usage: bool = False
+    n: int = 1
+    collection: str | None = None
+    top_k: int | None = None
+    grounding: Grounding | None = None
+    where: Mapping[str, Any] | None = None
+    use_cache: bool = True
+    deadline: float | None = None  # seconds from arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them, or as we did where it did not say."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0  # of the prompt, read from the provider's cache
+    reasoning: int = 0  # of the completion
+    estimated: bool = False
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of one choice. `fields` are the wire's other fields of the choice's delta (role,
+    tool_calls, reasoning_content …) and `extra` those of the choice itself (logprobs)."""
+
+    text: str = ""
+    choice: int = 0
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    finish: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of an answer, and all that is known about it. Each stage fills in its own part."""
+
+    usage: Usage = Usage()
+    model: str = ""  # provider/model that wrote it
+    route: str = ""  # the rule that chose the model
+    cache: CacheState = "off"
+    grounded: bool | None = None  # None: grounding is off
+    faithfulness: float | None = None  # share of the claims that their sources support
+    sources: tuple[Source, ...] = ()
+    cited: tuple[int, ...] = ()  # numbers of the sources that the answer cites
+    tokens: Mapping[str, int] = field(default_factory=dict)  # per part of the context
+    cost_usd: float = 0.0
+    fields: Mapping[str, Any] = field(default_factory=dict)  # the wire's top level: fingerprint …
+
+
+Event: TypeAlias = Delta | Done
+Events: TypeAlias = AsyncGenerator[Event, None]
+"""Delta…, Done. Whoever wraps a stream closes what it wraps, on every way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stream that has begun, with what is known before its end."""
+
+    events: Events
+    model: str
+    cache: CacheState

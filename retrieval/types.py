@@ -1,0 +1,215 @@
+"""The values that retrieval speaks of, and the four protocols behind which its parts swap.
+
+Retrieval finds passages. It knows nothing of HTTP, prompts or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector: TypeAlias = NDArray[np.float32]
+"""Shape (size,), L2-normalised."""
+
+Vectors: TypeAlias = NDArray[np.float32]
+"""Shape (n, size), rows L2-normalised."""
+
+Scalar: TypeAlias = str | int | float | bool
+Metadata: TypeAlias = Mapping[str, Scalar | Sequence[str]]
+
+Where: TypeAlias = Mapping[str, "Scalar | Sequence[Scalar] | Mapping[str, float]"]
+"""A filter over metadata, all of whose conditions hold: a scalar is equality, a list is any of,
+`{"gte": 2024, "lt": 2026}` is a range. `document` names the source. Applied inside the index."""
+
+
+class RetrievalError(Exception):
+    """The index, the encoder or the reranker cannot answer; the message says which and why."""
+
+
+class BadFilter(RetrievalError):
+    """A filter is malformed; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked, with its one embedding."""
+
+    text: str
+    vector: Vector
+
+
+BlockKind: TypeAlias = Literal["heading", "paragraph", "list", "table", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a document that has a form: `document.text[start:end]`."""
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int = 0  # of a heading: 1 is the title's
+    page: int | None = None  # counted from 1, where the format has pages
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file: its whole text, and the blocks that structure it, in reading order."""
+
+    source: str  # what it is known by in its collection: a relative path or a URL
+    version: str  # sha256 of the file's bytes, hexadecimal
+    title: str
+    text: str
+    blocks: tuple[Block, ...]
+    meta: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a document, small enough to embed whole: `document.text[start:end]`."""
+
+    id: str  # a UUID, derived from source, version and ordinal
+    document: str  # the document's source
+    version: str  # the document's version
+    ordinal: int  # position among the document's passages
+    title: str
+    headings: tuple[str, ...]  # path below the title
+    text: str
+    start: int
+    end: int
+    page: int | None = None
+    meta: Metadata = field(default_factory=dict)
+
+    @property
+    def section(self) -> tuple[str, tuple[str, ...]]:
+        """What the per-section cap counts: the document and the heading path."""
+        return self.document, self.headings
+
+    @property
+    def embedded(self) -> str:
+        """What is encoded and indexed: title and heading path in front of the text."""
+        path = " › ".join((self.title, *self.headings)) if self.title else " › ".join(self.headings)
+        return f"{path}\n{self.text}" if path else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term weights: parallel tuples of hashed term and weight."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found, with the score that orders it and the scores that made it."""
+
+    passage: Passage
+    score: float
+    dense: float | None = None  # cosine, where the dense half saw it
+    sparse: float | None = None  # BM25, where the sparse half saw it
+    rerank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Both halves of one search over the same generation of the index, best first."""
+
+    dense: Sequence[Hit]
+    sparse: Sequence[Hit]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A document ready to be indexed: its passages with the vectors of both halves."""
+
+    source: str
+    version: str
+    passages: Sequence[Passage]
+    vectors: Vectors
+    sparse: Sequence[SparseVector]
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors. Batches across concurrent callers and never blocks the loop."""
+
+    name: str
+    """Identifies the model; an index written by one encoder is not read with another."""
+    size: int
+    window: int
+    """Longest input in tokens, special tokens included."""
+
+    async def query(self, text: str) -> Query:
+        """Embed a question; one that is longer than the window is cut at its end."""
+        ...
+
+    async def passages(self, texts: Sequence[str]) -> Vectors:
+        """Embed many texts. Raises RetrievalError for one that does not fit the window."""
+        ...
+
+    def count(self, text: str) -> int:
+        """Tokens of a text as this encoder counts them, special tokens included."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Index(Protocol):
+    """One collection's passages. A write becomes visible at once and whole, or not at all."""
+
+    @property
+    def generation(self) -> int:
+        """Rises with every visible change; part of every cache key."""
+        ...
+
+    async def search(
+        self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
+    ) -> Legs: ...
+
+    async def documents(self) -> dict[str, str]:
+        """Source → version of all that is live."""
+        ...
+
+    async def passages(self, source: str) -> list[Passage]:
+        """A document's live passages in order."""
+        ...
+
+    async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
+        """Replace these documents and remove those sources, as one change.
+
+        Interrupted at any moment, the index answers as before or as after."""
+        ...
+
+    async def average_length(self) -> float | None:
+        """BM25's average passage length in terms, fixed by the first write; None before it."""
+        ...
+
+    async def fix_average_length(self, terms: float) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Indexes(Protocol):
+    """All collections of one backend."""
+
+    async def names(self) -> list[str]: ...
+
+    async def open(self, collection: str, create: bool = False) -> Index | None:
+        """The collection's index (opened once, then shared); None where there is none."""
+        ...
+
+    async def drop(self, collection: str) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Reranker(Protocol):
+    """Scores passages against the question as text, both read together."""
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]: ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,23 @@
+"""What every test may lean on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The gateway runs on asyncio alone."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets; a test that needs it is skipped where it is missing."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the public data sets are not beside the checkout (../shared/data)")
+    return SHARED_DATA
