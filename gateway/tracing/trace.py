@@ -1,0 +1,71 @@
+"""One request's trace: a span a stage, in the order in which they began.
+
+A trace knows no sink and does no I/O; what it holds is written after the response. Content that
+a caller or a document wrote goes in only after redaction.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Span:
+    """A stage: offsets from the trace's start in nanoseconds, and what was seen."""
+
+    name: str
+    start: int
+    end: int = 0
+    error: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def set(self, **attributes: Any) -> None:
+        self.attributes.update(attributes)
+
+
+class Trace:
+    """Collects the spans of one request."""
+
+    __slots__ = ("_origin", "attributes", "id", "spans", "started_at")
+
+    def __init__(self, trace_id: str | None = None) -> None:
+        self.id = trace_id or os.urandom(16).hex()  # W3C trace id: 32 hexadecimal digits
+        self.started_at = time.time()  # seconds since the epoch
+        self._origin = time.perf_counter_ns()
+        self.spans: list[Span] = []
+        self.attributes: dict[str, Any] = {}
+
+    @property
+    def elapsed(self) -> int:
+        """Nanoseconds since the trace began."""
+        return time.perf_counter_ns() - self._origin
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[Span]:
+        """A stage that runs inside a `with`; an exception ends it and is recorded by name."""
+        span = self.begin(name)
+        try:
+            yield span
+        except BaseException as error:
+            span.error = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            span.end = self.elapsed
+
+    def begin(self, name: str) -> Span:
+        """A stage whose end is set by whoever holds it (a stream outlives the call)."""
+        span = Span(name, self.elapsed)
+        self.spans.append(span)
+        return span
+
+    async def step(self, name: str, work: Awaitable[T]) -> T:
+        """A stage that is one awaitable."""
+        with self.span(name):
+            return await work
