@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from context.types import Message, Source
+from context.types import Message
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
 CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic"]
@@ -63,6 +63,25 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A passage that the model was given, as the client is told of it."""
+
+    n: int  # cited as `[n]`
+    collection: str
+    document: str
+    version: str  # sha256 of the document that was read
+    title: str
+    section: str  # heading path
+    page: int | None
+    start: int  # character span in the document's text
+    end: int
+    score: float
+    url: str
+    text: str
+    cited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of one choice. `fields` are the wire's other fields of the choice's delta (role,
     tool_calls, reasoning_content …) and `extra` those of the choice itself (logprobs)."""
@@ -84,11 +103,15 @@ class Done:
     cache: CacheState = "off"
     grounded: bool | None = None  # None: grounding is off
     faithfulness: float | None = None  # share of the claims that their sources support
-    sources: tuple[Source, ...] = ()
-    cited: tuple[int, ...] = ()  # numbers of the sources that the answer cites
+    sources: tuple[Reference, ...] = ()
     tokens: Mapping[str, int] = field(default_factory=dict)  # per part of the context
     cost_usd: float = 0.0
     fields: Mapping[str, Any] = field(default_factory=dict)  # the wire's top level: fingerprint …
+
+    @property
+    def grounded_on(self) -> tuple[str, ...]:
+        """The document versions that the model read, as the cache knows them."""
+        return tuple(dict.fromkeys(f"{each.document}@{each.version}" for each in self.sources))
 
 
 Event: TypeAlias = Delta | Done
