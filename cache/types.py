@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +33,7 @@ class Entry:
     question: str
     sources: tuple[str, ...]  # "document@version" of every source
     made_at: float  # seconds since the epoch
+    answer: str = ""  # identifies what is said: equal for two entries that say the same
 
 
 class AnswerCache(Protocol):
@@ -45,6 +47,10 @@ class AnswerCache(Protocol):
 
     async def fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
         """Keep an entry; with a query it can be found by similarity too."""
+        ...
+
+    async def retire(self, sources: Sequence[str]) -> int:
+        """Forget every answer that stands on one of these "document@version"; says how many."""
         ...
 
     async def aclose(self) -> None: ...

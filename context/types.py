@@ -12,6 +12,10 @@ Message: TypeAlias = Mapping[str, Any]
 """A chat message exactly as the client sent it: OpenAI's shape, unknown fields kept."""
 
 
+NOT_IN_DOCUMENTS = "The documents do not answer this question."
+"""What a grounded answer says, word for word, when nothing in the documents answers."""
+
+
 class PromptTooLong(Exception):
     """The input alone does not fit the model's window; carries both counts, in tokens."""
 

@@ -1,0 +1,65 @@
+"""Cache's section of the configuration: what is kept, where, and for how long."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from retrieval.config import Section
+
+
+class MemoryStore(Section):
+    """In this process; lost when it ends, and not shared between processes."""
+
+    kind: Literal["memory"] = "memory"
+    max_entries: int = Field(default=10_000, ge=1, description="Most answers kept.")
+    max_bytes: int = Field(default=256 * 2**20, ge=1024, description="Most bytes kept.")
+
+
+class RedisStore(Section):
+    """A Redis server, shared by all processes; its own maxmemory policy bounds it."""
+
+    kind: Literal["redis"]
+    url: SecretStr = Field(description='For example redis://redis:6379/0, or "env:REDIS_URL".')
+    prefix: str = Field(default="moorline:cache:", description="Put before every key.")
+    timeout: float = Field(default=0.25, gt=0, description="Longest wait for Redis, in seconds.")
+    cool_down: float = Field(
+        default=5.0, ge=0, description="Seconds without a try after Redis did not answer."
+    )
+    connections: int = Field(default=64, ge=1, description="Most connections at once.")
+
+
+StoreConfig = Annotated[MemoryStore | RedisStore, Field(discriminator="kind")]
+
+
+class SemanticConfig(Section):
+    """Answers to a question that is merely similar. Off: even a good threshold is wrong at times."""
+
+    enabled: bool = Field(default=False, description="Whether a similar question may be a hit.")
+    threshold: float = Field(
+        default=0.92, ge=0, le=1, description="Least cosine to the earlier question."
+    )
+    margin: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Least lead over the nearest question with a different answer.",
+    )
+    max_questions: int = Field(
+        default=2_000, ge=1, description="Most questions compared; the oldest make room."
+    )
+
+
+class CacheConfig(Section):
+    """Answers given before."""
+
+    enabled: bool = Field(default=True, description="Whether answers are kept at all.")
+    ttl_seconds: float = Field(default=3600, gt=0, description="How long an answer is kept.")
+    max_temperature: float = Field(
+        default=0.3,
+        ge=0,
+        description="A request that sets a higher temperature wants variety and is not cached.",
+    )
+    store: StoreConfig = Field(default=MemoryStore(), description="Where answers are kept.")
+    semantic: SemanticConfig = Field(default=SemanticConfig(), description="Similar questions.")

@@ -1,0 +1,39 @@
+"""Context's section of the configuration: how a model's window is shared out."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from retrieval.config import Section
+
+
+class ContextConfig(Section):
+    """Shares of the model's window. What one part leaves unused, another may take.
+
+    Instructions and the last turn are never cut; they live on what the shares leave over, and
+    beyond that on the shares of history and sources.
+    """
+
+    history: float = Field(
+        default=0.25, ge=0, le=1, description="Share kept for earlier turns, latest first."
+    )
+    sources: float = Field(
+        default=0.45, ge=0, le=1, description="Share kept for passages, best first."
+    )
+    answer: float = Field(
+        default=0.15, gt=0, le=1, description="Share kept for the answer where no length is known."
+    )
+    margin: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Share left empty, since models count tokens differently.",
+    )
+
+    @model_validator(mode="after")
+    def _within_the_window(self) -> Self:
+        if self.history + self.sources + self.answer + self.margin > 1:
+            raise ValueError("history, sources, answer and margin are more than the whole window")
+        return self
