@@ -1,0 +1,88 @@
+"""What the router looks at: cheap facts of the request, no model and no I/O.
+
+The word lists are a starting point that can be read and argued with; a learned router may stand
+beside them, not inside them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from routing.config import Complexity, Task
+
+_TASKS: tuple[tuple[Task, re.Pattern[str]], ...] = (
+    (
+        "code",
+        re.compile(
+            r"```|\b(?:function|stack ?trace|traceback|compile|refactor|unit test|regex|sql|python"
+            r"|javascript|typescript|rust|java|bash|def \w+\(|class \w+[:({])\b|\b(?:implement|debug)"
+            r"\b.{0,40}\b(?:code|method|class|script|api)\b",
+            re.I,
+        ),
+    ),
+    (
+        "mathematics",
+        re.compile(
+            r"\b(?:prove|integral|derivative|equation|theorem|probability of|solve for|matrix"
+            r"|polynomial|modulo)\b|\d\s*[\^*/+]\s*\d+\s*[\^*/+=-]",
+            re.I,
+        ),
+    ),
+    ("summary", re.compile(r"\b(?:summari[sz]e|summary|tl;?dr|key points|in brief)\b", re.I)),
+    (
+        "extraction",
+        re.compile(r"\b(?:extract|list (?:all|every|the)|as json|into a table|fill in)\b", re.I),
+    ),
+    (
+        "creative",
+        re.compile(r"\b(?:poem|story|slogan|lyrics|haiku|limerick|brainstorm|tagline)\b", re.I),
+    ),
+)
+_GREETING = re.compile(
+    r"^\W*(?:hi|hello|hey|thanks|thank you|good (?:morning|evening)|bye)\b", re.I
+)
+_HARD = re.compile(
+    r"\b(?:why|compare|contrast|trade-?offs?|analy[sz]e|evaluate|design|architect|strategy|prove"
+    r"|step by step|explain how|pros and cons|root cause|implications?|plan for)\b",
+    re.I,
+)
+_PARTS = re.compile(
+    r"\?|\b(?:and then|as well as|first|second|third|finally|also)\b|\n\s*[-*\d]", re.I
+)
+
+LONG_QUESTION_WORDS = 60
+MANY_PARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a rule may ask about."""
+
+    task: Task
+    complexity: Complexity
+    grounded: bool
+    tokens: int  # of the whole input, estimated
+
+
+def features(question: str, *, grounded: bool, tokens: int) -> Features:
+    """Look at the last question and at the size of all."""
+    return Features(_task(question), _complexity(question), grounded, tokens)
+
+
+def _task(question: str) -> Task:
+    head = question[:4000]
+    for task, pattern in _TASKS:
+        if pattern.search(head):
+            return task
+    return "conversation" if _GREETING.match(head) and len(head) < 80 else "question"
+
+
+def _complexity(question: str) -> Complexity:
+    head = question[:4000]
+    hard = (
+        len(head.split()) > LONG_QUESTION_WORDS
+        or len(_PARTS.findall(head)) > MANY_PARTS
+        or _HARD.search(head) is not None
+    )
+    return "complex" if hard else "simple"
