@@ -1,0 +1,146 @@
+"""The providers' section of the configuration: who completes chats, and with which models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from gateway.providers.wire.client import BadEndpoint, Endpoint
+from retrieval.config import Section
+
+
+class ModelConfig(Section):
+    """A model as its provider calls it. Prices that are not given come from the price list."""
+
+    name: str = Field(min_length=1, description="The name that is sent to the provider.")
+    window: int = Field(default=32_768, ge=512, description="Tokens that prompt and answer share.")
+    max_output: int = Field(
+        default=4096, ge=1, description="Tokens of the window kept free for the answer."
+    )
+    input_usd_per_million: float | None = Field(
+        default=None, ge=0, description="Price of a million prompt tokens."
+    )
+    cached_input_usd_per_million: float | None = Field(
+        default=None, ge=0, description="Price where the provider read them from its cache."
+    )
+    output_usd_per_million: float | None = Field(
+        default=None, ge=0, description="Price of a million completion tokens."
+    )
+
+
+class _Remote(Section):
+    """What every provider over a network has."""
+
+    models: tuple[ModelConfig, ...] = Field(min_length=1, description="What it serves.")
+    first_byte_timeout: float = Field(
+        default=60, gt=0, description="Seconds until a stream begins; plain calls have only total."
+    )
+    idle_timeout: float = Field(
+        default=60, gt=0, description="Longest silence inside an answer, in seconds."
+    )
+    total_timeout: float = Field(
+        default=600, gt=0, description="Longest duration of an answer, in seconds."
+    )
+
+
+class _Http(_Remote):
+    """What every provider that speaks OpenAI's API has."""
+
+    base_url: str = Field(description="Base URL that ends in /v1 or its like.")
+    api_key: SecretStr | None = Field(
+        default=None, description='Sent as a bearer token; a secret, as "env:NAME".'
+    )
+    headers: dict[str, SecretStr] = Field(
+        default={}, description='Further headers of every call; values may be "env:NAME".'
+    )
+    connect_timeout: float = Field(
+        default=5, gt=0, description="Seconds to connect, or to wait for a free connection."
+    )
+    stream_usage: bool = Field(
+        default=True,
+        description="Ask for token counts in streams; switch off if it refuses `stream_options`.",
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _can_be_called(cls, url: str) -> str:
+        try:
+            Endpoint.of("POST", url)
+        except BadEndpoint as error:
+            raise ValueError(str(error)) from None
+        return url.rstrip("/")
+
+
+class OpenAICompatibleProvider(_Http):
+    """Any server that speaks OpenAI's chat completions, over our own client."""
+
+    kind: Literal["openai-compatible"]
+
+
+class VllmProvider(_Http):
+    """A vLLM server by URL. Its LoRA adapters are models: list them by name."""
+
+    kind: Literal["vllm"]
+
+
+class LiteLlmProvider(_Remote):
+    """Every other cloud, through litellm. A model's name is litellm's: `anthropic/claude-…`."""
+
+    kind: Literal["litellm"]
+    api_key: SecretStr | None = Field(default=None, description='A secret, as "env:NAME".')
+    api_base: str | None = Field(default=None, description="Where it is not the cloud's own.")
+    options: dict[str, SecretStr] = Field(
+        default={},
+        description='Further arguments of litellm, such as aws_region_name; may be "env:NAME".',
+    )
+
+
+class SimulatedProvider(Section):
+    """Deterministic answers from this process, slow or faulty as wished: tests and benchmarks."""
+
+    kind: Literal["simulated"]
+    models: tuple[ModelConfig, ...] = Field(
+        default=(ModelConfig(name="simulated"),), min_length=1, description="What it serves."
+    )
+    answer: Literal["words", "echo"] = Field(
+        default="words", description="Words drawn by the prompt, or the question again."
+    )
+    words: int = Field(default=60, ge=0, description="Length of an answer of words.")
+    cite: bool = Field(default=False, description="End with [1] where the prompt has sources.")
+    chunk_words: int = Field(default=1, ge=1, description="Words in one chunk of a stream.")
+    first_token_ms: float = Field(default=0, ge=0, description="Wait before the first token.")
+    chunk_ms: float = Field(default=0, ge=0, description="Wait before each further chunk.")
+    fault: Literal["none", "error", "cut", "stall"] = Field(
+        default="none",
+        description="Refuse with `fault_status`, break off after `fault_after` chunks, or say "
+        "nothing more after them.",
+    )
+    fault_status: int = Field(default=500, ge=400, le=599, description="Of the fault `error`.")
+    fault_after: int = Field(default=3, ge=0, description="Chunks before a cut or a stall.")
+    fault_share: float = Field(
+        default=1.0, ge=0, le=1, description="Share of calls that fail, evenly spread."
+    )
+
+
+class ExtractiveProvider(Section):
+    """Answers by quoting the sources that the prompt carries; needs no model and no network."""
+
+    kind: Literal["extractive"]
+    models: tuple[ModelConfig, ...] = Field(
+        default=(
+            ModelConfig(name="extractive", input_usd_per_million=0, output_usd_per_million=0),
+        ),
+        min_length=1,
+        description="The name that it answers to.",
+    )
+
+
+ProviderConfig = Annotated[
+    OpenAICompatibleProvider
+    | VllmProvider
+    | LiteLlmProvider
+    | SimulatedProvider
+    | ExtractiveProvider,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,36 @@
+"""How an exchange over the wire fails.
+
+WireError
+├── ConnectFailed  no connection: refused, no such host, a certificate that is not trusted
+├── Broken         the peer went away before the answer was whole
+├── TimedOut       a deadline passed
+└── BadAnswer      what came is not HTTP, or is larger than is allowed
+
+The messages name the host and never a header, so no key is in them.
+"""
+
+from __future__ import annotations
+
+
+class WireError(Exception):
+    """Base of all."""
+
+
+class ConnectFailed(WireError):
+    """There is no connection to the peer."""
+
+
+class Broken(WireError):
+    """The connection ended too early; `untouched` when not a byte of an answer had come."""
+
+    def __init__(self, message: str, *, untouched: bool = False) -> None:
+        super().__init__(message)
+        self.untouched = untouched
+
+
+class TimedOut(WireError):
+    """The peer did not answer in time."""
+
+
+class BadAnswer(WireError):
+    """The peer's answer cannot be used."""
