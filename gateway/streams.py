@@ -83,10 +83,12 @@ async def kept(
 
 
 async def metered(
-    events: Events,
-    settle: Callable[[Collected, BaseException | None], Awaitable[Done | None]],
+    events: Events, settle: Callable[[Collected, BaseException | None], Awaitable[Done]]
 ) -> AsyncGenerator[Event, None]:
-    """Settle exactly once, however the stream ends: told whole, cut, or left by the client."""
+    """Settle exactly once, however the stream ends: told whole, cut, or left by the client.
+
+    `settle` is told what was delivered and why it ended early, if it did; it returns the end.
+    """
     whole = Collected()
     failure: BaseException | None = GeneratorExit()
     try:
@@ -104,7 +106,7 @@ async def metered(
         done = await settle(whole, failure)
     if failure:
         raise failure
-    yield done or whole.done or Done()
+    yield done
 
 
 def _merge(into: dict[str, Any], new: Any) -> None:
@@ -134,14 +136,9 @@ def _merged_lists(old: list[Any], new: list[Any]) -> list[Any]:
     merged = list(old)
     for item in new:
         index = item.get("index") if isinstance(item, dict) else None
-        like = next(
-            (
-                i
-                for i, each in enumerate(merged)
-                if index is not None and each.get("index") == index
-            ),
-            None,
-        )
+        places = [i for i, each in enumerate(merged) if isinstance(each, dict)]
+        same = (i for i in places if index is not None and merged[i].get("index") == index)
+        like = next(same, None)
         if like is None:
             merged.append(dict(item) if isinstance(item, dict) else item)
         else:

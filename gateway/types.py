@@ -121,8 +121,7 @@ Events: TypeAlias = AsyncGenerator[Event, None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A stream that has begun, with what is known before its end."""
+    """A stream that has begun, with what is known of its end already: model, route, sources …"""
 
     events: Events
-    model: str
-    cache: CacheState
+    known: Done

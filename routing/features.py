@@ -16,8 +16,8 @@ _TASKS: tuple[tuple[Task, re.Pattern[str]], ...] = (
         "code",
         re.compile(
             r"```|\b(?:function|stack ?trace|traceback|compile|refactor|unit test|regex|sql|python"
-            r"|javascript|typescript|rust|java|bash|def \w+\(|class \w+[:({])\b|\b(?:implement|debug)"
-            r"\b.{0,40}\b(?:code|method|class|script|api)\b",
+            r"|javascript|typescript|rust|java|bash)\b|\bdef \w+\(|\bclass \w+[:({]"
+            r"|\b(?:implement|debug)\b.{0,40}\b(?:code|method|class|script|api)\b",
             re.I,
         ),
     ),

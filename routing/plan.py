@@ -66,9 +66,7 @@ def plan(
         chosen, reason = catalogue.first_of_each_provider(), "default"
     targets = _distinct([*chosen, *_all(catalogue, config.last_resort)])
     if allowed:
-        targets = [
-            t for t in targets if model in allowed or t.name in allowed or t.model in allowed
-        ]
+        targets = [t for t in targets if {model, t.name, t.model} & set(allowed)]
     if not targets:
         raise NoSuchModel(model)
     return Plan(tuple(targets), reason)

@@ -75,9 +75,9 @@ async def settled(source: Source, pull: int | None) -> list[BaseException | None
     """How `metered` settles when `pull` events are read and the stream is then closed."""
     seen: list[BaseException | None] = []
 
-    async def settle(whole: Collected, failure: BaseException | None) -> Done | None:
+    async def settle(whole: Collected, failure: BaseException | None) -> Done:
         seen.append(failure)
-        return None
+        return Done()
 
     events = metered(source(), settle)
     try:
