@@ -1,0 +1,193 @@
+"""What is read from the ledger: the dashboard's figures, lists of requests, one trace, spending.
+
+Everything here blocks for as long as the database takes; call it from a thread.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Literal
+
+from gateway.ledger import rows
+from gateway.ledger.database import Connection, Database, Row
+from gateway.ledger.types import Bucket, Filters, Overview, Page, Recorded, Share, Totals
+
+MOST_BUCKETS = 5000
+MOST_SHARES = 10
+_FAILED = "status >= 400 AND status <> 499"  # a client that left is no failure of ours
+_SHARE_SQL = f"""
+    SELECT {{column}}, COUNT(*), COUNT(*) FILTER (WHERE {_FAILED}),
+           CAST(SUM(prompt_tokens + completion_tokens) AS BIGINT), SUM(cost_usd)
+    FROM requests WHERE at >= ? AND at < ? AND {{column}} <> ''
+    GROUP BY {{column}} ORDER BY 5 DESC, 2 DESC, 1 LIMIT {MOST_SHARES}
+"""
+_TOTALS_SQL = f"""
+    SELECT at / ?, latency_step, COUNT(*), COUNT(*) FILTER (WHERE {_FAILED}),
+           CAST(SUM(prompt_tokens) AS BIGINT), CAST(SUM(completion_tokens) AS BIGINT),
+           CAST(SUM(cached_tokens) AS BIGINT), SUM(cost_usd),
+           COUNT(*) FILTER (WHERE cache IN ('exact', 'semantic')),
+           COUNT(*) FILTER (WHERE cache <> 'off'),
+           CAST(COALESCE(SUM(grounded), 0) AS BIGINT), COUNT(grounded)
+    FROM requests WHERE at >= ? AND at < ? GROUP BY 1, 2
+"""
+
+
+class AmbiguousTrace(Exception):
+    """Several traces begin with the prefix."""
+
+
+class Queries:
+    """Reads; never writes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def overview(self, since: float, bucket: float, until: float | None = None) -> Overview:
+        """Totals of `bucket` seconds each, from `since` to `until` (now, when None)."""
+        until = time.time() if until is None else until
+        width = rows.microseconds(bucket)
+        first, last = (rows.microseconds(moment) // width for moment in (since, until))
+        if not 0 <= last - first < MOST_BUCKETS:
+            raise ValueError(f"{last - first + 1} steps of {bucket} s; at most {MOST_BUCKETS}.")
+        span = (rows.microseconds(since), rows.microseconds(until) + 1)
+        with self._database.connection() as connection:
+            steps = connection.read(_TOTALS_SQL, (width, *span))
+            slots: defaultdict[int, list[Row]] = defaultdict(list)
+            for slot, *step in steps:
+                slots[slot].append(tuple(step))
+            return Overview(
+                since=since,
+                until=until,
+                bucket=bucket,
+                totals=_totals([step[1:] for step in steps]),
+                buckets=tuple(
+                    Bucket(slot * bucket, _totals(slots[slot])) for slot in range(first, last + 1)
+                ),
+                models=_shares(connection, "model", span),
+                keys=_shares(connection, "key", span, _key_names(connection)),
+                teams=_shares(connection, "team", span),
+            )
+
+    def traces(self, limit: int = 50, offset: int = 0, filters: Filters | None = None) -> Page:
+        """Requests, the newest first."""
+        where, values = _where(filters or Filters())
+        with self._database.connection() as connection:
+            found = connection.read(
+                f"SELECT {rows.COLUMNS} FROM requests {where} "
+                "ORDER BY at DESC, trace_id LIMIT ? OFFSET ?",
+                (*values, limit, offset),
+            )
+            total = connection.read(f"SELECT COUNT(*) FROM requests {where}", values)
+        return Page(tuple(map(rows.request, found)), total[0][0])
+
+    def trace(self, prefix: str) -> Recorded | None:
+        """The newest request whose trace id is `prefix` or, alone, begins with it."""
+        select = f"SELECT {rows.COLUMNS} FROM requests WHERE trace_id"
+        with self._database.connection() as connection:
+            found = connection.read(f"{select} = ? ORDER BY at DESC LIMIT 1", (prefix,))
+            if not found:
+                # Hexadecimal digits end before "g".
+                found = connection.read(
+                    f"{select} >= ? AND trace_id < ? ORDER BY at DESC LIMIT 100",
+                    (prefix, prefix + "g"),
+                )
+            if not found:
+                return None
+            at, trace_id = found[0][:2]
+            if any(row[1] != trace_id for row in found):
+                raise AmbiguousTrace(f"Several traces begin with {prefix}; give more digits.")
+            body = connection.read(
+                "SELECT body FROM traces WHERE at = ? AND trace_id = ?", (at, trace_id)
+            )
+        return rows.recorded(found[0], body[0][0] if body else None)
+
+    def spent(self, key: str, since: float, until: float | None = None) -> float:
+        """What a key's requests have cost, in USD."""
+        sql = "SELECT COALESCE(SUM(cost_usd), 0) FROM requests WHERE key = ? AND at >= ?"
+        values: list[Any] = [key, rows.microseconds(since)]
+        if until is not None:
+            sql += " AND at < ?"
+            values.append(rows.microseconds(until))
+        with self._database.connection() as connection:
+            return float(connection.read(sql, values)[0][0])
+
+
+def _totals(steps: Sequence[Row]) -> Totals:
+    """The sum of rows of _TOTALS_SQL, whose figures are in the order of Totals' fields."""
+    if not steps:
+        return Totals()
+    latencies, *columns = zip(*steps, strict=True)
+    counts = sorted(zip(latencies, columns[0], strict=True))
+    percentiles = (_percentile(counts, 0.50), _percentile(counts, 0.95))
+    return Totals(*(sum(column) for column in columns), *percentiles)
+
+
+def _percentile(counts: Sequence[tuple[int, int]], share: float) -> float:
+    """The nearest-rank percentile of latencies counted by step."""
+    steps, requests = zip(*counts, strict=True)
+    below = list(accumulate(requests))
+    return rows.step_latency(steps[bisect_left(below, share * below[-1])])
+
+
+def _shares(
+    connection: Connection,
+    column: Literal["model", "key", "team"],
+    span: tuple[int, int],
+    names: Mapping[str, str] | None = None,
+) -> tuple[Share, ...]:
+    found = connection.read(_SHARE_SQL.replace("{column}", column), span)
+    return tuple(Share(row[0], (names or {}).get(row[0], row[0]), *row[1:]) for row in found)
+
+
+def _key_names(connection: Connection) -> dict[str, str]:
+    return dict(connection.read("SELECT id, name FROM keys"))
+
+
+def _where(filters: Filters) -> tuple[str, tuple[Any, ...]]:
+    """The condition that a filter stands for."""
+    tests: list[str] = []
+    values: list[Any] = []
+
+    def need(test: str, *given: Any) -> None:
+        tests.append(test)
+        values.extend(given)
+
+    if filters.status is not None:
+        need(*_status(filters.status))
+    if filters.model is not None:
+        need("(model = ? OR model_asked = ?)", filters.model, filters.model)
+    if filters.key is not None:
+        need("key = ?", filters.key)
+    if filters.team is not None:
+        need("team = ?", filters.team)
+    if filters.cache is not None:
+        need("cache = ?", filters.cache)
+    if filters.since is not None:
+        need("at >= ?", rows.microseconds(filters.since))
+    if filters.until is not None:
+        need("at < ?", rows.microseconds(filters.until))
+    if filters.text:
+        need("lower(question) LIKE lower(?) ESCAPE '!'", _containing(filters.text))
+    return ("WHERE " + " AND ".join(tests) if tests else "", tuple(values))
+
+
+def _status(status: str) -> tuple[Any, ...]:
+    if status == "ok":
+        return ("status < 400",)
+    if status == "error":
+        return (_FAILED,)
+    if status[:1].isdigit() and status[1:].lower() == "xx":
+        return ("status / 100 = ?", int(status[0]))
+    if status.isdigit():
+        return ("status = ?", int(status))
+    raise ValueError(f'A status is "ok", "error", a class such as "4xx" or a number: {status!r}.')
+
+
+def _containing(text: str) -> str:
+    for special in "!%_":
+        text = text.replace(special, "!" + special)
+    return f"%{text}%"

@@ -1,0 +1,75 @@
+"""The tables, as migrations that only go forward. The SQL is the same for both databases.
+
+That it can be the same takes three choices: times are whole microseconds (integer division is a
+time bucket in both), truth values are 0 and 1, and blobs are BYTEA, which SQLite stores as given.
+"""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE requests (
+            at BIGINT NOT NULL,
+            trace_id TEXT NOT NULL,
+            key TEXT NOT NULL,
+            team TEXT NOT NULL,
+            model_asked TEXT NOT NULL,
+            model TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            route TEXT NOT NULL,
+            collection TEXT NOT NULL,
+            grounding TEXT NOT NULL,
+            cache TEXT NOT NULL,
+            stream BIGINT NOT NULL,
+            status BIGINT NOT NULL,
+            error_code TEXT,
+            prompt_tokens BIGINT NOT NULL,
+            completion_tokens BIGINT NOT NULL,
+            cached_tokens BIGINT NOT NULL,
+            reasoning_tokens BIGINT NOT NULL,
+            cost_usd DOUBLE PRECISION NOT NULL,
+            latency_ms DOUBLE PRECISION NOT NULL,
+            latency_step BIGINT NOT NULL,
+            ttft_ms DOUBLE PRECISION,
+            grounded BIGINT,
+            faithfulness DOUBLE PRECISION,
+            sources BIGINT NOT NULL,
+            question TEXT NOT NULL,
+            PRIMARY KEY (at, trace_id)
+        )
+        """,
+        "CREATE INDEX requests_by_trace ON requests (trace_id)",
+        "CREATE INDEX requests_by_key ON requests (key, at)",
+        # Apart from the rows, so that counting a million requests reads none of their prompts.
+        """
+        CREATE TABLE traces (
+            at BIGINT NOT NULL,
+            trace_id TEXT NOT NULL,
+            body BYTEA NOT NULL,
+            PRIMARY KEY (at, trace_id)
+        )
+        """,
+        """
+        CREATE TABLE keys (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            team TEXT NOT NULL,
+            hash BYTEA NOT NULL UNIQUE,
+            admin BIGINT NOT NULL,
+            collection TEXT,
+            collections TEXT NOT NULL,
+            models TEXT NOT NULL,
+            requests_per_minute BIGINT,
+            tokens_per_minute BIGINT,
+            budget_usd DOUBLE PRECISION,
+            created_at DOUBLE PRECISION NOT NULL,
+            expires_at DOUBLE PRECISION,
+            revoked_at DOUBLE PRECISION
+        )
+        """,
+        # How a process learns, for the price of one row, that another has changed a table.
+        "CREATE TABLE changes (subject TEXT PRIMARY KEY, version BIGINT NOT NULL)",
+        "INSERT INTO changes (subject, version) VALUES ('keys', 0)",
+    ),
+)
