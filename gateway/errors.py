@@ -12,7 +12,9 @@ GatewayError
 ├── TooLarge                  413  request_too_large
 ├── RateLimited               429  rate_limit_exceeded
 │   └── BudgetSpent           429  insufficient_quota
-├── ProviderError             502  provider_error (504 provider_timeout: ProviderTimeout)
+├── ProviderError             502  provider_error
+│   ├── ProviderTimeout       504  provider_timeout
+│   └── WindowExceeded        400  context_length_exceeded
 ├── SourcesUnavailable        503  retrieval_unavailable
 └── NoModelAvailable          503  no_model_available
 
@@ -159,6 +161,14 @@ class ProviderTimeout(ProviderError):
 
     status = 504
     code = "provider_timeout"
+
+
+class WindowExceeded(ProviderError):
+    """The provider says that the prompt does not fit this model's window; a larger one may."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "context_length_exceeded"
 
 
 class SourcesUnavailable(GatewayError):

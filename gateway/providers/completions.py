@@ -1,0 +1,185 @@
+"""OpenAI's chat completions as a provider sends them: JSON in, events out, no I/O.
+
+What an answer says is taken as it is; what it leaves out or gets wrong is a Garbled answer, and an
+error that comes in place of an answer is a Reported one, whatever the status was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from gateway.types import Delta, Done, Event, Usage
+
+END = b"[DONE]"
+
+# The gateway writes these of an answer's top level itself.
+OURS = frozenset({"id", "object", "created", "model", "choices", "usage"})
+# What a delta may carry without having said anything.
+SILENT = frozenset({"role"})
+
+
+class Garbled(Exception):
+    """This is not a completion; the message says what is wrong with it."""
+
+
+class Reported(Exception):
+    """The provider reports an error where an answer should be."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__("an error in place of an answer")
+        self.body = body
+
+
+class Seen:
+    """What a streamed answer has said so far."""
+
+    __slots__ = ("_finished", "_spoken", "ended", "fields", "usage")
+
+    def __init__(self) -> None:
+        self.ended = False  # [DONE] has come
+        self.usage: Usage | None = None
+        self.fields: dict[str, Any] = {}
+        self._spoken: set[int] = set()
+        self._finished: set[int] = set()
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing: [DONE], or an end to every choice that has begun."""
+        return bool(self._spoken) and (self.ended or self._spoken == self._finished)
+
+    def read(self, data: bytes) -> list[Delta]:
+        """One event's data. Raises Garbled and Reported."""
+        if data == END:
+            self.ended = True
+            return [Delta(choice=i, finish="stop") for i in sorted(self._spoken - self._finished)]
+        chunk = _loaded(data)
+        if chunk.get("usage"):
+            self.usage = usage_of(chunk["usage"])
+        for key, value in chunk.items():
+            if key not in OURS and value is not None:
+                self.fields[key] = value
+        return [self._delta(choice) for choice in _choices(chunk)]
+
+    def done(self, model: str) -> Done:
+        """The end, as far as the provider told it."""
+        return Done(usage=self.usage or Usage(estimated=True), model=model, fields=self.fields)
+
+    def _delta(self, choice: dict[str, Any]) -> Delta:
+        index = choice.pop("index", 0)
+        fields = choice.pop("delta", None) or {}
+        if not isinstance(index, int) or not isinstance(fields, dict):
+            raise Garbled("a choice of it has no index or no delta")
+        finish = _finish(choice)
+        self._spoken.add(index)
+        if finish:
+            self._finished.add(index)
+        return Delta(_text(fields), index, fields, _extra(choice), finish)
+
+
+def speaks(delta: Delta) -> bool:
+    """Whether a piece is content: what has been shown once cannot be taken back."""
+    if delta.text or delta.finish:
+        return True
+    return any(value and key not in SILENT for key, value in delta.fields.items())
+
+
+def whole(body: bytes, model: str) -> list[Event]:
+    """A whole answer: a piece for each choice, and the end. Raises Garbled and Reported."""
+    if not body.strip():
+        raise Garbled("it is empty")
+    completion = _loaded(body)
+    choices = _choices(completion)
+    if not choices:
+        raise Garbled("it has no choices")
+    told = completion.get("usage")
+    fields = {k: v for k, v in completion.items() if k not in OURS and v is not None}
+    usage = usage_of(told) if told else Usage(estimated=True)
+    return [*map(_message, choices), Done(usage=usage, model=model, fields=fields)]
+
+
+def usage_of(told: Any) -> Usage:
+    """Token counts. What the total counts and the parts leave out was thought, not said:
+    xAI and Gemini count reasoning so, and bill it as output."""
+    if not isinstance(told, dict):
+        raise Garbled("its usage is not an object")
+    prompt, completion = _count(told, "prompt_tokens"), _count(told, "completion_tokens")
+    cached = _count(told.get("prompt_tokens_details"), "cached_tokens")
+    reasoning = _count(told.get("completion_tokens_details"), "reasoning_tokens")
+    unsaid = max(0, _count(told, "total_tokens") - prompt - completion)
+    return Usage(
+        prompt=prompt,
+        completion=completion + unsaid,
+        cached=cached or _count(told, "prompt_cache_hit_tokens"),  # DeepSeek's name
+        reasoning=max(reasoning, unsaid),
+    )
+
+
+def _loaded(data: bytes) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Garbled(_not_json(data, error)) from None
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        answer = answer[0]  # Gemini wraps errors so
+    if not isinstance(answer, dict):
+        raise Garbled("it is not a JSON object")
+    if answer.get("error") or answer.get("object") == "error":
+        raise Reported(answer)
+    return answer
+
+
+def _choices(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    choices = answer.get("choices") or []
+    if not isinstance(choices, list) or not all(isinstance(each, dict) for each in choices):
+        raise Garbled("its choices are not a list of objects")
+    return choices
+
+
+def _message(choice: dict[str, Any]) -> Delta:
+    index = choice.pop("index", 0)
+    fields = choice.pop("message", None)
+    if not isinstance(index, int) or not isinstance(fields, dict):
+        raise Garbled("a choice of it has no message")
+    for place, call in enumerate(fields.get("tool_calls") or ()):
+        if isinstance(call, dict):
+            call.setdefault("index", place)  # a stream's pieces carry it
+    return Delta(_text(fields), index, fields, _extra(choice), _finish(choice) or "stop")
+
+
+def _text(fields: dict[str, Any]) -> str:
+    """The content, taken out of the fields."""
+    content = fields.pop("content", None)
+    if isinstance(content, str):
+        return content
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        parts = (each.get("text") for each in content if isinstance(each, dict))
+        return "".join(part for part in parts if isinstance(part, str))
+    raise Garbled("its content is not text")
+
+
+def _finish(choice: dict[str, Any]) -> str | None:
+    finish: str | None = choice.pop("finish_reason", None)
+    if finish == "error":  # OpenRouter's way to end a broken stream
+        raise Reported({"error": choice.get("error") or "The answer was broken off."})
+    return finish
+
+
+def _extra(choice: dict[str, Any]) -> dict[str, Any]:
+    if choice.get("logprobs", "") is None:
+        del choice["logprobs"]
+    return choice
+
+
+def _count(told: Any, name: str) -> int:
+    value = told.get(name) if isinstance(told, dict) else None
+    return int(value) if isinstance(value, int | float) and value > 0 else 0
+
+
+def _not_json(data: bytes, error: orjson.JSONDecodeError) -> str:
+    if data.lstrip()[:1] == b"<":
+        return "it is a page of HTML, so base_url may be wrong"
+    return f"it is not JSON, or cut short ({error})"
