@@ -39,7 +39,7 @@ class InjectionConfig(Section):
         default=0.5, gt=0, le=1, description="Least score that is recorded; one plain sign."
     )
     block_at: float = Field(
-        default=0.9, gt=0, le=1, description="Least score that blocks; several signs together."
+        default=0.8, gt=0, le=1, description="Least score that blocks; several signs together."
     )
     passages: Literal["off", "flag", "drop"] = Field(
         default="flag",
