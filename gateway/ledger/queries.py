@@ -122,8 +122,9 @@ def _totals(steps: Sequence[Row]) -> Totals:
         return Totals()
     latencies, *columns = zip(*steps, strict=True)
     counts = sorted(zip(latencies, columns[0], strict=True))
-    percentiles = (_percentile(counts, 0.50), _percentile(counts, 0.95))
-    return Totals(*(sum(column) for column in columns), *percentiles)
+    figures: list[Any] = [sum(column) for column in columns]
+    figures += [_percentile(counts, 0.50), _percentile(counts, 0.95)]
+    return Totals(*figures)
 
 
 def _percentile(counts: Sequence[tuple[int, int]], share: float) -> float:

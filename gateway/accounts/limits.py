@@ -1,0 +1,136 @@
+"""Rates and budgets: what a request may need is reserved before, and settled after.
+
+A rate is a token bucket: a minute's allowance may come at once and then flows back evenly. A
+budget is a calendar month's (UTC); what is reserved counts as spent, so that requests at the same
+time cannot overrun it together.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from gateway.accounts.config import LimitsConfig, MemoryStore, RedisStore
+from gateway.errors import BudgetSpent, RateLimited
+from gateway.types import Caller
+
+MINUTE = 60.0
+SOON = 0.001  # seconds: a wait this short is rounding, not a limit
+DUST = 1e-9  # USD: likewise
+
+
+class Hold(Protocol):
+    """What one request has reserved. The first of the two calls counts; neither ever waits."""
+
+    async def settle(self, tokens: int, cost_usd: float) -> None:
+        """The request is over and has used this much."""
+        ...
+
+    async def release(self) -> None:
+        """The request came to nothing: tokens and money go back, and it still counts as one."""
+        ...
+
+
+class Limits(Protocol):
+    """Counts for all callers."""
+
+    async def reserve(self, caller: Caller, tokens: int, cost_usd: float) -> Hold:
+        """Take this much, or nothing and raise RateLimited or BudgetSpent.
+
+        Costs nothing for a caller without limits.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Spending(Protocol):
+    """What has been spent before this process began to count: the ledger's queries."""
+
+    def spent(self, key: str, since: float) -> float:
+        """In USD. Blocks."""
+        ...
+
+
+class Unlimited:
+    """The hold of a caller without limits."""
+
+    async def settle(self, tokens: int, cost_usd: float) -> None:
+        """Nothing to count."""
+
+    async def release(self) -> None:
+        """Nothing to give back."""
+
+
+UNLIMITED = Unlimited()
+
+
+def open_limits(config: LimitsConfig, spending: Spending) -> Limits:
+    """The configured store."""
+    match config.store:
+        case MemoryStore():
+            from gateway.accounts.memory import MemoryLimits
+
+            return MemoryLimits(spending)
+        case RedisStore():
+            from gateway.accounts.redis import RedisLimits
+
+            return RedisLimits(config.store, spending)
+
+
+def is_limited(caller: Caller) -> bool:
+    return not (
+        caller.requests_per_minute is None
+        and caller.tokens_per_minute is None
+        and caller.budget_usd is None
+    )
+
+
+def month_of(now: float) -> float:
+    """When the month of `now` began."""
+    moment = datetime.fromtimestamp(now, UTC)
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def next_month(now: float) -> float:
+    """When the month after `now` begins."""
+    return month_of(month_of(now) + 32 * 86_400)
+
+
+def too_many_requests(per_minute: int, wait: float) -> RateLimited:
+    return RateLimited(
+        f"Rate limit reached: {per_minute} requests a minute. Try again in {wait:.1f} s.",
+        retry_after=wait,
+    )
+
+
+def too_many_tokens(per_minute: int, tokens: int, wait: float) -> RateLimited:
+    if tokens > per_minute:
+        return RateLimited(
+            f"Request too large: it may need {tokens} tokens, and this key has {per_minute} a "
+            "minute. Shorten the prompt or lower `max_tokens`."
+        )
+    return RateLimited(
+        f"Rate limit reached: {per_minute} tokens a minute; this request may need {tokens}. "
+        f"Try again in {wait:.1f} s.",
+        retry_after=wait,
+    )
+
+
+def over_budget(
+    budget: float, spent: float, reserved: float, cost: float, now: float
+) -> BudgetSpent:
+    """Why, and when it is worth trying again: when other requests settle, or next month."""
+    if spent + cost <= budget + DUST and reserved > 0:
+        return BudgetSpent(
+            f"This key's budget of ${budget:.2f} a month is reserved by requests under way. "
+            "Try again when they are done.",
+            retry_after=1.0,
+        )
+    begins = next_month(now)
+    return BudgetSpent(
+        f"This key's budget of ${budget:.2f} a month is used up: ${spent:.2f} are spent and this "
+        f"request may cost ${cost:.4f}. It begins anew on "
+        f"{datetime.fromtimestamp(begins, UTC):%Y-%m-%d}.",
+        retry_after=begins - now,
+    )
