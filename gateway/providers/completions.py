@@ -49,12 +49,22 @@ class Seen:
         """Whether nothing is missing: [DONE], or an end to every choice that has begun."""
         return bool(self._spoken) and (self.ended or self._spoken == self._finished)
 
+    @property
+    def finished(self) -> bool:
+        """Whether a choice has come to its end."""
+        return bool(self._finished)
+
     def read(self, data: bytes) -> list[Delta]:
         """One event's data. Raises Garbled and Reported."""
-        if data == END:
-            self.ended = True
-            return [Delta(choice=i, finish="stop") for i in sorted(self._spoken - self._finished)]
-        chunk = _loaded(data)
+        return self.end() if data == END else self.add(_loaded(data))
+
+    def end(self) -> list[Delta]:
+        """The provider says that this was all: choices without an end of their own get one."""
+        self.ended = True
+        return [Delta(choice=i, finish="stop") for i in sorted(self._spoken - self._finished)]
+
+    def add(self, chunk: dict[str, Any]) -> list[Delta]:
+        """A chunk that has been parsed."""
         if chunk.get("usage"):
             self.usage = usage_of(chunk["usage"])
         for key, value in chunk.items():
@@ -89,7 +99,11 @@ def whole(body: bytes, model: str) -> list[Event]:
     """A whole answer: a piece for each choice, and the end. Raises Garbled and Reported."""
     if not body.strip():
         raise Garbled("it is empty")
-    completion = _loaded(body)
+    return whole_of(_loaded(body), model)
+
+
+def whole_of(completion: dict[str, Any], model: str) -> list[Event]:
+    """A whole answer that has been parsed."""
     choices = _choices(completion)
     if not choices:
         raise Garbled("it has no choices")

@@ -94,6 +94,11 @@ class LiteLlmProvider(_Remote):
         default={},
         description='Further arguments of litellm, such as aws_region_name; may be "env:NAME".',
     )
+    pass_fields: tuple[str, ...] = Field(
+        default=(),
+        description="Fields of a request, beyond OpenAI's, that are handed to litellm: top_k … "
+        "Never one that names an address or a key.",
+    )
 
 
 class SimulatedProvider(Section):
