@@ -14,7 +14,7 @@ from gateway.ledger import rows
 from gateway.ledger.config import Retention
 from gateway.ledger.database import Database
 from gateway.ledger.types import Request
-from gateway.tracing.content import bare, without_content
+from gateway.tracing.content import bare, redacted, without_content
 from gateway.tracing.sinks import Sink
 from gateway.tracing.trace import Trace
 
@@ -57,14 +57,17 @@ class LedgerWriter:
         retention: Retention | None = None,
         sinks: Sequence[Sink] = (),
         content: bool = True,
+        redact: Callable[[str], str] = str,
         capacity: int = CAPACITY,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.dropped = 0
+        self.pruned = threading.Event()  # set once what had aged at the start is deleted
         self._database = database
         self._retention = retention or Retention()
         self._sinks = sinks
         self._content = content
+        self._redact = redact
         self._capacity = capacity
         self._clock = clock
         self._queue: deque[_Finished] = deque()
@@ -124,16 +127,22 @@ class LedgerWriter:
                 return
             if self._clock() >= prune_at:
                 self._prune()
+                self.pruned.set()
                 prune_at = self._clock() + PRUNE_EVERY
 
     def _drain(self) -> None:
         while self._queue:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
-            if not self._content:
-                batch = [_Finished(*_bare(*finished)) for finished in batch]
+            batch = [self._presentable(finished) for finished in batch]
             self._store(batch)
             for finished in batch:
                 self._emit(finished)
+
+    def _presentable(self, finished: _Finished) -> _Finished:
+        """What may be kept of it. Done here, since redaction takes longer than a request has."""
+        if self._content:
+            return _redacted(*finished, self._redact)
+        return _bare(*finished)
 
     def _store(self, batch: Sequence[_Finished]) -> None:
         """Until it is stored, or the database stays away for too long while we are stopping."""
@@ -200,6 +209,21 @@ class LedgerWriter:
                     deleted = connection.run(sql, (rows.microseconds(before),))
         except self._database.unavailable as error:
             _log.warning("Old %s could not be deleted, trying again later: %s", table, error)
+
+
+def _redacted(request: Request, trace: Trace, redact: Callable[[str], str]) -> _Finished:
+    cleaned = Trace(trace.id)
+    cleaned.started_at = trace.started_at
+    cleaned.attributes = redacted(trace.attributes, redact)
+    cleaned.spans = [
+        replace(
+            span,
+            error=span.error and redact(span.error),
+            attributes=redacted(span.attributes, redact),
+        )
+        for span in trace.spans
+    ]
+    return _Finished(replace(request, question=redact(request.question)), cleaned)
 
 
 def _bare(request: Request, trace: Trace) -> _Finished:

@@ -1,8 +1,8 @@
-"""What in a trace was written by a person or a document, and a trace without it."""
+"""What in a trace was written by a person or a document, and a trace without or redacted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,17 @@ def without_content(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [without_content(item) for item in value]
     return value
+
+
+def redacted(value: Any, redact: Callable[[str], str], content: bool = False) -> Any:
+    """The same attributes, every text that is content through `redact`, at any depth."""
+    if isinstance(value, Mapping):
+        return {
+            name: redacted(each, redact, content or name in CONTENT) for name, each in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [redacted(item, redact, content) for item in value]
+    return redact(value) if content and isinstance(value, str) else value
 
 
 def bare(span: Span) -> Span:
