@@ -1,0 +1,154 @@
+"""The whole configuration: one file, `moorline.toml`, one frozen type, read once, handed down.
+
+No file is a valid configuration: everything embedded, one built-in model. An unknown key is an
+error that names it. A secret is written as `"env:NAME"` and is never printed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from cache.config import CacheConfig
+from context.config import ContextConfig
+from gateway.accounts.config import LimitsConfig
+from gateway.dispatch import DispatchConfig
+from gateway.ledger.config import LedgerConfig, SqliteLedger
+from gateway.providers.config import ExtractiveProvider, ProviderConfig
+from gateway.tracing.config import TracingConfig
+from gateway.types import Grounding
+from guardrails.config import GuardrailsConfig
+from retrieval.config import RetrievalConfig, Section
+from routing.config import RoutingConfig
+
+DEFAULT_FILE = Path("moorline.toml")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the file, the key and the remedy."""
+
+
+class ServerConfig(Section):
+    """Where the gateway listens and what it lets in."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on; anything beyond loopback needs a key to exist.",
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on.")
+    max_body_bytes: int = Field(
+        default=10 * 2**20, ge=1024, description="A larger request is refused with 413."
+    )
+    request_timeout: float = Field(
+        default=600, gt=0, description="Longest life of a request, in seconds."
+    )
+
+
+class GroundingConfig(Section):
+    """How answers are tied to documents where a request does not say."""
+
+    mode: Grounding = Field(default="strict", description="strict, open or off.")
+    collection: str | None = Field(
+        default="default",
+        description="Searched where neither request nor key names one; while it does not exist, "
+        "such requests are not grounded.",
+    )
+
+
+class ModelAlias(Section):
+    """A name of your own for one or more models."""
+
+    use: tuple[str, ...] = Field(min_length=1, description="`provider/model`, in order of trying.")
+
+
+class Config(Section):
+    """All of it."""
+
+    data: Path = Field(default=Path(".moorline"), description="Folder of everything that is kept.")
+    server: ServerConfig = Field(default=ServerConfig(), description="Address and limits.")
+    grounding: GroundingConfig = Field(default=GroundingConfig(), description="Defaults.")
+    providers: dict[str, ProviderConfig] = Field(
+        default={}, description="Who completes chats, by a name of your own."
+    )
+    models: dict[str, ModelAlias] = Field(default={}, description="Aliases for models.")
+    routing: RoutingConfig = Field(default=RoutingConfig(), description="What `auto` means.")
+    dispatch: DispatchConfig = Field(default=DispatchConfig(), description="Retries.")
+    retrieval: RetrievalConfig = Field(default=RetrievalConfig(), description="Search.")
+    context: ContextConfig = Field(default=ContextConfig(), description="The prompt's budget.")
+    cache: CacheConfig = Field(default=CacheConfig(), description="Answers given before.")
+    guardrails: GuardrailsConfig = Field(default=GuardrailsConfig(), description="Checks.")
+    limits: LimitsConfig = Field(default=LimitsConfig(), description="Rates and budgets.")
+    ledger: LedgerConfig = Field(default=SqliteLedger(), description="Requests and costs.")
+    tracing: TracingConfig = Field(default=TracingConfig(), description="Where traces go.")
+
+    @property
+    def all_providers(self) -> dict[str, ProviderConfig]:
+        """The configured ones, and the built-in `extractive`, which is always there."""
+        if any(isinstance(each, ExtractiveProvider) for each in self.providers.values()):
+            return dict(self.providers)
+        return {**self.providers, "extractive": ExtractiveProvider(kind="extractive")}
+
+
+def load(path: Path | None = None) -> Config:
+    """Read a configuration file; without one, `moorline.toml` where it exists, else defaults.
+
+    Relative paths in it are relative to the working folder. Raises ConfigError.
+    """
+    file = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    if file is None:
+        return Config()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror or error}).") from error
+    return parse(text, str(file))
+
+
+def parse(text: str, name: str = "moorline.toml") -> Config:
+    """A configuration from TOML text; `name` is what errors call it."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: is not TOML: {error}") from error
+    try:
+        return Config.model_validate(_resolved(raw, ()))
+    except ValidationError as error:
+        raise ConfigError(f"{name}: " + "; ".join(_readable(error))) from None
+    except _MissingSecret as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+class _MissingSecret(Exception):
+    pass
+
+
+def _resolved(value: Any, path: tuple[str, ...]) -> Any:
+    """Replace every "env:NAME" by what the environment holds."""
+    match value:
+        case dict():
+            return {key: _resolved(each, (*path, key)) for key, each in value.items()}
+        case list():
+            return [_resolved(each, (*path, str(i))) for i, each in enumerate(value)]
+        case str() if value.startswith("env:"):
+            variable = value.removeprefix("env:")
+            if variable not in os.environ:
+                raise _MissingSecret(
+                    f"`{'.'.join(path)}` refers to the environment variable {variable}, "
+                    "which is not set."
+                )
+            return os.environ[variable]
+    return value
+
+
+def _readable(error: ValidationError) -> list[str]:
+    """Pydantic's findings without the values, which may be secrets."""
+    lines = []
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        key = ".".join(str(part) for part in each["loc"])
+        known = "no such key" if each["type"] == "extra_forbidden" else each["msg"]
+        lines.append(f"`{key}`: {known}")
+    return lines

@@ -1,0 +1,56 @@
+"""Every error has OpenAI's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway import errors
+from gateway.errors import GatewayError
+
+
+def tree(of: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    yield of
+    for each in of.__subclasses__():
+        yield from tree(each)
+
+
+SHAPES = {
+    "GatewayError": (500, "api_error", None),
+    "InvalidRequest": (400, "invalid_request_error", None),
+    "PromptTooLong": (400, "invalid_request_error", "context_length_exceeded"),
+    "Refused": (400, "invalid_request_error", "content_policy_violation"),
+    "Unauthorized": (401, "invalid_request_error", "invalid_api_key"),
+    "Forbidden": (403, "invalid_request_error", "insufficient_permissions"),
+    "NotFound": (404, "invalid_request_error", "not_found"),
+    "UnknownModel": (404, "invalid_request_error", "model_not_found"),
+    "UnknownCollection": (404, "invalid_request_error", "collection_not_found"),
+    "TooLarge": (413, "invalid_request_error", "request_too_large"),
+    "RateLimited": (429, "rate_limit_error", "rate_limit_exceeded"),
+    "BudgetSpent": (429, "insufficient_quota", "insufficient_quota"),
+    "ProviderError": (502, "api_error", "provider_error"),
+    "ProviderTimeout": (504, "api_error", "provider_timeout"),
+    "WindowExceeded": (400, "invalid_request_error", "context_length_exceeded"),
+    "SourcesUnavailable": (503, "api_error", "retrieval_unavailable"),
+    "NoModelAvailable": (503, "api_error", "no_model_available"),
+}
+
+
+@pytest.mark.parametrize("kind", list(tree(GatewayError)), ids=lambda kind: kind.__name__)
+def test_every_error_has_a_row_and_its_shape(kind: type[GatewayError]) -> None:
+    assert (kind.status, kind.type, kind.code) == SHAPES[kind.__name__]
+    body = kind("It broke.", param="messages").body()
+    assert body == {
+        "error": {
+            "message": "It broke.",
+            "type": kind.type,
+            "param": "messages",
+            "code": kind.code,
+        }
+    }
+
+
+@pytest.mark.parametrize("kind", list(tree(GatewayError)), ids=lambda kind: kind.__name__)
+def test_every_error_is_in_the_tree_that_the_module_draws(kind: type[GatewayError]) -> None:
+    assert kind.__name__ in (errors.__doc__ or "")
