@@ -34,7 +34,7 @@ StoreConfig = Annotated[MemoryStore | RedisStore, Field(discriminator="kind")]
 
 
 class SemanticConfig(Section):
-    """Answers to a question that is merely similar. Off: even a good threshold is wrong at times."""
+    """Answers to a question that is merely similar. Even a good threshold is wrong at times."""
 
     enabled: bool = Field(default=False, description="Whether a similar question may be a hit.")
     threshold: float = Field(

@@ -54,8 +54,10 @@ def counter(model: str = "") -> Counter:
 def vocabulary(model: str) -> str:
     """The vocabulary of a model; o200k's for every model that tiktoken does not know."""
     name = model.rpartition("/")[2]
-    return _OLDER_VOCABULARY if name == "gpt-4" or name.startswith(_OLDER_MODELS) else (
-        DEFAULT_VOCABULARY
+    return (
+        _OLDER_VOCABULARY
+        if name == "gpt-4" or name.startswith(_OLDER_MODELS)
+        else (DEFAULT_VOCABULARY)
     )
 
 

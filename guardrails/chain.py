@@ -62,7 +62,9 @@ def _screened(message: Mapping[str, Any], guard: Guard) -> tuple[Mapping[str, An
     content = message.get("content")
     if isinstance(content, str):
         verdict = guard(content)
-        return (message if verdict.text == content else {**message, "content": verdict.text}), verdict
+        return (
+            message if verdict.text == content else {**message, "content": verdict.text}
+        ), verdict
     if not isinstance(content, list):
         return message, Verdict("")
     parts = []

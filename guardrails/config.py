@@ -53,8 +53,8 @@ class OutputConfig(Section):
     secrets: Literal["allow", "redact"] = Field(
         default="redact", description="Secrets that an answer would give away."
     )
-    instructions: Literal["allow", "withhold"] = Field(
-        default="withhold", description="Long verbatim stretches of the instructions."
+    instructions: Literal["allow", "redact"] = Field(
+        default="redact", description="Long verbatim stretches of the instructions."
     )
 
 

@@ -82,7 +82,8 @@ _SIGNS = (
         0.7,
         "anweisung|instruktion|vorgabe|regeln|préc|instrucc|istruzion|instruç|instructies|"
         "opdracht|инструкц|указани|指令|指示|命令|提示",
-        r"(?:ignorier\w{0,4}|missachte|vergiss|überschreib\w{0,3})\W(?:\w{1,20}\W){0,5}?(?:anweisung|"
+        r"(?:ignorier\w{0,4}|missachte|vergiss|"
+        r"überschreib\w{0,3})\W(?:\w{1,20}\W){0,5}?(?:anweisung|"
         r"instruktion|vorgabe|regeln)|"
         r"(?:ignore[rz]?|oublie[rz]?)\W(?:\w{1,20}\W){0,5}?(?:instructions|consignes)\W{1,3}préc|"
         r"(?:ignora|olvida|dimentica|ignore|esqueça|esquece)\w{0,3}\W(?:\w{1,20}\W){0,5}?"
@@ -99,7 +100,8 @@ _SIGNS = (
         r"write (?:out|down)|copy|share|list|summari[sz]e|translate|convert|spell(?: out)?|"
         r"what (?:is|are|was|were)|echo|return|type)"
         rf"{_NEAR}(?:your|system|initial|hidden|secret|pre|above|original|developer)\W{{1,3}}"
-        r"(?:\w{1,20}\W{1,3}){0,2}?(?:prompts?|instructions?|pre-?prompt|directives?|system message|"
+        r"(?:\w{1,20}\W{1,3}){0,2}?(?:prompts?|instructions?|pre-?prompt|directives?|"
+        r"system message|"
         r"guidelines|rules|configuration)\b",
     ),
     _sign(
@@ -108,14 +110,16 @@ _SIGNS = (
         "above|before this|so far",
         r"\b(?:repeat|print|output|list|write|copy|recite|translate|convert|include)"
         rf"{_FAR}(?:(?:words|text|everything|all|lines?|requirements|messages?|sentences?)\W{{1,3}}"
-        r"(?:\w{1,20}\W{1,3}){0,3}?(?:above|before this)|(?:instructions?|prompts?)\W{1,3}so far)\b",
+        r"(?:\w{1,20}\W{1,3}){0,3}?(?:above|before this)|(?:instructions?|"
+        r"prompts?)\W{1,3}so far)\b",
     ),
     _sign(
         "prompt_extraction",
         0.5,
         "instruction|prompt|directive|ruleset|rules",
         r"\b(?:repeat|print|output|outputs|list|write|copy|recite|translate|convert|format|explain|"
-        r"summari[sz]e|rewrite|describe|tl;?dr|paraphrase|reveal|show)\W{1,3}(?:\w{1,16}\W{1,3}){0,3}?"
+        r"summari[sz]e|rewrite|describe|tl;?dr|paraphrase|reveal|"
+        r"show)\W{1,3}(?:\w{1,16}\W{1,3}){0,3}?"
         r"(?:your|prior|previous|preceding|all(?: of)?(?: the)?)\W{1,3}(?:\w{1,12}\W{1,3}){0,1}?"
         r"(?:instructions?|prompt|directives|ruleset)\b(?! (?:manual|leaflet|sheet|booklet))",
     ),
@@ -138,7 +142,8 @@ _SIGNS = (
         "do anything now|jailbr| mode",
         r"\bdo anything now\b|\bjailbr(?:eak|oken)\w{0,5}\W{1,3}(?:mode|prompt|version|enabled|ai)|"
         r"\b(?:dan|developer|god|debug|maintenance|opposite|evil|sudo|admin|test|unrestricted|"
-        r"chaos|root) mode\b.{0,40}?\b(?:enabled|activated?|output|on|engaged|simulat\w{1,4}|now)\b|"
+        r"chaos|root) mode\b.{0,40}?\b(?:enabled|activated?|output|on|engaged|"
+        r"simulat\w{1,4}|now)\b|"
         r"\b(?:enabled?|activate|enter|engage|simulate|stay in|with|now in)\W{1,3}(?:\w{1,12}\W"
         r"{1,3}){0,2}?(?:dan|developer|god|debug|opposite|evil|jailbreak|unrestricted|test) mode\b",
     ),
@@ -146,7 +151,8 @@ _SIGNS = (
         "persona",
         0.5,
         "gpt|an ai|language model",
-        r"\b(?:no longer|not|stop being|instead of)\W{1,3}(?:\w{1,12}\W{1,3}){0,3}?(?:chatgpt|gpt-?\d?|"
+        r"\b(?:no longer|not|stop being|"
+        r"instead of)\W{1,3}(?:\w{1,12}\W{1,3}){0,3}?(?:chatgpt|gpt-?\d?|"
         r"an ai\b|a (?:large )?language model)",
     ),
     _sign(
@@ -159,15 +165,18 @@ _SIGNS = (
         "persona",
         0.4,
         " in character|in role|in persona|break|two ",
-        r"\b(?:stay|remain|keep|always be) in (?:character|role|persona)\b|\bbreak(?:ing)? character\b|"
-        r"\btwo (?:(?:different|separate|distinct|alternate) ){1,2}(?:\w{1,12} )?(?:responses|answers|personas|ways)\b",
+        r"\b(?:stay|remain|keep|always be) in (?:character|role|persona)\b|"
+        r"\bbreak(?:ing)? character\b|"
+        r"\btwo (?:(?:different|separate|distinct|"
+        r"alternate) ){1,2}(?:\w{1,12} )?(?:responses|answers|personas|ways)\b",
     ),
     _sign(
         "no_refusal",
         0.4,
         "refus|declin|reject|apolog|warning|disclaim|ethic|moral|legal|censor|restrict|filter|"
         "limitation|polic|guidelines|rules",
-        r"\b(?:never|not|cannot|can'?t|won'?t|don'?t|no|without|nor|any)\W{1,3}(?:\w{1,20}\W{1,3}){0,4}?"
+        r"\b(?:never|not|cannot|can'?t|won'?t|don'?t|no|without|nor|"
+        r"any)\W{1,3}(?:\w{1,20}\W{1,3}){0,4}?"
         r"(?:refus\w{1,4}|declin\w{1,3}|reject|apologi[sz]\w{1,3}|warnings?|disclaimers?|"
         r"ethic\w{0,6}|moral\w{0,4}|legality|illegal|censor\w{0,5}|restrict\w{0,5}|filter\w{0,4}|"
         r"limitations?|openai'?s? \w{0,8} ?polic\w{1,4}|content polic\w{1,4}|guidelines|rules)\b"
@@ -177,43 +186,50 @@ _SIGNS = (
         "no_refusal",
         0.4,
         "regardless|irrespective|even if",
-        r"\b(?:regardless of|irrespective of|even if (?:it|they|that|the \w{1,16}) (?:is|are))\W{1,3}"
-        r"(?:\w{1,20}\W{1,3}){0,4}?(?:ethic\w{0,4}|legal\w{0,3}|moral\w{0,3}|illegal|unethical|immoral|"
+        r"\b(?:regardless of|irrespective of|even if (?:it|they|that|"
+        r"the \w{1,16}) (?:is|are))\W{1,3}"
+        r"(?:\w{1,20}\W{1,3}){0,4}?(?:ethic\w{0,4}|legal\w{0,3}|moral\w{0,3}|illegal|"
+        r"unethical|immoral|"
         r"harmful|offensive|consequences|policy)\b",
     ),
     _sign(
         "forced_opening",
         0.4,
         "begin|start|prefix|granted",
-        r"\b(?:begin|start|prefix(?:ed)?)\W{1,3}(?:\w{1,16}\W{1,3}){0,3}?(?:response|reply|answer|output|"
+        r"\b(?:begin|start|prefix(?:ed)?)\W{1,3}(?:\w{1,16}\W{1,3}){0,3}?(?:response|"
+        r"reply|answer|output|"
         r"message|sentence)s?\W{1,3}(?:with|by)\W{1,4}|\bsay(?:ing)?\W{1,3}[\"'“]?access granted",
     ),
     _sign(
         "from_now_on",
         0.3,
         "from now|from here|from this",
-        r"\bfrom (?:now|here) on(?:wards?)?\b.{0,80}?\byou\b|\bfrom this (?:point|moment)\b.{0,80}?\byou\b",
+        r"\bfrom (?:now|here) on(?:wards?)?\b.{0,80}?\byou\b|\bfrom this (?:point|"
+        r"moment)\b.{0,80}?\byou\b",
     ),
     _sign(
         "delimiter_spoofing",
         0.7,
         "[/inst|<|##",
         r"<\|(?:im_start|im_end|system|user|assistant|endoftext|end_of_turn|start_header_id|eot_id)"
-        r"\|?>|\[inst\].{0,4096}?\[/inst\]|<</?sys>>|</?(?:system|sources?|instructions?|user_input)\s?(?: [^>]{0,80})?>"
+        r"\|?>|\[inst\].{0,4096}?\[/inst\]|<</?sys>>|</?(?:system|sources?|"
+        r"instructions?|user_input)\s?(?: [^>]{0,80})?>"
         r"|#{2,4}\s?(?:new )?(?:system|instructions?)(?: prompt| message)?\s?:?\s{0,3}\n",
     ),
     _sign(
         "delimiter_spoofing",
         0.6,
         "end |begin|start",
-        r"[-=#*%\[<(]{2,}\s?(?:end|begin|start)\W{1,3}(?:of\W{1,3})?(?:\w{1,12}\W{1,3}){0,2}?(?:system|user|"
+        r"[-=#*%\[<(]{2,}\s?(?:end|begin|"
+        r"start)\W{1,3}(?:of\W{1,3})?(?:\w{1,12}\W{1,3}){0,2}?(?:system|user|"
         r"prompt|input|instructions?|context|document|ambiguity|untrusted|access code)",
     ),
     _sign(
         "delimiter_spoofing",
         0.4,
         "system",
-        r"(?:^|\n)\s{0,4}[\[({*]{0,2}system(?: (?:message|note|prompt|override|alert|update))?[\])}*]{0,2}"
+        r"(?:^|\n)\s{0,4}[\[({*]{0,2}system(?: (?:message|note|prompt|override|alert|"
+        r"update))?[\])}*]{0,2}"
         r"\s?:",
     ),
     _sign(
@@ -221,25 +237,30 @@ _SIGNS = (
         0.5,
         "decode|decipher|decrypt|translate",
         r"\b(?:decode|decipher|decrypt|translate)\b.{0,80}?\b(?:base ?64|rot-?13|hex(?:adecimal)?|"
-        r"morse|caesar|binary)\b.{0,80}?\b(?:follow|execute|obey|do (?:what|as)|answer|run|comply)\b",
+        r"morse|caesar|binary)\b.{0,80}?\b(?:follow|execute|obey|do (?:what|as)|"
+        r"answer|run|comply)\b",
     ),
 )
 
 _ADDRESSED = re.compile(
-    rf"\b(?:if|when|since|because|as) (?:you are|you're|you were) (?:an? |the |any )?(?:\w{{1,16}} )?"
+    rf"\b(?:if|when|since|because|as) (?:you are|you're|you were) (?:an? |the |"
+    rf"any )?(?:\w{{1,16}} )?"
     rf"{_MACHINE}\b"
     rf"|\b(?:note|notice|message|instructions?|attention|reminder|memo|warning|important)\b"
     rf"\W{{1,3}}(?:to|for)\W{{1,3}}(?:\w{{1,16}}\W{{1,3}}){{0,3}}?{_MACHINE}\b"
-    rf"|\b(?:attention|dear|hello|hey|hi|listen)\W{{1,3}}(?:\w{{1,16}}\W{{1,3}}){{0,2}}?{_MACHINE}\b"
+    rf"|\b(?:attention|dear|hello|hey|hi|"
+    rf"listen)\W{{1,3}}(?:\w{{1,16}}\W{{1,3}}){{0,2}}?{_MACHINE}\b"
     rf"|\bany {_MACHINE} (?:that|which|who|reading|processing)\b"
-    rf"|\b{_MACHINE}\W{{1,3}}(?:\w{{1,16}}\W{{1,3}}){{0,4}}?(?:must|should|shall|has to|have to|needs? to)"
+    rf"|\b{_MACHINE}\W{{1,3}}(?:\w{{1,16}}\W{{1,3}}){{0,4}}?(?:must|should|shall|"
+    rf"has to|have to|needs? to)"
     r"\W{1,3}(?:\w{1,16}\W{1,3}){0,2}?(?:ignore|say|tell|respond|reply|answer|recommend|output|"
     r"disregard|include|state|send|insert|promote)\b"
 )
 _ADDRESSING_STEMS = ("ai", "a.i.", "gpt", "llm", "bot", "language model", "assistant", "neural")
 _ORDER_TO_READER = re.compile(
     r"^\W{0,3}(?:(?:please|also|instead|and|then|now|just|simply|you must|you should|you will|"
-    r"always|never|do not|don'?t)\W{1,3}){0,4}(?:mention|reveal|tell|say|state|respond|reply|answer|"
+    r"always|never|do not|don'?t)\W{1,3}){0,4}(?:mention|reveal|tell|say|state|"
+    r"respond|reply|answer|"
     r"output|print|write|cite|disclose|recommend|include|insert|send|forward|ask|instruct|direct|"
     r"ignore|disregard|forget|add|append|use|promote|claim|inform|refer|hide|omit|repeat)\b"
 )

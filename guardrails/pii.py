@@ -31,9 +31,7 @@ _SSN_WORD = re.compile(r"\b(?:ssn|social security)\b[^0-9\n]{0,24}$", re.IGNOREC
 _TAX_ID = re.compile(r"[1-9]\d(?:\d{9}| \d{3} \d{3} \d{3})" + _ENDS)
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|\d\d?)"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}" + _ENDS)
-_DATE = re.compile(
-    r"(?:(?:19|20)\d\d([-./ ])\d\d?\1\d\d?|\d\d?([-./ ])\d\d?\2(?:19|20)\d\d)(?!\d)"
-)
+_DATE = re.compile(r"(?:(?:19|20)\d\d([-./ ])\d\d?\1\d\d?|\d\d?([-./ ])\d\d?\2(?:19|20)\d\d)(?!\d)")
 _IPV6_PART = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _HEX = frozenset("0123456789abcdefABCDEF:")
 
@@ -61,15 +59,28 @@ _LEAST_DIGITS = 8
 _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _LOCAL_PART = "._%+-'"
 
-# Length of an account number, by country.
-_IBAN_LENGTHS = {
-    code[:2]: int(code[2:])
-    for code in """
-    AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20
-    EG29 ES24 FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30
-    KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24
-    PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SE24 SI19 SK24 SM27 ST25 SV28 TL23 TN24 TR26 UA29 VA22
-    VG24 XK20""".split()
+_IBAN_LENGTHS = {  # letters and digits of an account number, by country
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FI FO GL NL",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU XK",
+        21: "CH HR LI LV",
+        22: "BG BH CR DE GB GE IE ME RS VA",
+        23: "AE GI IL IQ TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST",
+        26: "IS TR",
+        27: "FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HU LB PL SV",
+        29: "BR EG PS QA UA",
+        30: "JO KW MU",
+        31: "MT SC",
+        32: "LC",
+    }.items()
+    for country in countries.split()
 }
 _IBAN = re.compile(r"[A-Za-z]{2}\d\d(?:[ -]?[A-Za-z0-9]){11,30}")
 

@@ -1,7 +1,8 @@
 """Credentials in a text, by the shapes that their issuers gave them. Knows no policy.
 
 Each shape begins with its issuer's prefix, which is searched for first. A text without a digit
-has none but those in `_WITHOUT_DIGITS`. Every repetition is bounded, so no text takes more than linear time.
+has none but those in `_WITHOUT_DIGITS`. Every repetition is bounded, so that no text takes more
+than linear time.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ _SHAPES = (
         _Shape(
             "aws_secret",
             prefix,
-            re.compile(rf"""{prefix}["']?\s{{0,4}}[=:]\s{{0,4}}["']?([A-Za-z0-9/+]{{40}})(?![\w/+])"""),
+            re.compile(
+                rf"""{prefix}["']?\s{{0,4}}[=:]\s{{0,4}}["']?([A-Za-z0-9/+]{{40}})(?![\w/+])"""
+            ),
         )
         for prefix in ("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY")
     ),
