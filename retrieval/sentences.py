@@ -46,6 +46,7 @@ _ENUMERATOR = re.compile(r"\s*\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]$")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _RAW_CSV = re.compile(r"(?:[^,]*,\S){2}")
+_NAMED_CELLS = re.compile(r"[^:;.!?]{1,80}: [^;]*; [^:;.!?]{1,80}: ")
 _WRAPPED_AT = 40
 """A line shorter than this that ends without punctuation is a heading or an entry: whatever
 follows with a capital begins anew."""
@@ -57,7 +58,10 @@ def is_item(text: str) -> bool:
 
 
 def is_row(text: str) -> bool:
-    """Whether a line looks like a row of a table: cells between bars, tabs or bare commas."""
+    """Whether a line looks like a row of a table: `Column: value; Column: value`, or cells between
+    bars, tabs or bare commas."""
+    if _NAMED_CELLS.match(text):
+        return True
     if "|" in text:
         return text.lstrip().startswith("|") or " | " in text
     return "\t" in text.strip() or (_RAW_CSV.match(text) is not None and ", " not in text)

@@ -58,6 +58,11 @@ def test_items_rows_and_headings_stand_alone() -> None:
     ]
 
 
+def test_rows_with_named_cells_stay_apart_and_whole() -> None:
+    rows = ["Zone: B; Countries: the E.U. States and others. All", "Zone: C; Countries: Norway"]
+    assert split("\n".join(rows)) == rows
+
+
 def test_joins_lines_that_merely_wrap() -> None:
     text = "The warranty covers defects in material and\nworkmanship for two years. It ends\nthen."
     assert split(text) == [
@@ -82,6 +87,8 @@ def test_tells_items_and_rows() -> None:
     assert not is_item("well - no")
     assert is_row("a | b")
     assert is_row("SKU,Name,Price")
+    assert is_row("Zone: C; Express: €24.95")
+    assert not is_row("Note this. One: a; two: b")
     assert not is_row("red, green, blue and so on")
 
 
