@@ -76,7 +76,8 @@ def _named(annotation: Any) -> str:
     if origin in (tuple, list):
         return f"list of {_named(get_args(annotation)[0])}"
     if origin is dict:
-        return f"table of {_named(get_args(annotation)[1])}"
+        sections = list(_models(annotation))
+        return "a table a name" if sections else f"table of {_named(get_args(annotation)[1])}"
     if origin is typing.Annotated:
         return _named(get_args(annotation)[0])
     if annotation is SecretStr:
