@@ -37,6 +37,7 @@ class _Known:
 
     version: int = -1
     by_hash: Mapping[bytes, _Entry] = field(default_factory=dict)
+    by_id: Mapping[str, _Entry] = field(default_factory=dict)
 
 
 class Accounts:
@@ -81,6 +82,13 @@ class Accounts:
             raise Unauthorized("This API key has expired.")
         return entry.caller
 
+    def holder(self, key: str) -> Caller | None:
+        """Whoever holds the key with this public id; None unless it is good."""
+        entry = self._known.by_id.get(key)
+        if entry is None or entry.revoked or entry.expires_at <= self._clock():
+            return None
+        return entry.caller
+
     def any(self) -> bool:
         """Whether a key was ever made, so that callers need one."""
         return bool(self._known.by_hash)
@@ -89,8 +97,9 @@ class Accounts:
         """Read the keys again if they have changed. Blocks."""
         version = self.store.version()  # read first: a change meanwhile is then seen next time
         if version != self._known.version:
-            keys = self.store.all()
-            self._known = _Known(version, {key.hash: self._entry(key) for key in keys})
+            entries = {key.hash: self._entry(key) for key in self.store.all()}
+            by_id = {entry.caller.key: entry for entry in entries.values()}
+            self._known = _Known(version, entries, by_id)
 
     def start(self) -> None:
         self._thread.start()
