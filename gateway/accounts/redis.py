@@ -57,6 +57,12 @@ end
 local function keep(key, till, now)
   redis.call('SET', key, string.format('%.6f', till), 'EX', math.max(60, math.ceil(till - now)))
 end
+local function hold(id, cost, now, lease)
+  redis.call('HSET', KEYS[4], id, cost)
+  redis.call('ZADD', KEYS[5], now + lease, id)
+  redis.call('EXPIRE', KEYS[4], 2 * lease)
+  redis.call('EXPIRE', KEYS[5], 2 * lease)
+end
 local function drop(id)
   local cost = redis.call('HGET', KEYS[4], id)
   if not cost then return false end
@@ -80,6 +86,8 @@ local now = now_of(ARGV[1])
 local rpm, tpm, tokens = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local budget, cost, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
 local requests_until, tokens_until
+-- Sent twice by a client that missed the answer, or released before it came: it takes nothing.
+if redis.call('HEXISTS', KEYS[4], ARGV[7]) == 1 then return {'held'} end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 100)) do
   drop(id)
 end
@@ -110,22 +118,21 @@ if budget then
 end
 if rpm then keep(KEYS[1], requests_until, now) end
 if tpm then keep(KEYS[2], tokens_until, now) end
-if tpm or budget then
-  redis.call('HSET', KEYS[4], ARGV[7], ARGV[6])
-  redis.call('ZADD', KEYS[5], now + lease, ARGV[7])
-  redis.call('EXPIRE', KEYS[4], 2 * lease)
-  redis.call('EXPIRE', KEYS[5], 2 * lease)
-end
+if tpm or budget then hold(ARGV[7], ARGV[6], now, lease) end
 return {'held'}
 """
 )
-# ARGV: now, tokens a minute, tokens above the reserved, cost, hold, whether it was released
+# ARGV: now, tokens a minute, tokens above the reserved, cost, hold, whether it was released, lease
 _SETTLE = (
     _COMMON
     + """
-local held = drop(ARGV[5])
-if ARGV[6] == '1' and not held then return end
 local now, tpm, tokens = now_of(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local held = drop(ARGV[5])
+if ARGV[6] == '1' and not held then
+  -- A cancelled request's reservation may still be on its way, on another connection.
+  hold(ARGV[5], '0', now, tonumber(ARGV[7]))
+  return
+end
 if tpm and tokens > 0 then
   keep(KEYS[2], after(KEYS[2], tokens, tpm, now), now)
 elseif tpm and tokens < 0 then
@@ -169,8 +176,9 @@ class RedisLimits:
             config.url.get_secret_value(),
             max_connections=CONNECTIONS,
             timeout=config.timeout,
-            socket_timeout=config.timeout,
-            socket_connect_timeout=config.timeout,
+            # Time is kept around the calls: with a timeout of its own the client waits by
+            # `wait_for`, which in Python 3.11 can swallow the cancellation of a request.
+            socket_timeout=None,
             retry=Retry(NoBackoff(), 1),  # a connection that was idle for too long
             decode_responses=True,
         )
@@ -193,22 +201,29 @@ class RedisLimits:
         try:
             await self._reserve(hold, caller, tokens, cost_usd)
         except (RedisError, OSError) as error:
+            await hold.release()  # it may have been reserved all the same
             stand_in = self._went_down(error)
             return await self._reserve_alone(stand_in, caller, tokens, cost_usd)
         except asyncio.CancelledError:
-            await hold.release()  # it may have been reserved all the same
+            await hold.release()
             raise
         return hold
 
     async def close(self) -> None:
         """Settle what is left and let go of Redis."""
         if self._settling is not None:
-            await asyncio.wait([self._settling], timeout=STOP_WITHIN)
+            within = STOP_WITHIN if self._stand_in is None else 0
+            await asyncio.wait([self._settling], timeout=within)
             self._settling.cancel()
             await asyncio.wait([self._settling])
         if self._waiting:
             _log.warning("%d settlements never reached Redis", len(self._waiting))
         await self._redis.aclose()
+
+    async def settled(self) -> None:
+        """Wait until Redis knows of everything that is over."""
+        if self._settling is not None:
+            await asyncio.wait([self._settling])
 
     def settle_later(self, settlement: _Settlement) -> None:
         """Behind the response; never waits."""
@@ -231,12 +246,17 @@ class RedisLimits:
             LEASE,
         ]
         keys = self._keys(caller.key, hold.month)
-        said = await self._reserve_script(keys, [*arguments, "", ""])
+        said = await self._ask(keys, [*arguments, "", ""])
         if said[0] == "spent?":
             before = await self._spent_before(caller.key, hold.month)
-            said = await self._reserve_script(keys, [*arguments, *before])
+            said = await self._ask(keys, [*arguments, *before])
         self._came_back()
         _raise_unless_held(said, caller, tokens, cost_usd, self._now())
+
+    async def _ask(self, keys: list[str], arguments: list[Any]) -> Sequence[str]:
+        async with asyncio.timeout(self._config.timeout):
+            said: Sequence[str] = await self._reserve_script(keys, arguments)
+            return said
 
     async def _spent_before(self, key: str, month: float) -> tuple[str, int]:
         """What the ledger says, and for how many seconds to believe it."""
@@ -296,7 +316,9 @@ class RedisLimits:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
             try:
-                await self._settle(batch)
+                async with asyncio.timeout(self._config.timeout):
+                    await self._settle(batch)
+                self._came_back()
             except (RedisError, OSError) as error:
                 self._went_down(error)
                 self._waiting.extendleft(reversed(batch))
@@ -314,6 +336,7 @@ class RedisLimits:
                         f"{each.cost_usd:.12f}",
                         each.hold,
                         int(each.released),
+                        LEASE,
                     ],
                     client=pipeline,
                 )
