@@ -40,7 +40,21 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1
 # Here moorline.toml is looked for, and .moorline holds everything that is kept.
 WORKDIR /srv/moorline
 USER moorline
-RUN mkdir .moorline && python -c "BUILD_WEIGHTS"
+RUN python - <<'EOF'
+import asyncio
+
+from gateway.build import open_encoder
+from gateway.config import Config
+
+
+async def main() -> None:
+    """The encoder's graph is built from its weights when it is first asked."""
+    async with open_encoder(Config()) as encoder:
+        await encoder.query("ready?")
+
+
+asyncio.run(main())
+EOF
 VOLUME /srv/moorline/.moorline
 
 EXPOSE 8080

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -140,6 +143,13 @@ def test_the_image_installs_nothing_without_a_hash() -> None:
     installs = re.findall(r"pip install (.*)", DOCKERFILE)
     assert [each for each in installs if "-r " in each and "--require-hashes" not in each] == []
     assert [each for each in installs if "--no-deps" not in each] == []
+
+
+def test_building_the_image_builds_the_encoder(tmp_path: Path) -> None:
+    (program,) = re.findall(r"^RUN python - <<'EOF'\n(.*?)^EOF$", DOCKERFILE, re.M | re.S)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+    assert list((tmp_path / ".moorline" / "models").glob("*.onnx"))
 
 
 def test_the_image_does_not_run_as_root() -> None:
