@@ -1,0 +1,60 @@
+"""Two ranked lists into one: decisions over scores, no I/O.
+
+`weighted` is the default: `moorline eval retrieval` shows it beside reciprocal ranks. A passage that
+only one half saw counts as that half's least in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from retrieval.types import Hit, Legs
+
+RRF_K = 60
+"""Cormack, Clarke, Büttcher: Reciprocal Rank Fusion, SIGIR 2009."""
+
+
+def weighted(legs: Legs, dense_weight: float) -> list[Hit]:
+    """Both halves scaled to 0…1 within their candidates, then blended; best first.
+
+    BM25 is scaled from 0, since it has a true zero; cosine from its least candidate.
+    """
+    dense = _scaled(legs.dense, floor=min((hit.score for hit in legs.dense), default=0.0))
+    sparse = _scaled(legs.sparse, floor=0.0)
+    return _ranked(
+        replace(
+            hit,
+            score=dense_weight * dense.get(hit.passage.id, 0.0)
+            + (1 - dense_weight) * sparse.get(hit.passage.id, 0.0),
+        )
+        for hit in _merged(legs)
+    )
+
+
+def reciprocal_rank(legs: Legs, k: int = RRF_K) -> list[Hit]:
+    """The sum of 1 / (k + rank) over both halves; best first."""
+    scores: dict[str, float] = {}
+    for leg in (legs.dense, legs.sparse):
+        for rank, hit in enumerate(leg, 1):
+            scores[hit.passage.id] = scores.get(hit.passage.id, 0.0) + 1 / (k + rank)
+    return _ranked(replace(hit, score=scores[hit.passage.id]) for hit in _merged(legs))
+
+
+def _scaled(hits: Sequence[Hit], floor: float) -> Mapping[str, float]:
+    span = max((hit.score for hit in hits), default=floor) - floor
+    return {hit.passage.id: (hit.score - floor) / span if span else 1.0 for hit in hits}
+
+
+def _merged(legs: Legs) -> Iterable[Hit]:
+    """Every passage once, with the score of each half that saw it."""
+    merged = {hit.passage.id: replace(hit, dense=hit.score) for hit in legs.dense}
+    for hit in legs.sparse:
+        known = merged.get(hit.passage.id, hit)
+        merged[hit.passage.id] = replace(known, sparse=hit.score)
+    return merged.values()
+
+
+def _ranked(hits: Iterable[Hit]) -> list[Hit]:
+    """Best first; equal scores by id, so that the same search always gives the same order."""
+    return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))

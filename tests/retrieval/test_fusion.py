@@ -1,0 +1,52 @@
+"""Two ranked lists into one."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrieval.fusion import reciprocal_rank, weighted
+from retrieval.retriever import distinct
+from retrieval.types import Hit, Legs, Passage
+
+
+def hit(name: str, score: float, section: str = "") -> Hit:
+    passage = Passage(name, "d", "v", 0, "t", (section or name,), name, 0, 1)
+    return Hit(passage, score)
+
+
+LEGS = Legs(
+    dense=[hit("a", 0.9), hit("b", 0.5), hit("c", 0.1)],
+    sparse=[hit("b", 8.0), hit("d", 4.0), hit("a", 2.0)],
+)
+
+
+def test_weighted_blends_what_both_halves_say() -> None:
+    fused = weighted(LEGS, dense_weight=0.4)
+    scores = {h.passage.id: h.score for h in fused}
+    assert scores == pytest.approx(
+        {"b": 0.4 * 0.5 + 0.6, "a": 0.4 + 0.6 * 0.25, "d": 0.6 * 0.5, "c": 0.0}
+    )
+    assert [h.passage.id for h in fused] == ["b", "a", "d", "c"]
+
+
+def test_every_hit_keeps_the_scores_that_made_it() -> None:
+    by_id = {h.passage.id: h for h in weighted(LEGS, 0.4)}
+    assert (by_id["a"].dense, by_id["a"].sparse) == (0.9, 2.0)
+    assert (by_id["c"].dense, by_id["c"].sparse) == (0.1, None)
+    assert (by_id["d"].dense, by_id["d"].sparse) == (None, 4.0)
+
+
+@pytest.mark.parametrize("legs", [Legs([], []), Legs([hit("a", 0.3)], [])])
+def test_an_empty_half_is_no_failure(legs: Legs) -> None:
+    assert [h.passage.id for h in weighted(legs, 0.4)] == [h.passage.id for h in legs.dense]
+
+
+def test_reciprocal_rank_sums_over_both_halves() -> None:
+    fused = reciprocal_rank(LEGS, k=60)
+    assert [h.passage.id for h in fused][:2] == ["b", "a"]
+    assert fused[0].score == pytest.approx(1 / 62 + 1 / 61)
+
+
+def test_one_section_does_not_fill_the_prompt() -> None:
+    hits = [hit("a", 3, "s"), hit("b", 2, "s"), hit("c", 1, "s"), hit("d", 0, "other")]
+    assert [h.passage.id for h in distinct(hits, per_section=2)] == ["a", "b", "d"]
