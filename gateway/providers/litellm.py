@@ -51,7 +51,7 @@ QUIET = {
 }
 
 
-class LiteLlm:
+class LiteLLM:
     """A provider that speaks whatever its models' names begin with."""
 
     def __init__(self, config: LiteLlmProvider) -> None:

@@ -194,7 +194,9 @@ class _Reading:
         while not self.over:
             deltas = await self.burst()
             held += deltas
-            if any(map(speaks, deltas)) or len(held) >= HELD_EVENTS or self._size >= HELD_BYTES:
+            if any(map(speaks, deltas)) or len(held) >= HELD_EVENTS:
+                break
+            if held and self._size >= HELD_BYTES:
                 break
             if time.monotonic() > begin_by:  # kept alive by comments, it may say nothing for ever
                 raise TimedOut(f"The answer has no content after {within:g} s.")
