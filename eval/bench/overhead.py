@@ -1,0 +1,262 @@
+"""What a gateway adds to a call: processor time and latency, beside two bare pass-throughs.
+
+All of them stand before the same simulated upstream without delay. The server under test has a
+core of its own; upstream and load generator share the other. Rounds are interleaved and medians
+reported, because machines are noisy; requests per second and core, from processor time, hardly
+depend on what else the machine does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from eval.bench.load import Load, Target, load
+from eval.bench.processes import Served, cores, on_core, served
+
+MODEL = "upstream/simulated"
+UPSTREAM_KEY = "sk-upstream"
+CHUNKS = 60
+QUESTION = (
+    "A customer writes that a parcel, which we handed over on Tuesday, has not arrived yet, and "
+    "asks whether the weather in the north holds it up. Answer in two sentences, be friendly, do "
+    "not promise a date, and offer to look into it again tomorrow if nothing has come by then. "
+    "The customer has ordered from us since 2019 and has never complained before. "
+)
+CONFIG = """
+data = "{data}"
+[grounding]
+mode = "off"
+[cache]
+enabled = false
+[providers.upstream]
+kind = "openai-compatible"
+base_url = "http://127.0.0.1:{port}/v1"
+api_key = "{key}"
+models = [{{ name = "simulated", window = 32768 }}]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A kind of load."""
+
+    stream: bool
+    concurrency: int
+
+    @property
+    def name(self) -> str:
+        return f"{'stream' if self.stream else 'plain'} c={self.concurrency}"
+
+
+CASES = tuple(Case(stream, concurrency) for stream in (False, True) for concurrency in (1, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One subject under one kind of load, in one round or as the median of all."""
+
+    per_second: float
+    cpu_ms: float  # of the server, per request
+    p50_ms: float
+    p99_ms: float
+    first_byte_p50_ms: float
+
+    @property
+    def per_core(self) -> float:
+        """Requests that a core's second of processor time serves."""
+        return 1000 / self.cpu_ms if self.cpu_ms else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of it."""
+
+    rounds: int
+    seconds: float  # of one measurement
+    subjects: tuple[str, ...]
+    medians: dict[str, dict[str, Measured]]  # by case, then by subject
+    ratios: dict[str, dict[str, float]]  # to fastapi, in requests per second and core
+    memory_mb: dict[str, float]
+
+    def json(self) -> bytes:
+        plain: dict[str, Any] = asdict(self)
+        for case, subjects in self.medians.items():
+            for subject, measured in subjects.items():
+                plain["medians"][case][subject]["per_core"] = measured.per_core
+        return orjson.dumps(plain, option=orjson.OPT_INDENT_2)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A server under test and the key that it wants."""
+
+    name: str
+    server: Served
+    key: str
+
+
+def measure(names: tuple[str, ...], rounds: int, seconds: float) -> Report:
+    """Start the subjects by name (direct, raw, fastapi, gateway) and measure them in turn."""
+    import uvloop
+
+    server_core, other_core = cores()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        upstream = stack.enter_context(
+            served(
+                ["eval.bench.upstream", "--chunks", str(CHUNKS), "--key", UPSTREAM_KEY],
+                other_core,
+                Path(folder, "upstream.log"),
+            )
+        )
+        subjects = [
+            stack.enter_context(_subject(name, upstream, server_core, Path(folder)))
+            for name in names
+        ]
+        with on_core(other_core):
+            runs = uvloop.run(_rounds(subjects, rounds, seconds))
+        memory = {each.name: round(each.server.memory / 2**20, 1) for each in subjects}
+    medians = {
+        case.name: {name: _median([run[case.name, name] for run in runs]) for name in names}
+        for case in CASES
+    }
+    return Report(rounds, seconds, names, medians, _ratios(runs, names), memory)
+
+
+def table(report: Report) -> str:
+    """The report for a terminal."""
+    header = "subject    req/s  CPU ms/req  req/s/core  vs fastapi  p50 ms  added p50     p99"
+    lines = []
+    for case, subjects in report.medians.items():
+        first = " (first byte)" if case.startswith("stream") else ""
+        lines += [f"{case}: latency to the answer's end", header]
+        direct = subjects.get("direct")
+        for name, seen in subjects.items():
+            added = f"{seen.p50_ms - direct.p50_ms:9.3f}" if direct else "        -"
+            ratio = report.ratios.get(case, {}).get(name)
+            against = f"{ratio:10.2f}" if ratio and name != "direct" else "         -"
+            ttfb = f"   {seen.first_byte_p50_ms:.3f} ms to the first byte" if first else ""
+            lines.append(
+                f"{name:8} {seen.per_second:7.0f}  {seen.cpu_ms:10.3f}  {seen.per_core:10.0f}  "
+                f"{against}  {seen.p50_ms:6.3f}  {added}  {seen.p99_ms:6.2f}{ttfb}"
+            )
+        lines.append("")
+    memory = ", ".join(f"{name} {mb:.0f}" for name, mb in report.memory_mb.items())
+    lines.append(f"Resident MB after the run: {memory}.")
+    lines.append(
+        f"Medians of {report.rounds} interleaved rounds of {report.seconds:g} s; {CHUNKS} tokens "
+        "an answer, upstream without delay; `vs fastapi` compares requests per second and core."
+    )
+    return "\n".join(lines)
+
+
+@contextmanager
+def _subject(name: str, upstream: Served, core: int | None, folder: Path) -> Iterator[Subject]:
+    if name == "direct":
+        yield Subject(name, upstream, UPSTREAM_KEY)
+        return
+    key = UPSTREAM_KEY
+    if name == "gateway":
+        config = folder / "moorline.toml"
+        data = folder / "data"
+        config.write_text(CONFIG.format(data=data, port=upstream.port, key=UPSTREAM_KEY))
+        key = _make_key(config)
+        command = ["gateway", "serve", "--config", str(config)]
+    else:
+        url = f"http://127.0.0.1:{upstream.port}/v1"
+        command = ["eval.bench.references", name, "--upstream", url, "--key", UPSTREAM_KEY]
+    with served(command, core, folder / f"{name}.log") as server:
+        yield Subject(name, server, key)
+
+
+def _make_key(config_file: Path) -> str:
+    from gateway.build import open_accounts
+    from gateway.config import load as load_config
+
+    async def make() -> str:
+        config = load_config(config_file)
+        config.data.mkdir(parents=True, exist_ok=True)
+        async with open_accounts(config) as accounts:
+            return accounts.store.create("bench").secret
+
+    return asyncio.run(make())
+
+
+async def _rounds(
+    subjects: list[Subject], rounds: int, seconds: float
+) -> list[dict[tuple[str, str], Measured]]:
+    for subject in subjects:  # the first calls of a process are not like the others
+        for case in CASES:
+            await load(_target(subject, case), case.concurrency, min(seconds, 0.5))
+    return [
+        {
+            (case.name, subject.name): await _measured(subject, case, seconds)
+            for case in CASES
+            for subject in subjects
+        }
+        for _ in range(rounds)
+    ]
+
+
+async def _measured(subject: Subject, case: Case, seconds: float) -> Measured:
+    before = subject.server.cpu
+    seen = await load(_target(subject, case), case.concurrency, seconds)
+    spent = subject.server.cpu - before
+    return _told(seen, spent)
+
+
+def _told(seen: Load, cpu: float) -> Measured:
+    latencies = sorted(seen.latencies)
+    return Measured(
+        per_second=seen.requests / seen.seconds,
+        cpu_ms=1000 * cpu / max(1, seen.requests),
+        p50_ms=1000 * _quantile(latencies, 0.5),
+        p99_ms=1000 * _quantile(latencies, 0.99),
+        first_byte_p50_ms=1000 * _quantile(sorted(seen.first_bytes), 0.5),
+    )
+
+
+def _quantile(rising: list[float], share: float) -> float:
+    return rising[min(len(rising) - 1, int(len(rising) * share))] if rising else 0.0
+
+
+def _target(subject: Subject, case: Case) -> Target:
+    messages = [
+        {"role": "system", "content": "You answer for a shop that sells lamps."},
+        {"role": "user", "content": QUESTION},
+    ]
+    model = MODEL if subject.name == "gateway" else "simulated"
+    body = {"model": model, "messages": messages, "temperature": 0.7, "stream": case.stream}
+    url = f"http://127.0.0.1:{subject.server.port}/v1/chat/completions"
+    return Target.of(url, orjson.dumps(body), subject.key)
+
+
+def _median(runs: list[Measured]) -> Measured:
+    names = [*Measured.__dataclass_fields__]
+    return Measured(*(statistics.median(getattr(run, name) for run in runs) for name in names))
+
+
+def _ratios(
+    runs: list[dict[tuple[str, str], Measured]], names: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """Within a round, so that what slows the machine down slows both."""
+    if "fastapi" not in names:
+        return {}
+    return {
+        case.name: {
+            name: statistics.median(
+                run[case.name, "fastapi"].cpu_ms / max(run[case.name, name].cpu_ms, 1e-9)
+                for run in runs
+            )
+            for name in names
+        }
+        for case in CASES
+    }

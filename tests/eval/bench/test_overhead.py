@@ -1,0 +1,22 @@
+"""The measurement runs and adds up; its figures are the machine's."""
+
+from __future__ import annotations
+
+import sys
+
+import orjson
+import pytest
+
+from eval.bench.overhead import CASES, measure, table
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
+def test_pass_throughs_are_measured_beside_the_upstream_itself() -> None:
+    names = ("direct", "raw", "fastapi")
+    report = measure(names, rounds=1, seconds=0.2)
+    for case in CASES:
+        assert set(report.medians[case.name]) == set(names)
+        assert all(seen.per_second > 0 for seen in report.medians[case.name].values())
+        assert report.ratios[case.name]["fastapi"] == 1
+    assert orjson.loads(report.json())["medians"]["plain c=1"]["raw"]["per_core"] >= 0
+    assert "vs fastapi" in table(report)
