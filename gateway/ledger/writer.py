@@ -197,6 +197,8 @@ class LedgerWriter:
             self._closing.wait(self._retry)
 
     def _emit(self, finished: _Finished) -> None:
+        if self._sinks:
+            time.sleep(BREATH)
         for sink in self._sinks:
             try:
                 sink.emit(*finished)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
 from retrieval.config import Section
 
 
-class LangfuseSink(Section):
+class LangfuseConfig(Section):
     """A Langfuse project."""
 
-    kind: Literal["langfuse"]
     public_key: str = Field(min_length=1, description="The project's public key, pk-lf-….")
     secret_key: SecretStr = Field(description='The project\'s secret key, as "env:NAME".')
     base_url: str = Field(
@@ -20,23 +19,18 @@ class LangfuseSink(Section):
     )
 
 
-class OtlpSink(Section):
+class OtlpConfig(Section):
     """Any OpenTelemetry collector that takes OTLP over HTTP."""
 
-    kind: Literal["otlp"]
     endpoint: str = Field(description="Full address, for example http://otel:4318/v1/traces.")
     headers: dict[str, SecretStr] = Field(
         default={}, description='Sent with every export, for example { authorization = "env:X" }.'
     )
 
 
-SinkConfig = Annotated[LangfuseSink | OtlpSink, Field(discriminator="kind")]
-
-
 class TracingConfig(Section):
     """What is remembered of a request, and who else is told."""
 
-    sinks: tuple[SinkConfig, ...] = Field(default=(), description="Besides the ledger.")
     content: Literal["redacted", "none"] = Field(
         default="redacted",
         description="redacted: questions, passages, prompts and answers as the guards left them; "
@@ -46,5 +40,7 @@ class TracingConfig(Section):
         default=1.0,
         ge=0,
         le=1,
-        description="Share of the traces that sinks get; the ledger has all.",
+        description="Share of the traces that Langfuse and OTLP get; the ledger has all.",
     )
+    langfuse: LangfuseConfig | None = Field(default=None, description="A Langfuse project.")
+    otlp: OtlpConfig | None = Field(default=None, description="An OpenTelemetry collector.")

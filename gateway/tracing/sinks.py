@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from gateway.ledger.types import Request
+from gateway.tracing.config import TracingConfig
+from gateway.tracing.spans import numeric
 from gateway.tracing.trace import Trace
 
-if TYPE_CHECKING:
-    from gateway.ledger.types import Request
+HALF = 1 << 64  # the lower half of a trace id is what is random in it
 
 
 class Sink(Protocol):
@@ -25,3 +27,42 @@ class Sink(Protocol):
     def close(self) -> None:
         """Send what is left."""
         ...
+
+
+class Sampled:
+    """A sink that gets a share of the traces: those whose id is small enough.
+
+    The id decides, as in OpenTelemetry's own sampler, so that every service along a distributed
+    trace keeps the same ones.
+    """
+
+    def __init__(self, sink: Sink, rate: float) -> None:
+        self._sink = sink
+        self._bound = round(rate * HALF)
+
+    @property
+    def dropped(self) -> int:
+        return self._sink.dropped
+
+    def emit(self, request: Request, trace: Trace) -> None:
+        if numeric(trace.id) % HALF < self._bound:
+            self._sink.emit(request, trace)
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+def open_sinks(config: TracingConfig) -> list[Sink]:
+    """The configured ones. Blocks: the exporters are heavy to import."""
+    sinks: list[Sink] = []
+    if config.otlp is not None:
+        from gateway.tracing.otlp import OtlpSink
+
+        sinks.append(OtlpSink(config.otlp))
+    if config.langfuse is not None:
+        from gateway.tracing.langfuse import LangfuseSink
+
+        sinks.append(LangfuseSink(config.langfuse))
+    if config.sample_rate < 1:
+        return [Sampled(sink, config.sample_rate) for sink in sinks]
+    return sinks
