@@ -153,7 +153,7 @@ def _stage(span: Span, request: Request, trace: Trace, origin: int) -> Node:
         name=name,
         kind="internal",
         start=origin + span.start,
-        end=origin + max(span.end, span.start),
+        end=origin + (span.end if span.end >= span.start else round(request.latency_ms * 1e6)),
         attributes=_present(shown),
         error=span.error,
     )

@@ -199,3 +199,10 @@ def test_sinks_are_opened_as_configured(collector: Collector) -> None:
     assert (type(whole), type(sampled)) == (OtlpSink, Sampled)
     whole.close()
     sampled.close()
+
+
+def test_a_stage_that_was_never_ended_ends_with_the_request(collector: Collector) -> None:
+    request, trace = an_answer()
+    trace.spans[6].end = 0
+    sent(collector, (request, trace))
+    assert collector.named("stream").end_time_unix_nano - START == 120 * MS
