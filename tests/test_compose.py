@@ -20,7 +20,6 @@ from cache.config import RedisStore
 from gateway.accounts.config import RedisStore as RedisCounters
 from gateway.config import Config, parse
 from gateway.providers.config import VllmProvider
-from gateway.tracing.config import LangfuseSink
 from retrieval.config import QdrantIndex
 
 ROOT = Path(__file__).parents[1]
@@ -124,12 +123,12 @@ def test_the_lines_of_the_profiles_are_a_configuration_too(monkeypatch: pytest.M
         assert name in SERVICES["gateway"]["environment"]
         monkeypatch.setenv(name, "set")
     config = parse(with_profiles())
-    provider, (sink,) = config.providers["gpu"], config.tracing.sinks
+    provider, langfuse = config.providers["gpu"], config.tracing.langfuse
     assert isinstance(provider, VllmProvider)
-    assert isinstance(sink, LangfuseSink)
+    assert langfuse
     assert f"--served-model-name={provider.models[0].name}" in SERVICES["vllm"]["command"]
     assert host(provider.base_url) in SERVICES
-    assert host(sink.base_url) in SERVICES
+    assert host(langfuse.base_url) in SERVICES
 
 
 def test_what_the_image_copies_exists() -> None:
