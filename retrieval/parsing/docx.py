@@ -1,0 +1,328 @@
+"""DOCX to blocks: headings by style, lists, tables, text boxes and notes, in document order.
+
+Deleted and hidden text, comments, page headers and footers and the table of contents (a copy of
+the headings) are dropped. It knows the numbers of list items, not those of headings, and no pages:
+they exist only once Word has laid the document out.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import docx
+from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.opc.exceptions import PackageNotFoundError
+from docx.oxml.ns import qn
+from docx.oxml.parser import parse_xml
+
+from retrieval.parsing.draft import Draft, Unreadable, proper
+from retrieval.parsing.tables import lines
+
+if TYPE_CHECKING:
+    from docx.document import Document as WordDocument
+    from lxml.etree import _Element
+
+_MOST_PARTS = 10_000
+_MOST_BYTES = 400_000_000
+_MOST_XML = 64_000_000
+_LONGEST_CELL = 2_000
+
+_MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+_MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
+_PARAGRAPH, _TABLE, _ROW, _CELL = qn("w:p"), qn("w:tbl"), qn("w:tr"), qn("w:tc")
+_RUN = qn("w:r")
+_BOX, _FALLBACK = qn("w:txbxContent"), _MC + "Fallback"
+_GONE = frozenset({qn("w:del"), qn("w:moveFrom"), _FALLBACK, qn("w:pPr"), qn("w:rPr"), _BOX})
+_TEXTS = frozenset({qn("w:t"), _MATH_TEXT})
+_MARKS = {
+    qn("w:tab"): "\t",
+    qn("w:br"): "\n",
+    qn("w:cr"): "\n",
+    qn("w:noBreakHyphen"): "-",
+}
+
+
+def read(data: bytes) -> Draft:
+    _refuse_bomb(data)
+    try:
+        document = docx.Document(io.BytesIO(data))
+    except (PackageNotFoundError, KeyError, ValueError) as error:
+        if _strict(data):
+            raise Unreadable("wrong type: Strict Open XML; save it as a plain DOCX") from error
+        raise Unreadable(f"wrong type: a ZIP archive, but not a DOCX ({error})") from error
+    draft = Draft()
+    reader = _Reader(draft, document)
+    reader.blocks(document.element.body)
+    reader.notes()
+    draft.heading_first = not draft.title
+    draft.title = draft.title or proper(str(document.core_properties.title or ""))
+    return draft
+
+
+def _refuse_bomb(data: bytes) -> None:
+    """Check the sizes that the archive declares; reading never goes beyond them."""
+    try:
+        parts = zipfile.ZipFile(io.BytesIO(data)).infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        raise Unreadable(f"truncated or damaged DOCX: {error}") from error
+    names = {part.filename for part in parts}
+    if "[Content_Types].xml" not in names:
+        raise Unreadable("wrong type: a ZIP archive, not a DOCX")
+    for kind, folder in (("an XLSX workbook", "xl/"), ("a PPTX presentation", "ppt/")):
+        if any(name.startswith(folder) for name in names) and "word/document.xml" not in names:
+            raise Unreadable(f"wrong type: {kind}, not a DOCX")
+    if any(part.flag_bits & 1 for part in parts):
+        raise Unreadable("encrypted: it needs a password")
+    total = sum(part.file_size for part in parts)
+    markup = (part.file_size for part in parts if part.filename.endswith((".xml", ".rels")))
+    if len(parts) > _MOST_PARTS or total > _MOST_BYTES or max(markup, default=0) > _MOST_XML:
+        raise Unreadable(f"too large: it unpacks to {total / 1e6:,.0f} MB")
+
+
+def _strict(data: bytes) -> bool:
+    """Whether the package speaks the ISO dialect, whose names are all others."""
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        return "_rels/.rels" in package.namelist() and b"purl.oclc.org" in package.read(
+            "_rels/.rels"
+        )
+
+
+class _Styles:
+    """What a paragraph's style makes of it, followed through the styles that it is based on."""
+
+    def __init__(self, document: WordDocument) -> None:
+        styles = document.styles.element.iter(qn("w:style"))
+        self._styles = {style.get(qn("w:styleId")): style for style in styles}
+        self._names: dict[str, list[str]] = {}
+
+    def chain(self, paragraph: _Element) -> list[_Element]:
+        """The paragraph's properties, then those of its styles, nearest first."""
+        own = paragraph.find(qn("w:pPr"))
+        found = [] if own is None else [own]
+        for style in self._line(_value(own, "w:pStyle")):
+            properties = style.find(qn("w:pPr"))
+            if properties is not None:
+                found.append(properties)
+        return found
+
+    def names(self, paragraph: _Element) -> list[str]:
+        """The names of the paragraph's style and of its parents, in lower case."""
+        style = _value(paragraph.find(qn("w:pPr")), "w:pStyle")
+        if style not in self._names:
+            names = (_value(s, "w:name") for s in self._line(style))
+            self._names[style] = [name.lower() for name in names]
+        return self._names[style]
+
+    def _line(self, style: str) -> Iterator[_Element]:
+        for _ in range(12):
+            found = self._styles.get(style)
+            if found is None:
+                return
+            yield found
+            style = _value(found, "w:basedOn")
+
+
+class _Numbers:
+    """The markers of list items: bullets, or numbers counted as Word would."""
+
+    def __init__(self, document: WordDocument) -> None:
+        self._formats: dict[tuple[str, str], str] = {}
+        self._counted: Counter[tuple[str, int]] = Counter()
+        try:
+            numbering = document.part.numbering_part.element
+        except (KeyError, NotImplementedError):  # most documents have no lists
+            return
+        abstract = {
+            a.get(qn("w:abstractNumId")): {
+                level.get(qn("w:ilvl")): _value(level, "w:numFmt") for level in a.iter(qn("w:lvl"))
+            }
+            for a in numbering.iter(qn("w:abstractNum"))
+        }
+        for number in numbering.iter(qn("w:num")):
+            levels = abstract.get(_value(number, "w:abstractNumId"), {})
+            for level, form in levels.items():
+                self._formats[number.get(qn("w:numId"), ""), level or "0"] = form
+
+    def marker(self, number: str, level: int) -> str:
+        form = self._formats.get((number, str(level)), "bullet")
+        indent = "  " * min(level, 8)
+        if form in ("bullet", "none", ""):
+            return indent + "- "
+        self._counted[number, level] += 1
+        for deeper in range(level + 1, 9):
+            self._counted.pop((number, deeper), None)
+        count = self._counted[number, level]
+        letters = form in ("lowerLetter", "upperLetter") and count <= 26
+        shown = chr((96 if form == "lowerLetter" else 64) + count) if letters else str(count)
+        return f"{indent}{shown}. "
+
+
+class _Reader:
+    """A walk over the body that writes blocks."""
+
+    def __init__(self, draft: Draft, document: WordDocument) -> None:
+        self._draft = draft
+        self._document = document
+        self._styles = _Styles(document)
+        self._numbers = _Numbers(document)
+
+    def blocks(self, parent: _Element) -> None:
+        for child in parent:
+            if child.tag == _PARAGRAPH:
+                self._paragraph(child)
+            elif child.tag == _TABLE:
+                self._table(child)
+            elif child.tag not in _GONE and isinstance(child.tag, str):
+                self.blocks(child)  # content controls, insertions, custom XML
+
+    def notes(self) -> None:
+        """Footnotes and endnotes, after the text."""
+        for kind in (RELATIONSHIP_TYPE.FOOTNOTES, RELATIONSHIP_TYPE.ENDNOTES):
+            try:
+                part = self._document.part.part_related_by(kind)
+            except KeyError:
+                continue
+            for note in parse_xml(part.blob):
+                if note.get(qn("w:type")) is None:
+                    self.blocks(note)
+
+    def _paragraph(self, paragraph: _Element) -> None:
+        names = self._styles.names(paragraph)
+        if names and re.match(r"toc(?: \d| heading|$)", names[0]):
+            return
+        text = _text(paragraph)
+        if text.strip():
+            self._write(paragraph, names, text)
+        for box in _boxes(paragraph):
+            self.blocks(box)
+
+    def _write(self, paragraph: _Element, names: list[str], text: str) -> None:
+        if names and names[0] == "title":
+            self._draft.title = self._draft.title or text
+            self._draft.add("heading", text, 1)
+            return
+        chain = self._styles.chain(paragraph)
+        if level := _level(names, chain):
+            self._draft.add("heading", text.replace("\n", " "), level + bool(self._draft.title))
+        elif (number := _number(chain)) is not None:
+            self._draft.add("list", self._numbers.marker(*number) + text)
+        elif any(name.startswith("list bullet") for name in names):
+            self._draft.add("list", "- " + text)
+        else:
+            self._draft.add("paragraph", text)
+
+    def _table(self, table: _Element) -> None:
+        deleted = qn("w:trPr") + "/" + qn("w:del")
+        rows = [row for row in _inside(table, _ROW) if row.find(deleted) is None]
+        cells = [list(_inside(row, _CELL)) for row in rows]
+        texts = [[" ".join(_all_text(cell).split()) for cell in row] for row in cells]
+        wide = max(map(len, texts), default=0) > 1
+        if not wide or any(len(text) > _LONGEST_CELL for row in texts for text in row):
+            for row in cells:  # it only frames or lays out text
+                for cell in row:
+                    self.blocks(cell)
+            return
+        marked = [row.find(qn("w:trPr") + "/" + qn("w:tblHeader")) is not None for row in rows]
+        header = marked.index(False) if False in marked else 0
+        for line in lines(_grid(cells, texts, header), header or None):
+            self._draft.add("table", line)
+
+
+def _grid(cells: list[list[_Element]], texts: list[list[str]], header: int) -> list[list[str]]:
+    """Rows with merged cells filled: downwards always, sideways only in the header."""
+    grid: list[list[str]] = []
+    for index, row in enumerate(cells):
+        out: list[str] = []
+        for cell, text in zip(row, texts[index], strict=True):
+            properties = cell.find(qn("w:tcPr"))
+            merge = None if properties is None else properties.find(qn("w:vMerge"))
+            if merge is not None and merge.get(qn("w:val"), "continue") == "continue" and grid:
+                above = grid[-1]
+                text = text or (above[len(out)] if len(out) < len(above) else "")
+            span = _value(properties, "w:gridSpan")
+            width = min(int(span), 100) if span.isdecimal() and len(span) < 4 else 1
+            out += [text, *([text] * (width - 1) if index < header else [""] * (width - 1))]
+        grid.append(out)
+    return grid
+
+
+def _inside(parent: _Element, tag: str) -> Iterator[_Element]:
+    """Children of one kind, also within content controls and insertions."""
+    for child in parent:
+        if child.tag == tag:
+            yield child
+        elif child.tag not in _GONE and child.tag not in (_PARAGRAPH, _TABLE, _ROW, _CELL):
+            yield from _inside(child, tag)
+
+
+def _text(paragraph: _Element) -> str:
+    return "".join(_pieces(paragraph))
+
+
+def _pieces(element: _Element) -> Iterator[str]:
+    for child in element:
+        if child.tag in _TEXTS:
+            yield child.text or ""
+        elif child.tag in _MARKS:
+            yield _MARKS[child.tag]
+        elif child.tag not in _GONE and not (child.tag == _RUN and _vanished(child)):
+            yield from _pieces(child)
+
+
+def _all_text(cell: _Element) -> str:
+    """The text of a cell with all that is nested in it."""
+    return " ".join(
+        _text(paragraph)
+        for paragraph in cell.iter(_PARAGRAPH)
+        if not any(above.tag == _FALLBACK for above in paragraph.iterancestors())
+    )
+
+
+def _vanished(run: _Element) -> bool:
+    hidden = run.find(qn("w:rPr") + "/" + qn("w:vanish"))
+    return hidden is not None and hidden.get(qn("w:val"), "true") not in ("0", "false", "off")
+
+
+def _boxes(paragraph: _Element) -> Iterator[_Element]:
+    """Text boxes anchored in a paragraph, without their copies for old readers."""
+    for box in paragraph.iter(_BOX):
+        above = list(box.iterancestors())
+        anchor = next(element for element in above if element.tag == _PARAGRAPH)
+        # A box within a box is written when the outer one is walked.
+        if anchor is paragraph and not any(element.tag == _FALLBACK for element in above):
+            yield box
+
+
+def _level(names: list[str], chain: list[_Element]) -> int:
+    """The level of a heading, by the name of its style or by its outline level; 0 for none."""
+    for name in names:
+        if match := re.fullmatch(r"heading ([1-9])", name):
+            return int(match.group(1))
+    for properties in chain:
+        outline = _value(properties, "w:outlineLvl")
+        if outline.isdecimal() and len(outline) == 1:
+            return int(outline) + 1 if int(outline) < 9 else 0
+    return 0
+
+
+def _number(chain: list[_Element]) -> tuple[str, int] | None:
+    """The list and the level that a paragraph is numbered in, or None."""
+    for properties in chain:
+        numbered = properties.find(qn("w:numPr"))
+        if numbered is not None:
+            number, level = _value(numbered, "w:numId"), _value(numbered, "w:ilvl")
+            if number in ("", "0"):
+                return None
+            return number, int(level) if level.isdecimal() and len(level) == 1 else 0
+    return None
+
+
+def _value(parent: _Element | None, tag: str) -> str:
+    """The `w:val` of a child; empty where there is none."""
+    child = None if parent is None else parent.find(qn(tag))
+    return "" if child is None else str(child.get(qn("w:val")) or "")

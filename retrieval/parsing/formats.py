@@ -1,0 +1,255 @@
+"""Files to documents: picks the parser by suffix, and refuses what cannot be read, by name.
+
+Each parser is a module of its own, imported when first needed. None may take for ever or more
+memory than a few times its file: what would is refused by the bounds here and in the modules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from retrieval.parsing.decoding import wide
+from retrieval.parsing.draft import Draft, Unreadable
+from retrieval.types import Document
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused unread."""
+
+    file: int = 200_000_000  # bytes
+    line: int = 1_000_000  # bytes, in formats that are made of lines
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file."""
+
+    name: str
+    read: Callable[[bytes], Draft]
+    magic: bytes = b""  # what the file begins with; empty for text
+    lines: bool = False  # whether an endless line means that this is no such file
+
+
+def _markdown(data: bytes) -> Draft:
+    from retrieval.parsing.markdown import read
+
+    return read(data)
+
+
+def _plain(data: bytes) -> Draft:
+    from retrieval.parsing.plain import read
+
+    return read(data)
+
+
+def _html(data: bytes) -> Draft:
+    from retrieval.parsing.html import read
+
+    return read(data)
+
+
+def _pdf(data: bytes) -> Draft:
+    from retrieval.parsing.pdf import read
+
+    return read(data)
+
+
+def _docx(data: bytes) -> Draft:
+    from retrieval.parsing.docx import read
+
+    return read(data)
+
+
+def _csv(data: bytes) -> Draft:
+    from retrieval.parsing.csv import read
+
+    return read(data)
+
+
+_MARKDOWN = Format("Markdown", _markdown, lines=True)
+_PLAIN = Format("plain text", _plain, lines=True)
+_HTML = Format("HTML", _html)
+_PDF = Format("PDF", _pdf, magic=b"%PDF-")
+_DOCX = Format("DOCX", _docx, magic=b"PK\x03\x04")
+_CSV = Format("CSV", _csv, lines=True)
+
+FORMATS = {
+    ".md": _MARKDOWN,
+    ".markdown": _MARKDOWN,
+    ".txt": _PLAIN,
+    ".text": _PLAIN,
+    ".html": _HTML,
+    ".htm": _HTML,
+    ".xhtml": _HTML,
+    ".pdf": _PDF,
+    ".docx": _DOCX,
+    ".csv": _CSV,
+    ".tsv": _CSV,
+}
+"""What can be read, by suffix in lower case."""
+
+_SIGNATURES = (
+    (b"%PDF-", "a PDF"),
+    (b"PK\x03\x04", "a ZIP archive (as DOCX, XLSX and EPUB are)"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file (as DOC and XLS are)"),
+    (b"\x7fELF", "a program"),
+    (b"{\\rtf", "an RTF document"),
+    (b"SQLite format 3", "a SQLite database"),
+)
+_OLD_OFFICE = _SIGNATURES[9][0]
+
+
+def known(path: Path) -> bool:
+    """Whether the suffix names a format that can be read."""
+    return path.suffix.lower() in FORMATS
+
+
+def fingerprint(path: Path, limits: Limits = LIMITS) -> str:
+    """The version of a file: SHA-256 of its bytes, which are streamed."""
+    try:
+        with _opened(path, limits) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Unreadable(_reason(error)) from error
+
+
+def parse(path: Path, source: str, limits: Limits = LIMITS) -> Document:
+    """The document in a file. Raises Unreadable, and nothing else, where there is none."""
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise Unreadable(f"unknown format {path.suffix or '(no suffix)'}")
+    try:
+        data = _bytes(path, form, limits)
+    except OSError as error:
+        raise Unreadable(_reason(error)) from error
+    draft = _read(form, data)
+    if not draft.size:
+        raise Unreadable(
+            "it holds no text; a scanned document needs OCR first"
+            if form is _PDF
+            else "it holds no text"
+        )
+    return draft.document(source, hashlib.sha256(data).hexdigest(), path.stem)
+
+
+def _read(form: Format, data: bytes) -> Draft:
+    try:
+        return form.read(data)
+    except Unreadable:
+        raise
+    except Exception as error:
+        # Damaged files make the libraries fail in more ways than can be listed, and one file must
+        # not end the reading of ten thousand.
+        what = " ".join(str(error).split())[:200]
+        raise Unreadable(f"damaged {form.name}: {type(error).__name__}: {what}") from error
+
+
+def _opened(path: Path, limits: Limits) -> BinaryIO:
+    """The file, once its kind and size are known to be fit: a pipe would be waited for."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("not a regular file")
+    if status.st_size == 0:
+        raise Unreadable("empty: 0 bytes")
+    if status.st_size > limits.file:
+        raise Unreadable(
+            f"too large: {_megabytes(status.st_size)}, the limit is {_megabytes(limits.file)}"
+        )
+    return path.open("rb")
+
+
+def _bytes(path: Path, form: Format, limits: Limits) -> bytes:
+    """The file's bytes, read no further than the first sign that it is not what it says."""
+    with _opened(path, limits) as file:
+        chunk = file.read(_CHUNK)
+        _recognise(form, chunk)
+        read: list[bytes] = []
+        size = run = 0
+        while chunk:
+            read.append(chunk)
+            size += len(chunk)
+            if size > limits.file:  # it grew while it was read
+                raise Unreadable(f"too large: more than {_megabytes(limits.file)}")
+            if form.lines:
+                run = _unbroken(chunk, run, limits.line)
+            chunk = file.read(_CHUNK)
+    data = b"".join(read)
+    if not data.strip(b"\x00 \t\r\n"):
+        raise Unreadable("empty: nothing but white space")
+    return data
+
+
+def _unbroken(chunk: bytes, run: int, limit: int) -> int:
+    """Bytes since the last line end, which `chunk` carries on from `run`."""
+    end = b"\n" if b"\n" in chunk else b"\r"
+    first = chunk.find(end)
+    at = first + 1
+    longest = run + (len(chunk) if first < 0 else first)
+    while longest <= limit < len(chunk) - at:
+        found = chunk.rfind(end, at, at + limit + 1)
+        longest = limit + 1 if found < 0 else longest
+        at = found + 1
+    if longest > limit:
+        raise Unreadable(f"too large: a line of more than {_megabytes(limit)}")
+    return longest if first < 0 else len(chunk) - at
+
+
+def _recognise(form: Format, head: bytes) -> None:
+    """Refuse bytes that are not of this format, saying what they are where that is known."""
+    if not head:
+        raise Unreadable("empty: 0 bytes")
+    if form.magic and form.magic in (head[:1024] if form is _PDF else head[:4]):
+        return  # junk in front of a PDF's mark is common and harmless
+    if form is _DOCX and head.startswith(_OLD_OFFICE):
+        # An encrypted DOCX is an old Office container that holds the encrypted package.
+        raise Unreadable(
+            "encrypted: it needs a password"
+            if "EncryptedPackage".encode("utf-16-le") in head
+            else "wrong type: an old Office file (DOC), not a DOCX; save it as DOCX"
+        )
+    other = _kind(head)
+    if form.magic:
+        raise Unreadable(f"wrong type: {other or 'something else'}, not a {form.name}")
+    if other in ("text", "an HTML page"):
+        return
+    raise Unreadable(f"wrong type: {other}, not {form.name}" if other else "binary, not text")
+
+
+def _kind(head: bytes) -> str:
+    """What the first bytes say that a file is; empty where they say nothing."""
+    for magic, kind in _SIGNATURES:
+        if head.startswith(magic):
+            return kind
+    if wide(head):
+        return "text"
+    sample = head[:8192]
+    if 0 in sample or sum(b < 9 or 13 < b < 27 for b in sample) * 20 > len(sample):
+        return ""
+    start = sample.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
+    return "an HTML page" if start.startswith((b"<!doctype html", b"<html")) else "text"
+
+
+def _reason(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size:,} bytes"

@@ -1,0 +1,361 @@
+"""HTML to blocks: what a reader of the page would read, without its navigation.
+
+Scripts, styles, hidden elements, menus, asides, page headers and footers are dropped; where that
+leaves nothing they are kept. It does not know styles from sheets or scripts: what they hide or
+add is not seen. Link targets and images are dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from retrieval.parsing.decoding import decoded
+from retrieval.parsing.draft import Draft, Unreadable
+from retrieval.parsing.tables import line, lines
+
+_UNSEEN = frozenset(
+    """head script style noscript template svg iframe object embed canvas audio video map button
+    select textarea datalist input meta link title""".split()
+)
+_AROUND = frozenset("nav aside footer header".split())
+_AROUND_ROLES = frozenset("navigation banner contentinfo search complementary menu".split())
+_AROUND_CLASSES = frozenset(
+    """headerlink mw-editsection toc table-of-contents breadcrumb breadcrumbs navbar skip-link
+    mw-jump-link""".split()
+)
+_SKIP_LINK = re.compile(r"\s*(?:skip|jump) to\b", re.IGNORECASE)
+_BLOCKS = frozenset(
+    """address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
+    figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p
+    pre section summary table tbody td tfoot th thead tr ul""".split()
+)
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w-]{2,40})""", re.IGNORECASE)
+
+_LONGEST_CELL = 2_000
+_WIDEST_SPAN = 100
+_TALLEST_SPAN = 1_000
+
+# Bounds on what makes the HTML algorithm slow: work that grows with depth or with open formats.
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{5000,}")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_SHALLOW = frozenset(
+    """area base br col embed hr img input link meta param source track wbr html head body p li dd
+    dt tr td th thead tbody tfoot caption colgroup option optgroup a nobr button h1 h2 h3 h4 h5 h6
+    rb rt rp rtc""".split()
+)
+_FORMATS = frozenset("b big code em font i s small strike strong tt u".split())
+_MOST_DEPTH_WORK = 100_000_000
+_MOST_FORMAT_WORK = 1_000_000
+_MOST_ATTRIBUTES = 5_000
+
+
+def read(data: bytes) -> Draft:
+    declared = _CHARSET.search(data[:2048])
+    text = decoded(data, declared.group(1).decode("ascii") if declared else None)
+    draft = Draft()
+    tree = _write(draft, text)
+    draft.title = _title(tree)
+    return draft
+
+
+def write(draft: Draft, text: str) -> None:
+    """Append the blocks of a piece of HTML."""
+    _write(draft, text)
+
+
+def _write(draft: Draft, text: str) -> LexborHTMLParser:
+    _refuse_explosive(text)
+    tree = LexborHTMLParser(text)
+    if tree.body is None:
+        return tree
+    start = draft.size
+    _Walk(draft).through(tree.body, around=False)
+    if draft.size == start:
+        _Walk(draft).through(tree.body, around=True)
+    return tree
+
+
+def _title(tree: LexborHTMLParser) -> str:
+    """The only top heading, else the page's title."""
+    tops = tree.css("h1")
+    heading = " ".join(_text(tops[0]).split()) if len(tops) == 1 else ""
+    if heading and len(heading) <= 200:
+        return heading
+    named = tree.css_first("title")
+    return named.text() if named else ""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk over the page: inline text gathers in `run` until a block begins or ends."""
+
+    draft: Draft
+    run: list[str] = field(default_factory=list)
+    heading: int = 0
+    pre: int = 0
+    inside: int = 0  # articles and main parts, whose own header is content
+    headers: int = 0  # of such parts: a title and a date, and perhaps a menu
+    lists: list[int] = field(default_factory=list)  # next number of each open list; 0: bullets
+    marker: list[str] = field(default_factory=list)  # of each open item, until it is written
+
+    def through(self, body: LexborNode, around: bool) -> None:
+        """Without recursion: pages nest deeper than Python's stack."""
+        todo: list[tuple[LexborNode, bool]] = [(body, False)]
+        while todo:
+            node, leaving = todo.pop()
+            if leaving:
+                self.leave(node.tag or "")
+                continue
+            tag = node.tag or ""
+            if tag == "-text":
+                self.run.append(node.text_content or "")
+            elif self.enter(node, tag, around):
+                todo.append((node, True))
+                todo.extend((child, False) for child in _children(node, reverse=True))
+        self.flush()
+
+    def enter(self, node: LexborNode, tag: str, around: bool) -> bool:
+        """Open an element; False where its content is not to be walked."""
+        if tag == "br":
+            self.run.append("\n" if self.pre else "\0")
+            return False
+        if _unseen(node, tag) or (not around and self.boilerplate(node, tag)):
+            return False
+        if tag not in _BLOCKS:
+            return True
+        self.flush()
+        if tag == "table" and (rows := _table(node)) is not None:
+            for row in rows:
+                self.draft.add("table", row)
+            return False
+        self.heading = _HEADINGS.get(tag, self.heading)
+        self.pre += tag == "pre"
+        self.inside += tag in ("article", "main")
+        self.headers += tag == "header"
+        if tag in ("ul", "ol", "menu", "dir"):
+            self.lists.append(_number(node, "start", 1, 1_000_000) if tag == "ol" else 0)
+        elif tag == "li":
+            self.marker.append(self.next_marker())
+        return True
+
+    def leave(self, tag: str) -> None:
+        if tag not in _BLOCKS:
+            return
+        self.flush()
+        self.pre -= tag == "pre"
+        self.inside -= tag in ("article", "main")
+        self.headers -= tag == "header"
+        if tag in _HEADINGS:
+            self.heading = 0
+        elif tag in ("ul", "ol", "menu", "dir"):
+            self.lists.pop()
+        elif tag == "li":
+            self.marker.pop()
+
+    def next_marker(self) -> str:
+        indent = "  " * min(max(len(self.lists) - 1, 0), 8)
+        if not self.lists or not self.lists[-1]:
+            return indent + "- "
+        self.lists[-1] += 1
+        return f"{indent}{self.lists[-1] - 1}. "
+
+    def flush(self) -> None:
+        """Write what has gathered, as the kind of block that is open."""
+        if not self.run:
+            return
+        raw = "".join(self.run)
+        self.run.clear()
+        if self.pre and not self.heading:
+            self.draft.add("code", raw.replace("\0", "\n"))
+            return
+        text = "\n".join(filter(None, (" ".join(part.split()) for part in raw.split("\0"))))
+        if not text:
+            return
+        if self.heading:
+            self.draft.add("heading", text.replace("\n", " "), self.heading)
+        elif self.marker:
+            self.draft.add("list", self.marker[-1] + text)
+            self.marker[-1] = " " * len(self.marker[-1])
+        else:
+            self.draft.add("paragraph", text)
+
+    def boilerplate(self, node: LexborNode, tag: str) -> bool:
+        """Whether the element stands around the page's content."""
+        if tag == "header" and self.inside:
+            return False
+        if tag in _AROUND or (tag == "ul" and self.headers):
+            return True
+        if tag == "a" and _SKIP_LINK.match(_text(node)):
+            return (node.attrs.get("href") or "").startswith("#")
+        role = node.attrs.get("role")
+        if role and role.lower() in _AROUND_ROLES:
+            return True
+        classes = node.attrs.get("class")
+        return bool(classes) and not _AROUND_CLASSES.isdisjoint((classes or "").split())
+
+
+def _children(node: LexborNode, reverse: bool = False) -> Iterator[LexborNode]:
+    child = node.last_child if reverse else node.first_child
+    while child is not None:
+        yield child
+        child = child.prev if reverse else child.next
+
+
+def _unseen(node: LexborNode, tag: str) -> bool:
+    if tag in _UNSEEN or tag.startswith(("-", "!")):
+        return True
+    attributes = node.attrs
+    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+        return True
+    style = attributes.get("style")
+    return bool(style) and _HIDDEN.search(style or "") is not None
+
+
+def _text(node: LexborNode) -> str:
+    """The visible text of an element, without structure."""
+    pieces: list[str] = []
+    todo = [node]
+    while todo:
+        at = todo.pop()
+        tag = at.tag or ""
+        if tag == "-text":
+            pieces.append(at.text_content or "")
+        elif not _unseen(at, tag):
+            if tag in _BLOCKS or tag == "br":
+                pieces.append(" ")
+            todo.extend(_children(at, reverse=True))
+    return "".join(pieces)
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row as it stands in the source: cells with their spans."""
+
+    cells: list[tuple[str, bool, int, int]] = field(default_factory=list)  # text, th, width, height
+
+    @property
+    def header(self) -> bool:
+        """Whether the row names columns: headings alone, and more than one."""
+        named = [th for text, th, _, _ in self.cells if text]
+        return len(named) > 1 and all(named)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the first cell names the row."""
+        return len(self.cells) > 1 and self.cells[0][1] and not self.header
+
+
+def _table(table: LexborNode) -> list[str] | None:
+    """The rows of a table of data; None where the table only lays out a page."""
+    if table.attrs.get("role") in ("presentation", "none"):
+        return None
+    found = _rows(table)
+    if found is None:
+        return None
+    caption, rows = found
+    if max((len(row.cells) for row in rows), default=0) < 2:
+        return None
+    while rows and sum(bool(cell[0]) for cell in rows[0].cells) == 1:  # a title across the table
+        caption += [text for text, _, _, _ in rows.pop(0).cells if text]
+    header = next((i for i, row in enumerate(rows) if not row.header), len(rows))
+    grid = list(_grid(rows, header))
+    if not header and sum(row.keyed for row in rows) * 2 > len(rows):
+        return [*caption, *map(_entry, grid)]
+    return [*caption, *lines(grid, header or None)]
+
+
+def _entry(row: list[str]) -> str:
+    """A row whose first cell names it."""
+    rest = line([], row[1:])
+    return f"{row[0].rstrip(':')}: {rest}" if row[0] and rest else row[0] or rest
+
+
+def _rows(table: LexborNode) -> tuple[list[str], list[_Row]] | None:
+    """Caption and rows, or None at the first sign of a layout: a table, heading or essay inside."""
+    caption: list[str] = []
+    rows: list[_Row] = []
+    todo = list(_children(table, reverse=True))
+    while todo:
+        node = todo.pop()
+        tag = node.tag or ""
+        if tag in ("td", "th"):
+            if node.css_first("table, h1, h2, h3, h4, h5, h6, pre") is not None:
+                return None
+            text = " ".join(_text(node).split())
+            if len(text) > _LONGEST_CELL:
+                return None
+            width = _number(node, "colspan", 1, _WIDEST_SPAN)
+            height = _number(node, "rowspan", 1, _TALLEST_SPAN)
+            rows = rows or [_Row()]
+            rows[-1].cells.append((text, tag == "th", width, height))
+        elif tag == "caption":
+            caption.append(" ".join(_text(node).split()))
+        elif tag != "-text" and not _unseen(node, tag):
+            if tag == "tr":
+                rows.append(_Row())
+            todo.extend(_children(node, reverse=True))
+    return caption, [row for row in rows if any(text for text, _, _, _ in row.cells)]
+
+
+def _grid(rows: list[_Row], header: int) -> Iterator[list[str]]:
+    """Rows with their spans filled: downwards always, sideways only in the header."""
+    above: dict[int, tuple[int, str]] = {}
+    for index, row in enumerate(rows):
+        out: list[str] = []
+        for text, _, width, height in row.cells:
+            _carry(out, above)
+            for column in range(width):
+                if height > 1:
+                    above[len(out)] = (height - 1, text if column == 0 else "")
+                out.append(text if column == 0 or index < header else "")
+        _carry(out, above)
+        yield out
+
+
+def _carry(out: list[str], above: dict[int, tuple[int, str]]) -> None:
+    """Fill the columns that a taller cell above still covers."""
+    while (found := above.pop(len(out), None)) is not None:
+        left, text = found
+        if left > 1:
+            above[len(out)] = (left - 1, text)
+        out.append(text)
+
+
+def _number(node: LexborNode, name: str, default: int, most: int) -> int:
+    value = (node.attrs.get(name) or "").strip()
+    return min(int(value), most) if value.isdecimal() and 0 < len(value) < 9 else default
+
+
+def _refuse_explosive(text: str) -> None:
+    """Refuse a page whose nesting would keep the parser busy for minutes."""
+    open_tags: Counter[str] = Counter()
+    depth = formats = depth_work = format_work = 0
+    for match in _TAG.finditer(text):
+        tag = match.group(2).lower()
+        if tag in _SHALLOW:
+            pass
+        elif match.group(1):
+            if open_tags[tag]:
+                open_tags[tag] -= 1
+                depth -= 1
+                formats -= tag in _FORMATS
+        else:
+            open_tags[tag] += 1
+            depth += 1
+            formats += tag in _FORMATS
+        depth_work += depth
+        format_work += max(0, formats - 8)
+        if depth_work > _MOST_DEPTH_WORK or format_work > _MOST_FORMAT_WORK:
+            raise Unreadable("too deep: its elements are nested beyond any reader")
+    for match in _LONG_TAG.finditer(text):
+        bare = _QUOTED.sub("", match.group())
+        if len(bare.split()) + bare.count("/") > _MOST_ATTRIBUTES:
+            raise Unreadable("damaged HTML: an element with thousands of attributes")
