@@ -77,15 +77,20 @@ class Seen:
         return Done(usage=self.usage or Usage(estimated=True), model=model, fields=self.fields)
 
     def _delta(self, choice: dict[str, Any]) -> Delta:
+        # The hottest lines of a stream: a call less is a microsecond less for every token.
         index = choice.pop("index", 0)
         fields = choice.pop("delta", None) or {}
         if not isinstance(index, int) or not isinstance(fields, dict):
             raise Garbled("a choice of it has no index or no delta")
-        finish = _finish(choice)
         self._spoken.add(index)
-        if finish:
+        content = fields.pop("content", None)
+        text = content if isinstance(content, str) else _text(content)
+        if finish := choice.pop("finish_reason", None):
             self._finished.add(index)
-        return Delta(_text(fields), index, fields, _extra(choice), finish)
+            _check(finish, choice)
+        if "logprobs" in choice and choice["logprobs"] is None:
+            del choice["logprobs"]
+        return Delta(text, index, fields, choice, finish or None)
 
 
 def speaks(delta: Delta) -> bool:
@@ -108,9 +113,8 @@ def whole_of(completion: dict[str, Any], model: str) -> list[Event]:
     if not choices:
         raise Garbled("it has no choices")
     told = completion.get("usage")
-    fields = {k: v for k, v in completion.items() if k not in OURS and v is not None}
     usage = usage_of(told) if told else Usage(estimated=True)
-    return [*map(_message, choices), Done(usage=usage, model=model, fields=fields)]
+    return [*map(_message, choices), Done(usage=usage, model=model, fields=_others(completion))]
 
 
 def usage_of(told: Any) -> Usage:
@@ -144,10 +148,18 @@ def _loaded(data: bytes) -> dict[str, Any]:
     return answer
 
 
+def _others(answer: dict[str, Any]) -> dict[str, Any]:
+    """What the top level carries beyond what the gateway writes itself."""
+    return {k: v for k, v in answer.items() if k not in OURS and v is not None}
+
+
 def _choices(answer: dict[str, Any]) -> list[dict[str, Any]]:
     choices = answer.get("choices") or []
-    if not isinstance(choices, list) or not all(isinstance(each, dict) for each in choices):
-        raise Garbled("its choices are not a list of objects")
+    if not isinstance(choices, list):
+        raise Garbled("its choices are not a list")
+    for each in choices:
+        if not isinstance(each, dict):
+            raise Garbled("a choice of it is not an object")
     return choices
 
 
@@ -159,12 +171,15 @@ def _message(choice: dict[str, Any]) -> Delta:
     for place, call in enumerate(fields.get("tool_calls") or ()):
         if isinstance(call, dict):
             call.setdefault("index", place)  # a stream's pieces carry it
-    return Delta(_text(fields), index, fields, _extra(choice), _finish(choice) or "stop")
+    finish = choice.pop("finish_reason", None) or "stop"
+    _check(finish, choice)
+    if choice.get("logprobs", "") is None:
+        del choice["logprobs"]
+    return Delta(_text(fields.pop("content", None)), index, fields, choice, finish)
 
 
-def _text(fields: dict[str, Any]) -> str:
-    """The content, taken out of the fields."""
-    content = fields.pop("content", None)
+def _text(content: Any) -> str:
+    """Content as text; of a list of parts, the text in it."""
     if isinstance(content, str):
         return content
     if content is None:
@@ -175,17 +190,9 @@ def _text(fields: dict[str, Any]) -> str:
     raise Garbled("its content is not text")
 
 
-def _finish(choice: dict[str, Any]) -> str | None:
-    finish: str | None = choice.pop("finish_reason", None)
+def _check(finish: Any, choice: dict[str, Any]) -> None:
     if finish == "error":  # OpenRouter's way to end a broken stream
         raise Reported({"error": choice.get("error") or "The answer was broken off."})
-    return finish
-
-
-def _extra(choice: dict[str, Any]) -> dict[str, Any]:
-    if choice.get("logprobs", "") is None:
-        del choice["logprobs"]
-    return choice
 
 
 def _count(told: Any, name: str) -> int:

@@ -6,6 +6,7 @@ It knows deadlines and sizes; which connection serves which request is the pool'
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -17,7 +18,10 @@ HEAD_LIMIT = 64 * 2**10  # status line and headers
 PAUSE_ABOVE = 256 * 2**10  # unread bytes of a body at which the peer is made to wait
 DRAIN_SECONDS = 1.0
 DRAIN_BYTES = 64 * 2**10
+KEEPALIVE_AFTER = 30  # seconds of silence before TCP asks whether the peer is still there
 EARLY = 0.001  # event loops may fire a timer up to a millisecond early
+
+_TCP = (socket.AF_INET, socket.AF_INET6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,12 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if (sock := transport.get_extra_info("socket")) and sock.family in _TCP:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A plain answer may take minutes, and what stands between forgets a silent connection.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_AFTER)
 
     def data_received(self, data: bytes) -> None:
         response = self._response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -65,6 +66,16 @@ async def test_a_connection_is_used_again_after_a_clean_end(client: Client) -> N
         bodies = [await (await asked(client, server)).read() for _ in range(3)]
     assert bodies == [b"one", b"two!", b"three"]
     assert server.connections == 1
+
+
+async def test_small_writes_are_not_held_back_and_dead_peers_are_noticed(client: Client) -> None:
+    async with scripted(chunked(b"x", end=False), then="hold") as server:
+        response = await asked(client, server)
+        assert response._connection
+        assert response._connection._transport
+        sock = response._connection._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 async def test_a_body_comes_as_it_arrives(client: Client) -> None:
