@@ -210,7 +210,10 @@ def _fenced(source: Source, suspect: bool) -> str:
 
 
 def _quoted(passage: Passage) -> str:
-    return _TAG.sub(lambda match: "&#91;" if match[0] == "[" else "&lt;", passage.text)
+    text = passage.text
+    if not any(mark in text for mark in "<＜﹤["):
+        return text
+    return _TAG.sub(lambda match: "&#91;" if match[0] == "[" else "&lt;", text)
 
 
 def _attribute(value: str) -> str:
