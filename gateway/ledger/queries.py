@@ -8,22 +8,21 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
 from gateway.ledger import rows
-from gateway.ledger.database import Connection, Database, Row
+from gateway.ledger.database import Database, Row
 from gateway.ledger.types import Bucket, Filters, Overview, Page, Recorded, Share, Totals
 
 MOST_BUCKETS = 5000
 MOST_SHARES = 10
 _FAILED = "status >= 400 AND status <> 499"  # a client that left is no failure of ours
-_SHARE_SQL = f"""
-    SELECT {{column}}, COUNT(*), COUNT(*) FILTER (WHERE {_FAILED}),
+_SHARES_SQL = f"""
+    SELECT model, key, team, COUNT(*), COUNT(*) FILTER (WHERE {_FAILED}),
            CAST(SUM(prompt_tokens + completion_tokens) AS BIGINT), SUM(cost_usd)
-    FROM requests WHERE at >= ? AND at < ? AND {{column}} <> ''
-    GROUP BY {{column}} ORDER BY 5 DESC, 2 DESC, 1 LIMIT {MOST_SHARES}
+    FROM requests WHERE at >= ? AND at < ? GROUP BY 1, 2, 3
 """
 _TOTALS_SQL = f"""
     SELECT at / ?, latency_step, COUNT(*), COUNT(*) FILTER (WHERE {_FAILED}),
@@ -56,21 +55,23 @@ class Queries:
         span = (rows.microseconds(since), rows.microseconds(until) + 1)
         with self._database.connection() as connection:
             steps = connection.read(_TOTALS_SQL, (width, *span))
-            slots: defaultdict[int, list[Row]] = defaultdict(list)
-            for slot, *step in steps:
-                slots[slot].append(tuple(step))
-            return Overview(
-                since=since,
-                until=until,
-                bucket=bucket,
-                totals=_totals([step[1:] for step in steps]),
-                buckets=tuple(
-                    Bucket(slot * bucket, _totals(slots[slot])) for slot in range(first, last + 1)
-                ),
-                models=_shares(connection, "model", span),
-                keys=_shares(connection, "key", span, _key_names(connection)),
-                teams=_shares(connection, "team", span),
-            )
+            parts = connection.read(_SHARES_SQL, span)
+            names: dict[str, str] = dict(connection.read("SELECT id, name FROM keys"))
+        slots: defaultdict[int, list[Row]] = defaultdict(list)
+        for slot, *step in steps:
+            slots[slot].append(tuple(step))
+        return Overview(
+            since=since,
+            until=until,
+            bucket=bucket,
+            totals=_totals([step[1:] for step in steps]),
+            buckets=tuple(
+                Bucket(slot * bucket, _totals(slots[slot])) for slot in range(first, last + 1)
+            ),
+            models=_shares((model, *figures) for model, _, _, *figures in parts),
+            keys=_shares(((key, *figures) for _, key, _, *figures in parts), names),
+            teams=_shares((team, *figures) for _, _, team, *figures in parts),
+        )
 
     def traces(self, limit: int = 50, offset: int = 0, filters: Filters | None = None) -> Page:
         """Requests, the newest first."""
@@ -134,18 +135,17 @@ def _percentile(counts: Sequence[tuple[int, int]], share: float) -> float:
     return rows.step_latency(steps[bisect_left(below, share * below[-1])])
 
 
-def _shares(
-    connection: Connection,
-    column: Literal["model", "key", "team"],
-    span: tuple[int, int],
-    names: Mapping[str, str] | None = None,
-) -> tuple[Share, ...]:
-    found = connection.read(_SHARE_SQL.replace("{column}", column), span)
-    return tuple(Share(row[0], (names or {}).get(row[0], row[0]), *row[1:]) for row in found)
-
-
-def _key_names(connection: Connection) -> dict[str, str]:
-    return dict(connection.read("SELECT id, name FROM keys"))
+def _shares(parts: Iterable[Row], names: Mapping[str, str] | None = None) -> tuple[Share, ...]:
+    """The largest shares of what has a name; the first column of a part is its name."""
+    sums: defaultdict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0.0])
+    for name, *figures in parts:
+        sums[name] = [old + new for old, new in zip(sums[name], figures, strict=True)]
+    sums.pop("", None)
+    largest = sorted(sums.items(), key=lambda share: (-share[1][3], -share[1][0], share[0]))
+    return tuple(
+        Share(name, (names or {}).get(name, name), int(requests), int(errors), int(tokens), cost)
+        for name, (requests, errors, tokens, cost) in largest[:MOST_SHARES]
+    )
 
 
 def _where(filters: Filters) -> tuple[str, tuple[Any, ...]]:
