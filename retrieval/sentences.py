@@ -36,10 +36,15 @@ _STARTERS = _set(
     though through thus to today under unless until use we what when where whether which while
     who why with within you your"""
 )
-# Possessive, and never begun inside a row of marks: time stays linear in any text.
+# Possessive, and never begun inside a row of marks: time stays linear in any text. The second
+# form is a space that is missing: `the end.The next begins`.
 _END = re.compile(
-    r"""(?<![.!?…]) [.!?…]++ ["'”’»)\]]*+ (?:\[\w{1,4}\])*+ (?=\s) | [。！？]++""", re.VERBOSE
+    r"""(?<![.!?…]) [.!?…]++ ["'”’»)\]]*+ (?:\[\w[\w ]{0,23}\])*+ (?=\s)
+      | (?<=[a-z]{4}) [.] (?:\[\w[\w ]{0,23}\])*+ (?=[A-Z][a-z]{0,12}[ ,])
+      | [。！？]++""",
+    re.VERBOSE,
 )
+_NAME = re.compile(r"[A-Z./\\][^\s]*$")  # a name or an identifier: System.Text, asp.Net
 _LINE = re.compile(r"[^\r\n\f\v\x1c-\x1e\x85\u2028\u2029]++")
 _ITEM = re.compile(r"\s*(?:[-*+•‣◦▪–—]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)])\s+\S")
 _ENUMERATOR = re.compile(r"\s*\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]$")
@@ -121,6 +126,9 @@ def _ends(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     mark = match.group()
     if mark[0] in "。！？":
         return True
+    before = text[max(begin, match.start() - 40) : match.start()]
+    if not text[match.end()].isspace() and _NAME.search(before):
+        return False
     following = text[match.end() : min(end, match.end() + 40)].split(maxsplit=1)
     if not following:
         return True
@@ -131,7 +139,7 @@ def _ends(text: str, begin: int, match: re.Match[str], end: int) -> bool:
         return True
     if match.start() - begin < 12 and _ENUMERATOR.match(text[begin : match.start() + 1]):
         return False
-    return _stops(text[max(begin, match.start() - 24) : match.start()], mark, word)
+    return _stops(before, mark, word)
 
 
 def _stops(before: str, mark: str, word: str) -> bool:

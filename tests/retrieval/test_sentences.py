@@ -27,7 +27,7 @@ def split(text: str) -> list[str]:
         ["The part ER-4012.B fits v2.1.", "Order it."],
         ["He said “stop.”", "Then he left (at last).", "“Why?”", "Nobody knows."],
         ["It rose to 12.", "In 2019 it fell."],
-        ["A claim.[12]", "Another one."],
+        ["A claim.[12]", "Another one.[citation needed]", "A third."],
         ["Wait... it continues here.", "Good."],
         ["iPhones are excluded.", "eBay orders too."],
         ["The answer is no.", "Ask again."],
@@ -36,6 +36,11 @@ def split(text: str) -> list[str]:
 )
 def test_splits_prose_at_the_ends_of_sentences(parts: list[str]) -> None:
     assert split(" ".join(parts)) == parts
+
+
+def test_splits_where_a_space_is_missing() -> None:
+    assert split("They share stories.Others do not.") == ["They share stories.", "Others do not."]
+    assert split("Use asp.Net here.") == ["Use asp.Net here."]
 
 
 def test_items_rows_and_headings_stand_alone() -> None:
