@@ -1,0 +1,141 @@
+"""Answers in this process: the oldest unused make room, and each has its time.
+
+All state is plain; the clock is handed in. Not shared between processes, lost with this one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cache.config import MemoryStore, SemanticConfig
+from cache.semantic import answer_of, nearest
+from cache.types import Entry, Scope
+from retrieval.types import Query, Vector, Vectors
+
+_OVERHEAD = 600  # bytes that an entry takes beside its contents
+
+
+@dataclass(slots=True)
+class _Kept:
+    entry: Entry
+    similar: str
+    size: int
+
+
+@dataclass(slots=True)
+class _Questions:
+    """The questions of one `similar` scope by their exact key, oldest first."""
+
+    vectors: OrderedDict[str, Vector] = field(default_factory=OrderedDict)
+    matrix: Vectors | None = None  # all of them in a row, made when first needed
+
+    def add(self, key: str, vector: Vector, most: int) -> None:
+        self.vectors.pop(key, None)
+        self.vectors[key] = vector
+        if len(self.vectors) > most:
+            self.vectors.popitem(last=False)
+        self.matrix = None
+
+    def remove(self, key: str) -> None:
+        if self.vectors.pop(key, None) is not None:
+            self.matrix = None
+
+    def stacked(self) -> Vectors:
+        if self.matrix is None:
+            self.matrix = np.stack(list(self.vectors.values()))
+        return self.matrix
+
+
+class MemoryCache:
+    """The embedded answer cache."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        ttl_seconds: float,
+        semantic: SemanticConfig,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._ttl = ttl_seconds
+        self._semantic = semantic
+        self._clock = clock
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()  # least recently used first
+        self._questions: dict[str, _Questions] = {}
+        self._standing: dict[str, set[str]] = {}  # source → keys of the answers on it
+        self._size = 0
+
+    async def exact(self, scope: Scope) -> Entry | None:
+        return self._live(scope.exact)
+
+    async def near(self, scope: Scope, query: Query) -> Entry | None:
+        questions = self._questions.get(scope.similar)
+        if questions is None:
+            return None
+        for key in list(questions.vectors):
+            self._expire(key)
+        if not questions.vectors:
+            return None
+        keys = list(questions.vectors)
+        answers = [answer_of(self._kept[key].entry) for key in keys]
+        best = nearest(query.vector, questions.stacked(), answers, self._semantic)
+        return None if best is None else self._live(keys[best])
+
+    async def fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
+        self._forget(scope.exact)
+        size = _OVERHEAD + len(entry.value) + 4 * len(entry.question)
+        size += query.vector.nbytes if query else 0
+        if size > self._store.max_bytes:
+            return
+        self._kept[scope.exact] = _Kept(entry, scope.similar, size)
+        self._size += size
+        for source in entry.sources:
+            self._standing.setdefault(source, set()).add(scope.exact)
+        if query:
+            questions = self._questions.setdefault(scope.similar, _Questions())
+            questions.add(scope.exact, query.vector, self._semantic.max_questions)
+        while self._size > self._store.max_bytes or len(self._kept) > self._store.max_entries:
+            self._forget(next(iter(self._kept)))
+
+    async def retire(self, sources: Sequence[str]) -> int:
+        keys = set[str]().union(*(self._standing.get(source, ()) for source in sources))
+        for key in keys:
+            self._forget(key)
+        return len(keys)
+
+    async def aclose(self) -> None:
+        self._kept.clear()
+        self._questions.clear()
+        self._standing.clear()
+        self._size = 0
+
+    def _live(self, key: str) -> Entry | None:
+        self._expire(key)
+        if (kept := self._kept.get(key)) is None:
+            return None
+        self._kept.move_to_end(key)
+        return kept.entry
+
+    def _expire(self, key: str) -> None:
+        kept = self._kept.get(key)
+        if kept and self._clock() - kept.entry.made_at >= self._ttl:
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        if (kept := self._kept.pop(key, None)) is None:
+            return
+        self._size -= kept.size
+        for source in kept.entry.sources:
+            standing = self._standing.get(source, set())
+            standing.discard(key)
+            if not standing:
+                self._standing.pop(source, None)
+        if questions := self._questions.get(kept.similar):
+            questions.remove(key)
+            if not questions.vectors:
+                del self._questions[kept.similar]

@@ -1,0 +1,206 @@
+"""Answers in Redis, shared by all gateway processes.
+
+An exact look-up is one round trip. A Redis that does not answer costs one short wait, and then
+nothing until it has cooled down: CacheDown comes at once. How much is kept is Redis' own affair
+(maxmemory). Similar questions are compared here, not there: a scope's vectors are fetched whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import orjson
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from cache.config import RedisStore, SemanticConfig
+from cache.keys import digest
+from cache.semantic import answer_of, nearest
+from cache.types import CacheDown, Entry, Scope
+from retrieval.types import Query, Vectors
+
+T = TypeVar("T")
+
+_ANSWER = 20  # bytes that identify an answer, in front of its question's vector
+_TRIES = 3  # questions whose answer is gone that one look-up passes over
+
+# Adds a question and drops the oldest beyond the limit. Both keys hash to one cluster slot.
+_ADD_QUESTION = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
+local extra = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[4])
+if extra > 0 then
+  local oldest = redis.call('ZPOPMIN', KEYS[2], extra)
+  for i = 1, #oldest, 2 do redis.call('HDEL', KEYS[1], oldest[i]) end
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+"""
+
+
+class RedisCache:
+    """The shared answer cache."""
+
+    def __init__(
+        self,
+        store: RedisStore,
+        ttl_seconds: float,
+        semantic: SemanticConfig,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._ttl = max(1, int(ttl_seconds * 1000))
+        self._semantic = semantic
+        self._clock = clock
+        self._failing = False
+        self._shut_until = 0.0
+        pool = BlockingConnectionPool.from_url(
+            store.url.get_secret_value(),
+            max_connections=store.connections,
+            timeout=store.timeout,
+            socket_timeout=store.timeout,
+            socket_connect_timeout=store.timeout,
+            # Redis' own retries would make every request wait seconds for a server that is gone.
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._redis = Redis(connection_pool=pool)
+
+    async def exact(self, scope: Scope) -> Entry | None:
+        return await self._asked(lambda: self._entry(scope.exact))
+
+    async def near(self, scope: Scope, query: Query) -> Entry | None:
+        return await self._asked(lambda: self._near(scope.similar, query))
+
+    async def fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
+        await self._asked(lambda: self._fill(scope, entry, query))
+
+    async def retire(self, sources: Sequence[str]) -> int:
+        return await self._asked(lambda: self._retire(sources))
+
+    async def aclose(self) -> None:
+        await self._redis.aclose()
+        await self._redis.connection_pool.disconnect()
+
+    async def _entry(self, exact: str) -> Entry | None:
+        raw = cast("bytes | None", await self._redis.get(self._key("e", exact)))
+        return _read(raw) if raw else None
+
+    async def _near(self, similar: str, query: Query) -> Entry | None:
+        hashed, order = self._question_keys(similar)
+        fields = cast("Mapping[bytes, bytes]", await _awaited(self._redis.hgetall(hashed)))
+        questions = dict(fields)
+        for _ in range(_TRIES):
+            keys = list(questions)
+            vectors, answers = _unpacked([questions[key] for key in keys], query.vector.size)
+            best = nearest(query.vector, vectors, answers, self._semantic)
+            if best is None:
+                return None
+            if entry := await self._entry(keys[best].decode()):
+                return entry
+            gone = keys[best]  # Its answer has run out or was retired.
+            del questions[gone]
+            await _awaited(self._redis.hdel(hashed, gone))
+            await _awaited(self._redis.zrem(order, gone))
+        return None
+
+    async def _fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(self._key("e", scope.exact), _written(entry), px=self._ttl)
+            for source in entry.sources:
+                standing = self._key("s", digest(source))
+                pipe.sadd(standing, scope.exact)
+                pipe.pexpire(standing, self._ttl)
+            if query:
+                pipe.eval(
+                    _ADD_QUESTION,
+                    2,
+                    *self._question_keys(scope.similar),
+                    scope.exact,
+                    _packed(entry, query),
+                    str(entry.made_at),
+                    str(self._semantic.max_questions),
+                    str(self._ttl),
+                )
+            await pipe.execute()
+
+    async def _retire(self, sources: Sequence[str]) -> int:
+        standing = [self._key("s", digest(source)) for source in sources]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in standing:
+                pipe.smembers(key)
+            members = await pipe.execute()
+        keys = set[bytes]().union(*members)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for exact in keys:
+                pipe.unlink(self._key("e", exact.decode()))
+            for key in standing:
+                pipe.unlink(key)
+            gone = await pipe.execute() if standing else []
+        return sum(gone[: len(keys)])
+
+    def _key(self, kind: str, name: str) -> str:
+        return f"{self._store.prefix}{kind}:{name}"
+
+    def _question_keys(self, similar: str) -> tuple[str, str]:
+        """Vectors by exact key, and their order; the braces keep both in one cluster slot."""
+        return self._key("q", f"{{{similar}}}"), self._key("o", f"{{{similar}}}")
+
+    async def _asked(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it, unless Redis was just found dead. After the cool-down one caller tries for all."""
+        now = self._clock()
+        if now < self._shut_until:
+            raise CacheDown("Redis did not answer a moment ago; it is not asked again yet.")
+        if self._failing:
+            self._shut_until = now + self._store.cool_down
+        try:
+            async with asyncio.timeout(2 * self._store.timeout):
+                result = await work()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failing = True
+            self._shut_until = self._clock() + self._store.cool_down
+            raise CacheDown(f"Redis does not answer: {type(error).__name__}: {error}") from error
+        self._failing, self._shut_until = False, 0.0
+        return result
+
+
+async def _awaited(result: Any) -> Any:
+    """The client's annotations say that some commands may not be awaitable; here all are."""
+    return await result
+
+
+def _written(entry: Entry) -> bytes:
+    head = [entry.question, entry.sources, entry.made_at, entry.answer]
+    return orjson.dumps(head) + b"\n" + entry.value
+
+
+def _read(raw: bytes) -> Entry | None:
+    """What `_written` wrote; anything else under this key is a miss."""
+    head, _, value = raw.partition(b"\n")
+    try:
+        question, sources, made_at, answer = orjson.loads(head)
+    except (orjson.JSONDecodeError, ValueError, TypeError):
+        return None
+    return Entry(value, question, tuple(sources), made_at, answer)
+
+
+def _packed(entry: Entry, query: Query) -> bytes:
+    said = answer_of(entry)
+    answer = digest(said if isinstance(said, str) else said.hex())
+    return bytes.fromhex(answer) + query.vector.astype("<f2").tobytes()
+
+
+def _unpacked(fields: Sequence[bytes], size: int) -> tuple[Vectors, list[str | bytes]]:
+    """Vectors and answers; one of another size was made by another encoder and never matches."""
+    vectors = np.zeros((len(fields), size), dtype=np.float32)
+    answers: list[str | bytes] = []
+    for row, field in enumerate(fields):
+        answers.append(field[:_ANSWER])
+        if len(field) == _ANSWER + 2 * size:
+            vectors[row] = np.frombuffer(field, dtype="<f2", offset=_ANSWER)
+    return vectors, answers
