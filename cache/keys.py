@@ -35,6 +35,15 @@ def scope(shared: Sequence[Any], messages: Sequence[Mapping[str, Any]]) -> Scope
     return Scope(exact=digest([alike, last.get("content")]), similar=alike)
 
 
+def cacheable(params: Mapping[str, Any], max_temperature: float) -> bool:
+    """Whether a request's own parameters leave its answer fit to be given again.
+
+    A high temperature, or several choices, ask for variety.
+    """
+    temperature = params.get("temperature")
+    return (temperature is None or temperature <= max_temperature) and params.get("n") in (None, 1)
+
+
 def _beside_text(message: Mapping[str, Any]) -> Any:
     """A message's content without what a user wrote."""
     content = message.get("content")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cache.config import MemoryStore, SemanticConfig
+from cache.config import CacheConfig, MemoryStore
 from cache.semantic import answer_of, nearest
 from cache.types import Entry, Scope
 from retrieval.types import Query, Vector, Vectors
@@ -55,15 +55,11 @@ class MemoryCache:
     """The embedded answer cache."""
 
     def __init__(
-        self,
-        store: MemoryStore,
-        ttl_seconds: float,
-        semantic: SemanticConfig,
-        clock: Callable[[], float] = time.time,
+        self, config: CacheConfig, store: MemoryStore, clock: Callable[[], float] = time.time
     ) -> None:
         self._store = store
-        self._ttl = ttl_seconds
-        self._semantic = semantic
+        self._ttl = config.ttl_seconds
+        self._semantic = config.semantic
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()  # least recently used first
         self._questions: dict[str, _Questions] = {}

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from cache.config import RedisStore, SemanticConfig
+from cache.config import CacheConfig, RedisStore
 from cache.keys import digest
 from cache.semantic import answer_of, nearest
 from cache.types import CacheDown, Entry, Scope
@@ -48,15 +48,11 @@ class RedisCache:
     """The shared answer cache."""
 
     def __init__(
-        self,
-        store: RedisStore,
-        ttl_seconds: float,
-        semantic: SemanticConfig,
-        clock: Callable[[], float] = time.monotonic,
+        self, config: CacheConfig, store: RedisStore, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
-        self._ttl = max(1, int(ttl_seconds * 1000))
-        self._semantic = semantic
+        self._ttl = max(1, int(config.ttl_seconds * 1000))  # milliseconds
+        self._semantic = config.semantic
         self._clock = clock
         self._failing = False
         self._shut_until = 0.0
