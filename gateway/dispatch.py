@@ -20,7 +20,7 @@ from context.types import Prompt
 from gateway.errors import InvalidRequest, NoModelAvailable, ProviderError
 from gateway.providers.base import Call, Provider
 from gateway.tracing.trace import Span
-from gateway.types import Events
+from gateway.types import Ask, Events
 from retrieval.config import Section
 from routing.types import Plan, Target
 
@@ -55,15 +55,14 @@ class Dispatcher:
         self._providers = providers
         self._config = config
 
-    async def start(
-        self, prompt: Prompt, plan: Plan, params: Mapping[str, Any], stream: bool, span: Span
-    ) -> Begun:
+    async def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
         """The first target that answers. Raises InvalidRequest or NoModelAvailable."""
         attempts: list[dict[str, Any]] = []
         span.set(attempts=attempts)
+        params = {**ask.params, "n": ask.n} if ask.n > 1 else ask.params
         last: ProviderError | None = None
         for target in plan.targets:
-            call = Call(target.model, prompt, stream, params)
+            call = Call(target.model, prompt, ask.stream, params)
             try:
                 return Begun(await self._tried(target, call, attempts), target)
             except ProviderError as error:

@@ -101,7 +101,9 @@ class Done:
     model: str = ""  # provider/model that wrote it
     route: str = ""  # the rule that chose the model
     cache: CacheState = "off"
-    grounded: bool | None = None  # None: grounding is off
+    collection: str | None = None  # that was searched
+    grounding: Grounding = "off"  # how firmly the answer had to stand on it
+    grounded: bool | None = None  # whether it does; None: grounding is off
     faithfulness: float | None = None  # share of the claims that their sources support
     sources: tuple[Reference, ...] = ()
     tokens: Mapping[str, int] = field(default_factory=dict)  # per part of the context

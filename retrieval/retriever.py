@@ -1,4 +1,7 @@
-"""Sparse ∥ dense → fuse → rerank → distinct. Owns no encoder: the question comes with its vector."""
+"""Sparse ∥ dense → fuse → rerank → distinct.
+
+Owns no encoder: the question comes with its vector.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class Retriever:
 
 
 def distinct(hits: Iterable[Hit], per_section: int) -> list[Hit]:
-    """At most so many passages of one section, so that one long section does not fill the prompt."""
+    """At most so many passages of one section: a long one must not fill the prompt."""
     seen: Counter[tuple[str, tuple[str, ...]]] = Counter()
     kept = []
     for hit in hits:

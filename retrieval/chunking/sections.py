@@ -205,9 +205,7 @@ def _parts(block: Block, text: str) -> list[tuple[int, int]]:
     return [(block.start + start, block.start + end) for start, end in found]
 
 
-def _fitting(
-    units: Sequence[_Unit], measure: _Measure, ratio: float
-) -> Iterator[tuple[int, int]]:
+def _fitting(units: Sequence[_Unit], measure: _Measure, ratio: float) -> Iterator[tuple[int, int]]:
     """Spans of whole units, about equally long; what the estimate got wrong is parted again."""
     text = measure.document.text
     for first, beyond in _partition(units, measure, ratio):
@@ -222,9 +220,7 @@ def _fitting(
             yield from _pieces(start, end, measure, tokens)
 
 
-def _partition(
-    units: Sequence[_Unit], measure: _Measure, ratio: float
-) -> list[tuple[int, int]]:
+def _partition(units: Sequence[_Unit], measure: _Measure, ratio: float) -> list[tuple[int, int]]:
     """The cheapest way to part units into stretches that fit by estimate: near the ideal length,
     and ending where a reader would pause."""
     ends = [unit.start for unit in units[1:]] + [units[-1].end]

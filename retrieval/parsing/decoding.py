@@ -47,8 +47,8 @@ def _decoded(data: bytes, declared: str | None) -> str:
     for mark, name in _MARKS:
         if data.startswith(mark):
             return _strict(data[len(mark) :], name)
-    if name := wide(data[:8192]):
-        return _strict(data, name)
+    if found := wide(data[:8192]):
+        return _strict(data, found)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -25,7 +25,7 @@ from retrieval.parsing.tables import lines
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
-    from lxml.etree import _Element
+    from lxml.etree import _Element  # type: ignore[import-untyped]
 
 _MOST_PARTS = 10_000
 _MOST_BYTES = 400_000_000

@@ -10,8 +10,8 @@ import hashlib
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from retrieval.parsing.decoding import wide
 from retrieval.parsing.draft import Draft, Unreadable
@@ -162,7 +162,7 @@ def _read(form: Format, data: bytes) -> Draft:
         raise Unreadable(f"damaged {form.name}: {type(error).__name__}: {what}") from error
 
 
-def _opened(path: Path, limits: Limits) -> BinaryIO:
+def _opened(path: Path, limits: Limits) -> BufferedReader:
     """The file, once its kind and size are known to be fit: a pipe would be waited for."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):

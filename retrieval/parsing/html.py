@@ -18,21 +18,26 @@ from retrieval.parsing.decoding import decoded
 from retrieval.parsing.draft import Draft, Unreadable
 from retrieval.parsing.tables import line, lines
 
-_UNSEEN = frozenset(
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_UNSEEN = _set(
     """head script style noscript template svg iframe object embed canvas audio video map button
-    select textarea datalist input meta link title""".split()
+    select textarea datalist input meta link title"""
 )
-_AROUND = frozenset("nav aside footer header".split())
-_AROUND_ROLES = frozenset("navigation banner contentinfo search complementary menu".split())
-_AROUND_CLASSES = frozenset(
+_AROUND = _set("nav aside footer header")
+_AROUND_ROLES = _set("navigation banner contentinfo search complementary menu")
+_AROUND_CLASSES = _set(
     """headerlink mw-editsection toc table-of-contents breadcrumb breadcrumbs navbar skip-link
-    mw-jump-link""".split()
+    mw-jump-link"""
 )
 _SKIP_LINK = re.compile(r"\s*(?:skip|jump) to\b", re.IGNORECASE)
-_BLOCKS = frozenset(
+_BLOCKS = _set(
     """address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
     figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p
-    pre section summary table tbody td tfoot th thead tr ul""".split()
+    pre section summary table tbody td tfoot th thead tr ul"""
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -41,17 +46,18 @@ _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w-]{2,40})""", 
 _LONGEST_CELL = 2_000
 _WIDEST_SPAN = 100
 _TALLEST_SPAN = 1_000
+_LARGEST_GRID = 2_000_000  # cells, with their spans filled
 
 # Bounds on what makes the HTML algorithm slow: work that grows with depth or with open formats.
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{5000,}")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
-_SHALLOW = frozenset(
+_SHALLOW = _set(
     """area base br col embed hr img input link meta param source track wbr html head body p li dd
     dt tr td th thead tbody tfoot caption colgroup option optgroup a nobr button h1 h2 h3 h4 h5 h6
-    rb rt rp rtc""".split()
+    rb rt rp rtc"""
 )
-_FORMATS = frozenset("b big code em font i s small strike strong tt u".split())
+_FORMATS = _set("b big code em font i s small strike strong tt u")
 _MOST_DEPTH_WORK = 100_000_000
 _MOST_FORMAT_WORK = 1_000_000
 _MOST_ATTRIBUTES = 5_000
@@ -193,8 +199,8 @@ class _Walk:
             return False
         if tag in _AROUND or (tag == "ul" and self.headers):
             return True
-        if tag == "a" and _SKIP_LINK.match(_text(node)):
-            return (node.attrs.get("href") or "").startswith("#")
+        if tag == "a" and (node.attrs.get("href") or "").startswith("#"):
+            return _SKIP_LINK.match(_text(node)) is not None
         role = node.attrs.get("role")
         if role and role.lower() in _AROUND_ROLES:
             return True
@@ -262,6 +268,10 @@ def _table(table: LexborNode) -> list[str] | None:
         return None
     caption, rows = found
     if max((len(row.cells) for row in rows), default=0) < 2:
+        return None
+    if sum(width * min(height, len(rows)) for row in rows for *_, width, height in row.cells) > (
+        _LARGEST_GRID
+    ):
         return None
     while rows and sum(bool(cell[0]) for cell in rows[0].cells) == 1:  # a title across the table
         caption += [text for text, _, _, _ in rows.pop(0).cells if text]

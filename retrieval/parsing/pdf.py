@@ -10,8 +10,8 @@ import re
 import threading
 from collections.abc import Iterator
 
-import pypdfium2
-import pypdfium2.raw as pdfium
+import pypdfium2  # type: ignore[import-untyped]
+import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
 
 from retrieval.parsing.draft import Draft, Unreadable, proper
 from retrieval.parsing.layout import Line, Page, write
@@ -24,6 +24,7 @@ _TAIL = 4096
 _pdfium = threading.Lock()
 
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi|medi$|CMBX|SFBX|-?Bd\b", re.IGNORECASE)
+
 
 def read(data: bytes) -> Draft:
     if b"%%EOF" not in data[-_TAIL:]:

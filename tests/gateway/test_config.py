@@ -43,7 +43,7 @@ def test_the_file_of_the_working_folder_is_found(
     ],
 )
 def test_what_is_wrong_is_named(text: str, named: str) -> None:
-    with pytest.raises(ConfigError, match="moorline.toml") as caught:
+    with pytest.raises(ConfigError, match=r"moorline\.toml") as caught:
         parse(text)
     assert named in str(caught.value)
 

@@ -12,7 +12,7 @@ from gateway.errors import InvalidRequest, NoModelAvailable, ProviderError
 from gateway.providers.base import Call
 from gateway.streams import replay
 from gateway.tracing.trace import Span
-from gateway.types import Delta, Done, Events
+from gateway.types import Ask, Delta, Done, Events
 from routing.types import Plan, Target
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +40,8 @@ async def begun(*providers: Scripted, attempts: int = 2) -> tuple[Begun, Span]:
     config = DispatchConfig(attempts=attempts, first_wait=0, longest_wait=0)
     span = Span("dispatch", 0)
     dispatcher = Dispatcher(named, config)
-    return await dispatcher.start(Prompt(()), Plan(targets, "test"), {}, True, span), span
+    ask = Ask("auto", (), "", stream=True)
+    return await dispatcher.start(Prompt(()), Plan(targets, "test"), ask, span), span
 
 
 async def answered_by(providers: Sequence[Scripted], attempts: int = 2) -> str:

@@ -1,0 +1,140 @@
+"""What a request owes, from the door to the ledger.
+
+A tab is opened when a request comes in and closed exactly once, whether it was refused, failed,
+was told whole, was cut, or was left by the client. Only then are limits settled and the row
+written; nothing here waits for the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from context.tokens import Counter
+from gateway.accounts.limits import Hold, Limits
+from gateway.errors import GatewayError
+from gateway.ledger.queries import Queries
+from gateway.ledger.types import Request
+from gateway.ledger.writer import LedgerWriter
+from gateway.providers.prices import Prices
+from gateway.streams import Collected, metered
+from gateway.tracing.trace import Trace
+from gateway.types import Answer, Ask, Caller, Done, Usage
+
+CLIENT_LEFT = 499  # nginx's status for a client that closed the connection
+LONGEST_QUESTION = 500  # characters of a question that the list of requests shows
+CHARACTERS_PER_TOKEN = 4
+USUAL_ANSWER = 512  # tokens reserved where the request sets no bound
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Limits before, prices and the ledger after."""
+
+    limits: Limits
+    prices: Prices
+    ledger: LedgerWriter
+    queries: Queries
+    count: Counter
+
+    async def reserve(self, caller: Caller, ask: Ask) -> Hold:
+        """Take what the request may need from the caller's limits. Raises RateLimited."""
+        sizes = (len(m["content"]) for m in ask.messages if isinstance(m.get("content"), str))
+        prompt = sum(sizes) // CHARACTERS_PER_TOKEN
+        answer = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
+        usage = Usage(prompt=prompt, completion=(answer or USUAL_ANSWER) * ask.n)
+        cost = self.prices.cost(ask.model, usage) if caller.budget_usd is not None else 0.0
+        return await self.limits.reserve(caller, usage.total, cost)
+
+
+@dataclass(slots=True)
+class Tab:
+    """One request's account."""
+
+    books: Accounting
+    trace: Trace
+    ask: Ask | None = None
+    caller: Caller | None = None
+    hold: Hold | None = None
+    first_event: int | None = field(default=None)  # nanoseconds from the trace's start
+
+    def metered(self, answer: Answer) -> Answer:
+        """The same answer, whose end settles the tab."""
+        self.first_event = self.trace.elapsed
+        span = self.trace.begin("stream")
+
+        async def settle(whole: Collected, failure: BaseException | None) -> Done:
+            span.end = self.trace.elapsed
+            done = self._priced(whole.done or answer.known, whole)
+            await self._close(done, failure, whole.text)
+            return done
+
+        return replace(answer, events=metered(answer.events, settle))
+
+    async def failed(self, error: BaseException) -> None:
+        """Close the tab of a request that never began to be answered."""
+        if self.hold:
+            await self.hold.release()
+            self.hold = None
+        await self._close(Done(), error, "")
+
+    def _priced(self, done: Done, whole: Collected) -> Done:
+        if done.cache in ("exact", "semantic"):
+            return done
+        usage = done.usage
+        if not usage.total and whole.text:
+            prompt = done.tokens.get("total", 0)
+            usage = Usage(prompt, self.books.count(whole.text), estimated=True)
+        return replace(done, usage=usage, cost_usd=self.books.prices.cost(done.model, usage))
+
+    async def _close(self, done: Done, failure: BaseException | None, answer: str) -> None:
+        if self.hold:
+            fresh = done.cache not in ("exact", "semantic")
+            await self.hold.settle(done.usage.total if fresh else 0, done.cost_usd)
+        if self.ask:
+            self.trace.attributes["question"] = self.ask.question
+        self.trace.attributes["answer"] = answer
+        self.books.ledger.write(self._row(done, failure), self.trace)
+
+    def _row(self, done: Done, failure: BaseException | None) -> Request:
+        ask, caller, usage = self.ask, self.caller, done.usage
+        status, code = _outcome(failure)
+        return Request(
+            trace_id=self.trace.id,
+            at=self.trace.started_at,
+            key=caller.key if caller else "",
+            team=caller.team if caller else "",
+            model_asked=ask.model if ask else "",
+            model=done.model,
+            provider=done.model.partition("/")[0],
+            route=done.route,
+            collection=done.collection or "",
+            grounding=done.grounding,
+            cache=done.cache,
+            stream=ask.stream if ask else False,
+            status=status,
+            error_code=code,
+            prompt_tokens=usage.prompt,
+            completion_tokens=usage.completion,
+            cached_tokens=usage.cached,
+            reasoning_tokens=usage.reasoning,
+            cost_usd=done.cost_usd,
+            latency_ms=self.trace.elapsed / 1e6,
+            ttft_ms=self.first_event / 1e6 if self.first_event else None,
+            grounded=done.grounded,
+            faithfulness=done.faithfulness,
+            sources=len(done.sources),
+            question=ask.question[:LONGEST_QUESTION] if ask else "",
+        )
+
+
+def _outcome(failure: BaseException | None) -> tuple[int, str | None]:
+    """HTTP status and code of a request's end."""
+    match failure:
+        case None:
+            return 200, None
+        case GatewayError():
+            return failure.status, failure.code or failure.type
+        case GeneratorExit() | asyncio.CancelledError():
+            return CLIENT_LEFT, "client_left"
+    return 500, "internal_error"

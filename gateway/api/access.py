@@ -1,0 +1,37 @@
+"""What an endpoint may ask for: the gateway, and who is calling."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from gateway.errors import Forbidden
+from gateway.pipeline import Gateway
+from gateway.types import Caller
+
+
+def current_gateway(request: Request) -> Gateway:
+    """The gateway that serves this moment."""
+    return cast(Gateway, request.app.state.gateway)
+
+
+CurrentGateway = Annotated[Gateway, Depends(current_gateway)]
+
+
+def current_caller(request: Request, gateway: CurrentGateway) -> Caller:
+    """Whoever the Authorization header names. Raises Unauthorized."""
+    return gateway.accounts.identify(request.headers.get("authorization"))
+
+
+CurrentCaller = Annotated[Caller, Depends(current_caller)]
+
+
+def current_admin(caller: CurrentCaller) -> Caller:
+    """A caller who may administer. Raises Forbidden."""
+    if not caller.admin:
+        raise Forbidden("This needs an admin key (moorline keys create --admin).")
+    return caller
+
+
+CurrentAdmin = Annotated[Caller, Depends(current_admin)]

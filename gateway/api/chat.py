@@ -1,0 +1,196 @@
+"""POST /v1/chat/completions: the hot door, as a raw ASGI endpoint.
+
+Reads the body, hands it to the pipeline, writes the answer. A client that leaves cancels the work
+at once, and with it the upstream call: a model that nobody listens to costs money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.wire import Chunks, completion, read_ask
+from gateway.errors import GatewayError, InvalidRequest, ProviderTimeout, TooLarge
+from gateway.pipeline import Gateway
+from gateway.streams import collect
+from gateway.tracing.trace import Trace
+from gateway.types import Answer, Delta, Done
+
+log = logging.getLogger("moorline")
+
+
+class ClientLeft(Exception):
+    """The connection was closed before the answer was told."""
+
+
+class ChatCompletions:
+    """The endpoint; `gateway` is asked for on every request, so that it can be swapped."""
+
+    def __init__(self, gateway: Callable[[], Gateway]) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gateway, trace = self._gateway(), Trace()
+        reply, longest = _Reply(send, trace.id), gateway.config.server.request_timeout
+        try:
+            if scope["method"] != "POST":
+                raise InvalidRequest(f"Use POST, not {scope['method']}.")
+            body = await read_body(receive, gateway.config.server.max_body_bytes)
+            async with cancelled_when_left(receive), asyncio.timeout(longest):
+                await _answer(gateway, scope, body, trace, reply)
+        except ClientLeft:
+            return
+        except TimeoutError:
+            await reply.error(ProviderTimeout(f"No whole answer came within {longest:.0f} s."))
+        except GatewayError as error:
+            await reply.error(error)
+        except Exception:
+            log.exception("request %s failed", trace.id)
+            await reply.error(GatewayError(f"Something broke here. Trace: {trace.id}"))
+
+
+async def _answer(gateway: Gateway, scope: Scope, body: bytes, trace: Trace, to: _Reply) -> None:
+    headers = dict(scope["headers"])
+    authorization = headers.get(b"authorization", b"").decode("latin-1") or None
+    try:
+        ask = read_ask(body)
+    except InvalidRequest as error:
+        await gateway.refused(authorization, error, trace)
+        raise
+    answer = await gateway.answer(authorization, ask, trace)
+    if ask.stream:
+        await to.stream(answer, Chunks(trace.id, answer.known.model, ask.include_usage))
+    else:
+        whole = await collect(answer.events)
+        done = whole.done or Done()
+        await to.json(200, completion(whole, done, trace.id), facts(done))
+
+
+class _Reply:
+    """Writes the response, and knows whether it has begun."""
+
+    def __init__(self, send: Send, trace_id: str) -> None:
+        self._send = send
+        self._trace_id = trace_id
+        self._begun = False
+
+    async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
+        await self._start(status, b"application/json", extra, len(body))
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def stream(self, answer: Answer, chunks: Chunks) -> None:
+        extra = [
+            (b"x-moorline-model", answer.known.model.encode()),
+            (b"x-moorline-cache", answer.known.cache.encode()),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        async with aclosing(answer.events) as events:
+            async for event in events:
+                if not self._begun:
+                    await self._start(200, b"text/event-stream; charset=utf-8", extra)
+                lines = [chunks.delta(event)] if isinstance(event, Delta) else chunks.done(event)
+                for line in filter(None, lines):
+                    await self._body(line)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def error(self, error: GatewayError) -> None:
+        body = orjson.dumps(error.body())
+        if self._begun:  # a stream: an event says what happened, and no [DONE] follows
+            await self._body(b"data: " + body + b"\n\n")
+            await self._send({"type": "http.response.body", "body": b""})
+            return
+        extra = []
+        if error.retry_after is not None:
+            extra.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        if error.status == 401:
+            extra.append((b"www-authenticate", b"Bearer"))
+        await self.json(error.status, body, extra)
+
+    async def _start(
+        self,
+        status: int,
+        content_type: bytes,
+        extra: list[tuple[bytes, bytes]],
+        length: int | None = None,
+    ) -> None:
+        headers = [
+            (b"content-type", content_type),
+            (b"x-moorline-trace-id", self._trace_id.encode()),
+            *extra,
+        ]
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        self._begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _body(self, piece: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def facts(done: Done) -> list[tuple[bytes, bytes]]:
+    """What headers say about a whole answer."""
+    return [
+        (b"x-moorline-model", done.model.encode()),
+        (b"x-moorline-cache", done.cache.encode()),
+        (b"x-moorline-cost-usd", f"{done.cost_usd:.8f}".encode()),
+    ]
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises TooLarge, or ClientLeft."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        pieces = [message.get("body", b"")]
+    else:
+        pieces = [piece async for piece in _pieces(message, receive, limit)]
+    body = b"".join(pieces)
+    if len(body) > limit:
+        raise TooLarge(f"The body has more than {limit} bytes (server.max_body_bytes).")
+    return body
+
+
+async def _pieces(message: Any, receive: Receive, limit: int) -> AsyncIterator[bytes]:
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        piece = message.get("body", b"")
+        size += len(piece)
+        yield piece
+        if size > limit or not message.get("more_body"):
+            return
+        message = await receive()
+
+
+@contextlib.asynccontextmanager
+async def cancelled_when_left(receive: Receive) -> AsyncIterator[None]:
+    """Cancel the body of the `with` when the client leaves, and turn that into ClientLeft."""
+    worker = asyncio.current_task()
+    assert worker is not None
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        left = True
+        worker.cancel()
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if left:
+            worker.uncancel()
+            raise ClientLeft from None
+        raise
+    finally:
+        watcher.cancel()

@@ -1,0 +1,229 @@
+"""OpenAI's chat format: a body in, a completion or a stream of chunks out.
+
+Knows the shapes and nothing else. Fields that Moorline does not know pass through both ways.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from context.citations import Link, url_citations
+from gateway.errors import InvalidRequest
+from gateway.messages import question_of
+from gateway.streams import Choice, Collected
+from gateway.types import Ask, Delta, Done, Grounding, Usage
+
+DONE_LINE = b"data: [DONE]\n\n"
+OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})
+
+
+class MoorlineOptions(BaseModel):
+    """What a request may say about its grounding, under the key `moorline`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    collection: str | None = Field(default=None, description="Documents to answer from.")
+    top_k: int | None = Field(default=None, ge=1, le=50, description="Passages to read.")
+    grounding: Grounding | None = Field(default=None, description="strict, open or off.")
+    filter: dict[str, Any] | None = Field(
+        default=None, description='Over metadata: {"region": "EU", "year": {"gte": 2024}}.'
+    )
+    cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
+
+
+class Message(BaseModel):
+    """One turn."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[dict[str, Any]] | None = None
+
+
+class StreamOptions(BaseModel):
+    """How a stream ends."""
+
+    model_config = ConfigDict(extra="allow")
+
+    include_usage: bool | None = False
+
+
+class ChatRequest(BaseModel):
+    """The body of POST /v1/chat/completions; every other field of OpenAI's is passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(default="auto", min_length=1, description="Alias, model, or auto.")
+    messages: list[Message] = Field(min_length=1)
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    n: int | None = Field(default=1, ge=1, le=128)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    moorline: MoorlineOptions | None = None
+
+
+def read_ask(body: bytes) -> Ask:
+    """A request from its bytes. Raises InvalidRequest that names the field."""
+    try:
+        raw = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    try:
+        request = ChatRequest.model_validate(raw)
+    except ValidationError as error:
+        raise invalid(error) from None
+    options = request.moorline or MoorlineOptions()
+    return Ask(
+        model=request.model,
+        messages=tuple(raw["messages"]),  # as sent: unknown fields and their order are kept
+        question=question_of(raw["messages"]),
+        params={key: value for key, value in raw.items() if key not in OURS},
+        stream=bool(request.stream),
+        include_usage=bool(request.stream_options and request.stream_options.include_usage),
+        n=request.n or 1,
+        collection=options.collection,
+        top_k=options.top_k,
+        grounding=options.grounding,
+        where=options.filter,
+        use_cache=options.cache,
+    )
+
+
+def invalid(error: ValidationError) -> InvalidRequest:
+    """Pydantic's first finding in OpenAI's words: which field, and what is wrong with it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    param = ".".join(str(part) for part in first["loc"]) or None
+    return InvalidRequest(f"Invalid value for '{param}': {first['msg']}.", param=param)
+
+
+def completion(whole: Collected, done: Done, trace_id: str) -> bytes:
+    """A whole answer as one JSON body."""
+    choices = [
+        {
+            "index": index,
+            "message": _message(choice, url_notes(choice.text, done) if done.sources else []),
+            "logprobs": None,
+            **choice.extra,
+            "finish_reason": choice.finish or "stop",
+        }
+        for index, choice in sorted(whole.choices.items())
+    ]
+    return orjson.dumps(
+        {
+            "id": f"chatcmpl-{trace_id}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": done.model,
+            **done.fields,
+            "choices": choices,
+            "usage": usage(done.usage),
+            "moorline": about(done, trace_id),
+        }
+    )
+
+
+def _message(choice: Choice, notes: list[dict[str, Any]]) -> dict[str, Any]:
+    content = choice.text or (None if choice.fields.get("tool_calls") else "")
+    message = {"role": "assistant", "content": content, "refusal": None, **choice.fields}
+    if notes:
+        message["annotations"] = notes
+    return message
+
+
+class Chunks:
+    """Renders an answer's events as server-sent events of OpenAI's chunks.
+
+    The end of each choice is held back until the whole is known, so that the last chunk can carry
+    sources and cost.
+    """
+
+    def __init__(self, trace_id: str, model: str, include_usage: bool) -> None:
+        head = {
+            "id": f"chatcmpl-{trace_id}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
+        self._head = b"data: " + orjson.dumps(head)[:-1] + b","
+        self._trace_id = trace_id
+        self._include_usage = include_usage
+        self._text: dict[int, list[str]] = {}
+        self._finish: dict[int, str] = {}
+
+    def delta(self, event: Delta) -> bytes:
+        """The chunk of one piece; empty when the piece says nothing but the end."""
+        first = event.choice not in self._text
+        text = self._text.setdefault(event.choice, [])
+        text.append(event.text)
+        if event.finish:
+            self._finish[event.choice] = event.finish
+        if not (event.text or event.fields or event.extra or first):
+            return b""
+        delta = {"role": "assistant"} if first else {}
+        delta |= event.fields
+        if event.text or first:
+            delta["content"] = event.text
+        choice = {"index": event.choice, "delta": delta, **event.extra, "finish_reason": None}
+        return self._line({"choices": [choice]})
+
+    def done(self, done: Done) -> Iterator[bytes]:
+        """The last chunks: each choice's end, then usage where it was asked for."""
+        about_it = about(done, self._trace_id)
+        ends = sorted(self._text) or [0]
+        for index in ends:
+            notes = url_notes("".join(self._text.get(index, ())), done)
+            choice = {
+                "index": index,
+                "delta": {"annotations": notes} if notes else {},
+                "finish_reason": self._finish.get(index, "stop"),
+            }
+            last = index == ends[-1] and not self._include_usage
+            yield self._line({"choices": [choice]} | ({"moorline": about_it} if last else {}))
+        if self._include_usage:
+            yield self._line({"choices": [], "usage": usage(done.usage), "moorline": about_it})
+        yield DONE_LINE
+
+    def _line(self, rest: dict[str, Any]) -> bytes:
+        return self._head + orjson.dumps(rest)[1:] + b"\n\n"
+
+
+def usage(seen: Usage) -> dict[str, Any]:
+    """Tokens in OpenAI's shape."""
+    return {
+        "prompt_tokens": seen.prompt,
+        "completion_tokens": seen.completion,
+        "total_tokens": seen.total,
+        "prompt_tokens_details": {"cached_tokens": seen.cached},
+        "completion_tokens_details": {"reasoning_tokens": seen.reasoning},
+    }
+
+
+def about(done: Done, trace_id: str) -> dict[str, Any]:
+    """The `moorline` object: what answered, from what, at what cost."""
+    return {
+        "trace_id": trace_id,
+        "model": done.model,
+        "route": done.route,
+        "cache": done.cache,
+        "collection": done.collection,
+        "grounding": done.grounding,
+        "grounded": done.grounded,
+        "faithfulness": done.faithfulness,
+        "sources": done.sources,
+        "tokens": done.tokens,
+        "cost_usd": done.cost_usd,
+    }
+
+
+def url_notes(text: str, done: Done) -> list[dict[str, Any]]:
+    """Every marker `[n]` in the text as OpenAI's url_citation."""
+    return url_citations(text, {each.n: Link(each.title, each.url) for each in done.sources})

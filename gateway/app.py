@@ -1,0 +1,124 @@
+"""The FastAPI application: routes, error shapes, and the gateway's life from start to stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from gateway.api import control, embeddings, health, models
+from gateway.api.chat import ChatCompletions
+from gateway.api.wire import ChatRequest
+from gateway.config import Config
+from gateway.dashboard import pages
+from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
+from gateway.pipeline import Gateway
+from gateway.reload import Source, current
+
+VERSION = "0.1.0"
+CHAT = "/v1/chat/completions"
+
+
+def create_app(config: Config, control_token: str = "", source: Source | None = None) -> FastAPI:
+    """The application over a gateway that lives as long as the application does.
+
+    Changes at the configuration's source are taken up while it runs.
+    """
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        def swap(gateway: Gateway) -> None:
+            app.state.gateway = gateway
+
+        async with current(config, source, swap):
+            yield
+
+    app = FastAPI(title="Moorline", version=VERSION, lifespan=life, redoc_url=None)
+    app.state.control_token = control_token
+
+    def of_this_moment() -> Gateway:
+        gateway: Gateway = app.state.gateway
+        return gateway
+
+    # First, and raw: every request of the hot path is matched here and nowhere else.
+    app.router.routes.insert(0, Route(CHAT, ChatCompletions(of_this_moment)))
+    for part in (models, embeddings, health, control, pages):
+        app.include_router(part.router)
+    static = Path(__file__).parent / "dashboard" / "static"
+    app.mount("/static", StaticFiles(directory=static), name="static")
+    app.add_exception_handler(GatewayError, _gateway_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _broken)
+    app.openapi = lambda: _documented(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _gateway_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, GatewayError)
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return JSONResponse(error.body(), error.status, headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """FastAPI's own 422 is not OpenAI's shape."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    param = ".".join(path) or None
+    return await _gateway_error(
+        request, InvalidRequest(f"Invalid value for '{param}': {first['msg']}.", param=param)
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _gateway_error(request, NotFound(f"There is no {request.url.path}."))
+    if error.status_code == 403:
+        return await _gateway_error(request, Forbidden(str(error.detail)))
+    body = GatewayError(str(error.detail)).body()
+    return JSONResponse(body, error.status_code, dict(error.headers or {}))
+
+
+async def _broken(request: Request, error: Exception) -> JSONResponse:
+    return await _gateway_error(request, GatewayError("Something broke here."))
+
+
+def _documented(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI with the raw endpoint described as if FastAPI served it."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        body = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        components |= body.pop("$defs", {})
+        components["ChatRequest"] = body
+        schema["paths"][CHAT] = {"post": _CHAT_OPERATION}
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+_CHAT_OPERATION: dict[str, Any] = {
+    "tags": ["openai"],
+    "summary": "Complete a chat, grounded in documents",
+    "description": "OpenAI's chat completions; `moorline` says how the answer is grounded.",
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatRequest"}}},
+    },
+    "responses": {
+        "200": {"description": "A completion, or with `stream` its chunks as server-sent events."},
+        "4XX": {"description": "OpenAI's error shape."},
+    },
+}

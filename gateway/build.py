@@ -1,0 +1,329 @@
+"""From a configuration to a running gateway; the only module that names concrete backends.
+
+Everything is opened here, in order, and closed in reverse, whatever happens in between. What
+blocks is opened in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from cache.config import MemoryStore, RedisStore
+from cache.types import AnswerCache
+from context.tokens import counter, warm
+from gateway.accounting import Accounting
+from gateway.accounts.keys import Accounts
+from gateway.accounts.limits import Limits
+from gateway.accounts.limits import open_limits as limits_of
+from gateway.config import Config
+from gateway.dispatch import Dispatcher
+from gateway.grounding import Library
+from gateway.judging import Judge
+from gateway.known import KnownAnswers
+from gateway.ledger.database import Database
+from gateway.ledger.database import open_database as database_of
+from gateway.ledger.queries import Queries
+from gateway.ledger.writer import LedgerWriter
+from gateway.pipeline import Gateway
+from gateway.providers.base import Provider
+from gateway.providers.config import (
+    ExtractiveProvider,
+    LiteLlmProvider,
+    OpenAICompatibleProvider,
+    ProviderConfig,
+    SimulatedProvider,
+    VllmProvider,
+)
+from gateway.providers.prices import Prices
+from gateway.providers.wire.client import Client
+from gateway.routes import Router
+from gateway.screening import Screen
+from gateway.tracing.sinks import open_sinks
+from guardrails.pii import redacted
+from retrieval.config import (
+    CrossEncoderReranker,
+    EmbeddedIndex,
+    HttpEncoder,
+    HttpReranker,
+    MiniLMEncoder,
+    NoReranker,
+    QdrantIndex,
+    SentenceTransformersEncoder,
+)
+from retrieval.retriever import Retriever
+from retrieval.types import Encoder, Indexes, Reranker
+from routing.plan import Catalogue
+from routing.types import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is opened once and outlives a change of the configuration."""
+
+    database: Database
+    accounts: Accounts
+    limits: Limits
+    ledger: LedgerWriter
+    cache: AnswerCache
+    encoder: Encoder
+    indexes: Indexes
+    reranker: Reranker | None
+
+
+KEPT_OPEN = frozenset({"data", "server", "retrieval", "cache", "limits", "ledger", "tracing"})
+"""Sections that `Stores` are opened with: changing one of them takes a restart."""
+
+
+@asynccontextmanager
+async def build(config: Config) -> AsyncIterator[Gateway]:
+    """The whole gateway, for as long as the `async with` lasts."""
+    async with open_stores(config) as stores, assemble(config, stores) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def open_stores(config: Config) -> AsyncIterator[Stores]:
+    """Everything that keeps something, ready to be used."""
+    config.data.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        opened = stack.enter_async_context
+        database = await opened(open_database(config))
+        encoder = await opened(open_encoder(config))
+        stores = Stores(
+            database=database,
+            accounts=await opened(_fresh_accounts(config, database)),
+            limits=await opened(open_limits(config, Queries(database))),
+            ledger=await opened(_ledger_writer(config, database)),
+            cache=await opened(open_cache(config)),
+            encoder=encoder,
+            indexes=await opened(open_indexes(config, encoder)),
+            reranker=await opened(open_reranker(config)),
+        )
+        await asyncio.gather(asyncio.to_thread(warm), encoder.query("warm up"))
+        yield stores
+
+
+@asynccontextmanager
+async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
+    """A gateway over stores that are open."""
+    prices = Prices(config.all_providers)
+    async with open_providers(config) as providers:
+        await prices.load()
+        yield Gateway(
+            config=config,
+            accounts=stores.accounts,
+            accounting=Accounting(
+                stores.limits, prices, stores.ledger, Queries(stores.database), counter()
+            ),
+            screen=Screen(config.guardrails),
+            known=KnownAnswers(stores.cache, config.cache, policy(config)),
+            encoder=stores.encoder,
+            router=Router(catalogue(config), config.routing),
+            library=Library(
+                stores.indexes,
+                Retriever(config.retrieval, stores.reranker),
+                config.grounding,
+                config.context,
+            ),
+            dispatcher=Dispatcher(providers, config.dispatch),
+            judge=Judge(config.guardrails),
+        )
+
+
+def catalogue(config: Config) -> Catalogue:
+    """Every model that can be named. The built-in one comes last, so that it is the fallback."""
+    targets = {}
+    for name, provider in config.all_providers.items():
+        for model in provider.models:
+            target = Target(name, model.name, model.window, model.max_output)
+            targets[target.name] = target
+    return Catalogue(targets, {name: alias.use for name, alias in config.models.items()})
+
+
+def policy(config: Config) -> str:
+    """A digest of everything that shapes an answer: with it a change of policy misses the cache."""
+    shaping = config.model_dump_json(
+        include={"providers", "models", "routing", "retrieval", "context", "guardrails"}
+    )
+    return hashlib.sha256(shaping.encode()).hexdigest()
+
+
+@asynccontextmanager
+async def open_database(config: Config) -> AsyncIterator[Database]:
+    """The ledger's database, its tables up to date."""
+    database = await asyncio.to_thread(database_of, config.ledger, config.data)
+    try:
+        yield database
+    finally:
+        await asyncio.to_thread(database.close)
+
+
+@asynccontextmanager
+async def open_accounts(config: Config) -> AsyncIterator[Accounts]:
+    """The keys as they are now."""
+    async with open_database(config) as database:
+        yield await asyncio.to_thread(Accounts, database, config.limits)
+
+
+@asynccontextmanager
+async def _fresh_accounts(config: Config, database: Database) -> AsyncIterator[Accounts]:
+    accounts = await asyncio.to_thread(Accounts, database, config.limits)
+    accounts.start()
+    try:
+        yield accounts
+    finally:
+        await asyncio.to_thread(accounts.close)
+
+
+@asynccontextmanager
+async def _ledger_writer(config: Config, database: Database) -> AsyncIterator[LedgerWriter]:
+    sinks = await asyncio.to_thread(open_sinks, config.tracing)
+    writer = LedgerWriter(
+        database,
+        retention=config.ledger,
+        sinks=sinks,
+        content=config.tracing.content == "redacted",
+        redact=redacted,
+    )
+    writer.start()
+    try:
+        yield writer
+    finally:
+        await asyncio.to_thread(writer.close)
+
+
+@asynccontextmanager
+async def open_limits(config: Config, queries: Queries) -> AsyncIterator[Limits]:
+    """Who counts rates and budgets."""
+    limits = limits_of(config.limits, queries)
+    try:
+        yield limits
+    finally:
+        await limits.close()
+
+
+@asynccontextmanager
+async def open_encoder(config: Config) -> AsyncIterator[Encoder]:
+    """What embeds texts."""
+    encoder: Encoder
+    match config.retrieval.encoder:
+        case MiniLMEncoder() as chosen:
+            from retrieval.encoders.minilm import MiniLM
+
+            encoder = MiniLM(chosen, config.data / "models")
+        case SentenceTransformersEncoder() as chosen:
+            from retrieval.encoders.sentence_transformers import SentenceTransformers
+
+            encoder = await asyncio.to_thread(SentenceTransformers, chosen)
+        case HttpEncoder() as chosen:
+            from retrieval.encoders.http import HttpVectors
+
+            encoder = HttpVectors(chosen)
+    try:
+        yield encoder
+    finally:
+        await encoder.aclose()
+
+
+@asynccontextmanager
+async def open_indexes(config: Config, encoder: Encoder) -> AsyncIterator[Indexes]:
+    """Where passages live."""
+    indexes: Indexes
+    match config.retrieval.index:
+        case EmbeddedIndex():
+            from retrieval.index.embedded import EmbeddedIndexes
+
+            indexes = EmbeddedIndexes(config.data / "index", encoder.name, encoder.size)
+        case QdrantIndex() as chosen:
+            from retrieval.index.qdrant import QdrantIndexes
+
+            key = chosen.api_key.get_secret_value() if chosen.api_key else None
+            indexes = QdrantIndexes(chosen.url, key, chosen.prefix, encoder.name, encoder.size)
+    try:
+        yield indexes
+    finally:
+        await indexes.aclose()
+
+
+@asynccontextmanager
+async def open_reranker(config: Config) -> AsyncIterator[Reranker | None]:
+    """What reorders the best passages, if anything does."""
+    reranker: Reranker | None
+    match config.retrieval.reranker:
+        case NoReranker():
+            reranker = None
+        case CrossEncoderReranker() as chosen:
+            from retrieval.rerank import CrossEncoder
+
+            reranker = await asyncio.to_thread(CrossEncoder, chosen)
+        case HttpReranker() as chosen:
+            from retrieval.rerank import HttpReranker as Http
+
+            reranker = Http(chosen)
+    try:
+        yield reranker
+    finally:
+        if reranker:
+            await reranker.aclose()
+
+
+@asynccontextmanager
+async def open_cache(config: Config) -> AsyncIterator[AnswerCache]:
+    """Where answers are kept."""
+    cache: AnswerCache
+    match config.cache.store:
+        case MemoryStore() as chosen:
+            from cache.memory import MemoryCache
+
+            cache = MemoryCache(config.cache, chosen)
+        case RedisStore() as chosen:
+            from cache.redis import RedisCache
+
+            cache = RedisCache(config.cache, chosen)
+    try:
+        yield cache
+    finally:
+        await cache.aclose()
+
+
+@asynccontextmanager
+async def open_providers(config: Config) -> AsyncIterator[dict[str, Provider]]:
+    """Every configured provider by name, over one shared client."""
+    client = Client()
+    providers = {}
+    try:
+        for name, chosen in config.all_providers.items():
+            providers[name] = await _provider(chosen, client)
+        yield providers
+    finally:
+        for provider in providers.values():
+            await provider.aclose()
+        await client.aclose()
+
+
+async def _provider(chosen: ProviderConfig, client: Client) -> Provider:
+    match chosen:
+        case OpenAICompatibleProvider():
+            from gateway.providers.openai_compatible import OpenAICompatible
+
+            return OpenAICompatible(chosen, client)
+        case VllmProvider():
+            from gateway.providers.vllm import Vllm
+
+            return Vllm(chosen, client)
+        case LiteLlmProvider():
+            from gateway.providers.litellm import LiteLLM
+
+            return await asyncio.to_thread(LiteLLM, chosen)
+        case SimulatedProvider():
+            from gateway.providers.simulated import Simulated
+
+            return Simulated(chosen)
+        case ExtractiveProvider():
+            from gateway.providers.extractive import Extractive
+
+            return Extractive(chosen)

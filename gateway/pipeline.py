@@ -1,0 +1,91 @@
+"""The life of one request, top to bottom.
+
+`Gateway.answer` is the way: one line a stage, a value in and a value out. What a stage does is in
+the module that it is named after; this page says only in what order they come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.accounting import Accounting, Tab
+from gateway.accounts.keys import Accounts
+from gateway.config import Config
+from gateway.dispatch import Dispatcher
+from gateway.errors import GatewayError
+from gateway.grounding import Library, not_in_documents
+from gateway.judging import Judge
+from gateway.known import KnownAnswers
+from gateway.routes import Router
+from gateway.screening import Screen
+from gateway.tracing.trace import Trace
+from gateway.types import Answer, Ask, CacheState, Caller
+from retrieval.types import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that a request needs, built once by gateway/build.py."""
+
+    config: Config
+    accounts: Accounts  # keys → callers
+    accounting: Accounting  # limits, budgets, prices, the ledger
+    screen: Screen  # guards over what comes in and what was found
+    known: KnownAnswers  # the answer cache
+    encoder: Encoder
+    router: Router  # which model
+    library: Library  # which documents
+    dispatcher: Dispatcher  # the models themselves
+    judge: Judge  # guards over what goes out: citations, faithfulness
+
+    async def answer(self, authorization: str | None, ask: Ask, trace: Trace) -> Answer:
+        """An answer that has begun. Until then every failure is raised as a GatewayError."""
+        tab = Tab(self.accounting, trace, ask)
+        try:
+            with trace.span("authenticate"):
+                tab.caller = self.accounts.identify(authorization)
+            tab.hold = await trace.step("reserve", self.accounting.reserve(tab.caller, ask))
+            return tab.metered(await self._compose(tab.caller, ask, trace))
+        except BaseException as error:
+            await tab.failed(error)
+            raise
+
+    async def refused(self, authorization: str | None, error: GatewayError, trace: Trace) -> None:
+        """Account for a request that could not even be read. Raises Unauthorized before."""
+        tab = Tab(self.accounting, trace)
+        tab.caller = self.accounts.identify(authorization)
+        await tab.failed(error)
+
+    async def _compose(self, caller: Caller, ask: Ask, trace: Trace) -> Answer:
+        with trace.span("screen") as span:
+            ask = self.screen.request(ask, span)
+        grounds = await self.library.grounds(caller, ask)
+        scope = self.known.scope(caller, ask, grounds)
+        cache: CacheState = "miss" if scope else "off"
+
+        # An exact hit needs no embedding, so it is looked up first.
+        if answer := await self.known.exact(scope, trace):
+            return answer
+
+        # The one embedding of this request: cache and retriever share it.
+        query = None
+        if grounds or (scope and self.config.cache.semantic.enabled):
+            query = await trace.step("embed", self.encoder.query(ask.question))
+        if answer := await self.known.near(scope, query, trace):
+            return answer
+
+        with trace.span("route") as span:
+            plan = self.router.plan(caller, ask, grounds is not None, span)
+        with trace.span("retrieve") as span:
+            hits = await self.library.search(grounds, query, span)
+        with trace.span("screen.sources") as span:
+            found = self.screen.passages(hits, span)
+        if grounds and self.library.silent(grounds, ask.question, found):
+            return not_in_documents(grounds, plan, cache)
+
+        with trace.span("pack") as span:
+            prompt = self.library.pack(ask, grounds, found, plan, span)
+        with trace.span("dispatch") as span:
+            begun = await self.dispatcher.start(prompt, plan, ask, span)
+        answer = self.judge.judged(begun, prompt, grounds, plan, cache, trace)
+        return self.known.kept(answer, scope, ask, query)
