@@ -67,7 +67,8 @@ class SqliteDatabase:
         try:
             yield connection
         finally:
-            if self._closed or len(self._idle) >= IDLE:
+            # In a transaction still: neither commit nor rollback went through.
+            if self._closed or connection.raw.in_transaction or len(self._idle) >= IDLE:
                 connection.raw.close()
             else:
                 self._idle.append(connection)

@@ -40,6 +40,18 @@ _TYPES = {
     "judge": "evaluator",
 }
 
+# Langfuse has these as an observation's input and output.
+_SAID_TWICE = frozenset(
+    {
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.retrieval.query.text",
+        "moorline.answer",
+        "moorline.passages",
+        "moorline.question",
+    }
+)
+
 
 class LangfuseSink:
     """Exports in batches, from a thread of the SDK's."""
@@ -69,7 +81,7 @@ class LangfuseSink:
             trace.id,
             root,
             self._tracer,
-            lambda node: {**node.attributes, **shared, **_observation(node, request, trace)},
+            lambda node: {**_own(node), **shared, **_observation(node, request, trace)},
         )
 
     def close(self) -> None:
@@ -78,6 +90,10 @@ class LangfuseSink:
         # The SDK keeps one client for each public key for ever, also one that was shut down: a
         # sink that is opened again with the same key would export nothing.
         LangfuseResourceManager._instances.pop(self._public_key, None)
+
+
+def _own(node: Node) -> dict[str, Scalar]:
+    return {name: value for name, value in node.attributes.items() if name not in _SAID_TWICE}
 
 
 def _exporter(config: LangfuseConfig, timeout: float) -> OTLPSpanExporter:
@@ -94,7 +110,18 @@ def _exporter(config: LangfuseConfig, timeout: float) -> OTLPSpanExporter:
 
 
 def _trace_attributes(request: Request, trace: Trace) -> dict[str, Scalar]:
-    """What Langfuse knows of the whole trace; it reads them from every span."""
+    """What Langfuse knows of the whole trace and reads from every span, to filter by."""
+    shared: dict[str, Any] = {
+        "langfuse.trace.name": "answer",
+        "langfuse.trace.tags": [each for each in (request.team, request.cache) if each],
+        "user.id": request.key,
+    }
+    if session := trace.attributes.get("session"):
+        shared["session.id"] = text(session)
+    return shared
+
+
+def _metadata(request: Request) -> dict[str, Scalar]:
     metadata = {
         "team": request.team,
         "collection": request.collection,
@@ -103,17 +130,11 @@ def _trace_attributes(request: Request, trace: Trace) -> dict[str, Scalar]:
         "grounded": request.grounded,
         "faithfulness": request.faithfulness,
     }
-    shared: dict[str, Any] = {
-        "langfuse.trace.name": "answer",
-        "langfuse.trace.tags": [each for each in (request.team, request.cache) if each],
-        "user.id": request.key,
+    return {
+        f"langfuse.trace.metadata.{name}": _json(value)
+        for name, value in metadata.items()
+        if value is not None and value != ""
     }
-    if session := trace.attributes.get("session"):
-        shared["session.id"] = text(session)
-    for name, value in metadata.items():
-        if value is not None and value != "":
-            shared[f"langfuse.trace.metadata.{name}"] = _json(value)
-    return shared
 
 
 def _observation(node: Node, request: Request, trace: Trace) -> dict[str, Scalar]:
@@ -126,6 +147,7 @@ def _observation(node: Node, request: Request, trace: Trace) -> dict[str, Scalar
     if node.stage == REQUEST:
         shown["langfuse.observation.input"] = trace.attributes.get("question")
         shown["langfuse.observation.output"] = trace.attributes.get("answer")
+        shown |= _metadata(request)
     elif node.stage == GENERATION:
         shown |= _generation(node, request, trace)
     elif node.stage == "retrieve":

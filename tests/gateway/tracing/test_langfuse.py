@@ -102,8 +102,16 @@ def test_every_observation_knows_its_trace(collector: Collector) -> None:
         assert attributes["session.id"] == "s-1"
         assert attributes["langfuse.trace.name"] == "answer"
         assert attributes["langfuse.trace.tags"] == ["support", "miss"]
-        assert json.loads(attributes["langfuse.trace.metadata.route"]) == "complex"
-        assert json.loads(attributes["langfuse.trace.metadata.grounded"]) is True
+    root = values(collector.named("moorline.answer").attributes)
+    assert json.loads(root["langfuse.trace.metadata.route"]) == "complex"
+    assert json.loads(root["langfuse.trace.metadata.grounded"]) is True
+
+
+def test_nothing_is_said_twice(collector: Collector) -> None:
+    sent(config_of(collector.url), an_answer())
+    whole = repr([values(span.attributes) for span in collector.spans])
+    assert whole.count("Answer from the sources.") == 1
+    assert whole.count("returns.md") == 2  # the passage, and its place in the ranking
 
 
 def test_question_passages_and_answer_are_input_and_output(collector: Collector) -> None:
