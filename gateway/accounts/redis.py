@@ -40,6 +40,7 @@ LEASE = 900  # seconds after which the reservation of a gateway that died is giv
 CONNECTIONS = 64
 MOST_WAITING = 10_000  # settlements kept while Redis is down
 BATCH = 100
+GATHER = 0.01  # seconds in which settlements come together, to share a round trip
 STOP_WITHIN = 2.0  # seconds that a stop may wait for the last settlements
 
 _log = logging.getLogger(__name__)
@@ -314,6 +315,7 @@ class RedisLimits:
 
     async def _settle_all(self) -> None:
         while self._waiting:
+            await asyncio.sleep(GATHER)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
             try:
                 async with asyncio.timeout(self._config.timeout):
