@@ -1,0 +1,356 @@
+"""Collections in this process: one shard on disk each, which no other process may have open.
+
+Readers look at all points while nothing is written, and through the current generation's filter
+while something is; a write waits until nobody looks in a way that would see it half done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from retrieval.index import points, shard
+from retrieval.index.points import Filter, Manifest
+from retrieval.index.rebuilding import rebuild
+from retrieval.index.shard import EXACT_UP_TO, Shard, Threads
+from retrieval.types import (
+    Embedded,
+    Index,
+    Legs,
+    Passage,
+    RetrievalError,
+    SparseVector,
+    Vector,
+    Where,
+)
+
+_log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_MANIFEST = "manifest.json"
+_QUIET = 30.0
+"""Seconds without a write before a collection is rebuilt."""
+_GROWN = 1.25
+_WASTE, _LEAST_WASTE = 0.2, 1000
+"""Share and number of deleted points that make compaction worth its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(Manifest):
+    """The manifest of a collection on disk: which shard holds it, and its size when rebuilt."""
+
+    shard: str = "shard-0"
+    rebuilt: int = 0
+
+
+class EmbeddedIndexes:
+    """All collections below one folder."""
+
+    def __init__(self, folder: Path, encoder_name: str, size: int, quiet: float = _QUIET) -> None:
+        self._folder, self._encoder, self._size = folder, encoder_name, size
+        self._quiet = quiet
+        self._open: dict[str, EmbeddedIndex] = {}
+        self._opening = asyncio.Lock()
+        self._threads = Threads()
+
+    async def names(self) -> list[str]:
+        return await asyncio.to_thread(
+            lambda: sorted(path.parent.name for path in self._folder.glob(f"*/{_MANIFEST}"))
+        )
+
+    async def open(self, collection: str, create: bool = False) -> Index | None:
+        if index := self._open.get(collection):
+            return index
+        if not _NAME.fullmatch(collection):
+            raise RetrievalError(
+                f"{collection!r} is no name for a collection: up to 64 of a-z, 0-9, - and _."
+            )
+        async with self._opening:
+            if collection not in self._open:
+                index = await self._opened(self._folder / collection, create)
+                if index is None:
+                    return None
+                self._open[collection] = index
+            return self._open[collection]
+
+    async def drop(self, collection: str) -> None:
+        if await self.open(collection) is None:
+            return
+        async with self._opening:
+            await self._open.pop(collection).aclose()
+            await asyncio.to_thread(_removed, self._folder / collection)
+
+    async def aclose(self) -> None:
+        async with self._opening:
+            for index in self._open.values():
+                await index.aclose()
+            self._open.clear()
+        await asyncio.to_thread(self._threads.close)
+
+    async def _opened(self, folder: Path, create: bool) -> EmbeddedIndex | None:
+        loop = asyncio.get_running_loop()
+        new = _Kept(self._encoder, self._size) if create else None
+        with shard.named(folder.name):
+            loaded = await loop.run_in_executor(self._threads.writing, _load, folder, new)
+        if loaded is None:
+            return None
+        engine, kept = loaded
+        opened = Shard(engine, folder / kept.shard, self._threads)
+        index = EmbeddedIndex(folder, opened, kept, self._quiet)
+        try:
+            kept.checked(folder.name, self._encoder, self._size)
+            await index.recover()
+        except BaseException:
+            await opened.close()
+            raise
+        return index
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a reader looks at, and whether anything else lies beside it."""
+
+    shard: Shard
+    generation: int
+    filtered: bool = False
+
+    @property
+    def filter(self) -> Filter:
+        return points.visible(self.generation) if self.filtered else ()
+
+
+class EmbeddedIndex:
+    """One collection. Its state changes on the event loop only; the shard works in threads."""
+
+    def __init__(self, folder: Path, opened: Shard, kept: _Kept, quiet: float = _QUIET) -> None:
+        self._folder, self._shard, self._kept, self._quiet = folder, opened, kept, quiet
+        self._view = _View(opened, kept.generation)
+        self._looking: Counter[_View] = Counter()
+        self._left = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._running: set[asyncio.Task[None]] = set()
+        self._rebuilding: asyncio.Task[None] | None = None
+        self._deleted = 0
+        self._whole = False
+        self._closed = False
+
+    @property
+    def generation(self) -> int:
+        return self._kept.generation
+
+    async def search(
+        self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
+    ) -> Legs:
+        clauses = points.clauses(where)
+        if not all(clauses):  # Any of nothing: no passage can be meant.
+            return Legs((), ())
+        with self._look() as view:
+            return await view.shard.search(vector, sparse, limit, (*view.filter, *clauses))
+
+    async def documents(self) -> dict[str, str]:
+        with self._look() as view:
+            return await points.documents(view.shard, view.generation)
+
+    async def passages(self, source: str) -> list[Passage]:
+        with self._look() as view:
+            return await points.passages(view.shard, view.generation, source)
+
+    async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
+        await self._finished(self._write({one.source: one for one in documents}, remove))
+
+    async def average_length(self) -> float | None:
+        return self._kept.average_length
+
+    async def fix_average_length(self, terms: float) -> None:
+        await self._finished(self._fix_average_length(terms))
+
+    async def recover(self) -> None:
+        """Undo what an interrupted write has left, and finish what it had published."""
+        await self._shard.index(points.OWN_FIELDS)
+        await self._mend()
+        await self._weigh()
+
+    async def aclose(self) -> None:
+        await self._stop_rebuilding()
+        async with self._writing:
+            self._closed = True
+            await self._drained(*self._looking)
+            await self._shard.close()
+
+    async def _fix_average_length(self, terms: float) -> None:
+        async with self._writing:
+            if self._kept.average_length is None:
+                await self._publish(replace(self._kept, average_length=terms))
+
+    async def _write(self, documents: Mapping[str, Embedded], remove: Sequence[str]) -> None:
+        await self._stop_rebuilding()
+        async with self._writing:
+            self._check_open()
+            if not self._whole:
+                await self._mend()
+            if not await points.changes(self._shard, self.generation, documents, remove):
+                return
+            await self._show(_View(self._shard, self.generation, filtered=True))
+            self._whole = False
+            try:
+                await points.stage(self._shard, self.generation, documents, remove)
+                await self._shard.sync()
+                await self._publish(replace(self._kept, generation=self.generation + 1))
+            finally:
+                # Published or not: what is current is shown, what is not is cleared away.
+                await self._show(_View(self._shard, self.generation, filtered=True))
+                await self._mend()
+                await self._show(_View(self._shard, self.generation))
+        await self._weigh()
+
+    async def _mend(self) -> None:
+        await points.recover(self._shard, self.generation)
+        dead = points.dead(self.generation)
+        self._deleted += await self._shard.count(dead)
+        await self._shard.delete(dead)
+        self._whole = True
+
+    async def _publish(self, kept: _Kept) -> None:
+        await asyncio.to_thread(_write_manifest, self._folder, kept)
+        self._kept = kept
+
+    async def _finished(self, work: Coroutine[object, object, None]) -> None:
+        """What has begun is finished, also when its caller goes away."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.shield(task)
+
+    @contextmanager
+    def _look(self) -> Iterator[_View]:
+        self._check_open()
+        view = self._view
+        self._looking[view] += 1
+        try:
+            yield view
+        finally:
+            self._looking[view] -= 1
+            self._left.set()
+
+    async def _show(self, view: _View) -> None:
+        """From now on this is seen, and when it returns nobody looks at what was before."""
+        before, self._view = self._view, view
+        if before != view:
+            await self._drained(before)
+
+    async def _drained(self, *views: _View) -> None:
+        while any(self._looking[view] for view in views):
+            self._left.clear()
+            await self._left.wait()
+        for view in views:
+            del self._looking[view]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RetrievalError(f"The collection {self._folder.name!r} was closed or dropped.")
+
+    async def _weigh(self) -> None:
+        """Plan a rebuilding where one would help."""
+        size = await self._shard.size()
+        self._shard.large = size > EXACT_UP_TO
+        grown = self._shard.large and size > self._kept.rebuilt * _GROWN
+        wasted = self._deleted > max(_LEAST_WASTE, size * _WASTE)
+        running = self._rebuilding is not None and not self._rebuilding.done()
+        if (grown or wasted) and not running and not self._closed:
+            self._rebuilding = asyncio.create_task(self._rebuild())
+
+    async def _stop_rebuilding(self) -> None:
+        if self._rebuilding:
+            self._rebuilding.cancel()
+            await asyncio.gather(self._rebuilding, return_exceptions=True)
+
+    async def _rebuild(self) -> None:
+        """Work on a copy, then turn to it. A write meanwhile cancels this, and plans it anew."""
+        await asyncio.sleep(self._quiet)
+        number = int(self._kept.shard.removeprefix("shard-")) + 1
+        copy = self._folder / f"shard-{number}"
+        try:
+            generation = await self._copied(copy)
+            await rebuild(copy)
+        except BaseException as error:
+            await asyncio.to_thread(shutil.rmtree, copy, ignore_errors=True)
+            if not isinstance(error, RetrievalError | OSError):
+                raise
+            # The collection goes on as it is: slower, not wrong.
+            _log.warning("%s was not rebuilt: %s", self._folder.name, error)
+            return
+        await self._finished(self._turn_to(copy, generation))
+
+    async def _copied(self, copy: Path) -> int:
+        async with self._writing:
+            await self._shard.flush()
+            await asyncio.to_thread(shutil.copytree, self._shard.folder, copy)
+            return self.generation
+
+    async def _turn_to(self, copy: Path, generation: int) -> None:
+        async with self._writing:
+            if self._closed or self.generation != generation:
+                await asyncio.to_thread(shutil.rmtree, copy, ignore_errors=True)
+                return
+            before, opened = self._shard, await self._shard.reopened(copy)
+            size = await opened.size()
+            opened.large = before.large
+            await self._publish(replace(self._kept, shard=copy.name, rebuilt=size))
+            self._shard, self._deleted = opened, 0
+            await self._show(_View(opened, self.generation))
+            await before.close()
+            await asyncio.to_thread(shutil.rmtree, before.folder, ignore_errors=True)
+
+
+def _load(folder: Path, new: _Kept | None) -> tuple[edge.EdgeShard, _Kept] | None:
+    """The shard that the manifest names; other ones are left-overs of something interrupted."""
+    manifest = folder / _MANIFEST
+    if not manifest.exists():
+        if new is None:
+            return None
+        _removed(folder)
+        folder.mkdir(parents=True)
+        engine = shard.create(folder / new.shard, new.size)
+        _write_manifest(folder, new)
+        return engine, new
+    kept = _Kept(**json.loads(manifest.read_text()))
+    engine = edge.EdgeShard.load(str(folder / kept.shard))
+    for other in folder.glob("shard-*"):
+        if other.name != kept.shard:
+            _removed(other)
+    return engine, kept
+
+
+def _write_manifest(folder: Path, kept: _Kept) -> None:
+    """Replaced in one step, and on the disk when this returns."""
+    draft = folder / f"{_MANIFEST}.new"
+    with draft.open("w") as file:
+        json.dump(kept.as_payload(), file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / _MANIFEST)
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _removed(folder: Path) -> None:
+    """Gone at once by its name, whatever interrupts the deletion of what was in it."""
+    if folder.exists():
+        dropped = folder.with_name(f".dropped-{folder.name}")
+        shutil.rmtree(dropped, ignore_errors=True)
+        folder.rename(dropped)
+        shutil.rmtree(dropped)

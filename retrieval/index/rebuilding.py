@@ -1,0 +1,50 @@
+"""A shard's graph and its compaction, made in a process of its own on a copy.
+
+The engine holds the interpreter's lock for as long as it works on this, which may be minutes.
+Run as a program: `python -m retrieval.index.rebuilding FOLDER`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from retrieval.types import RetrievalError
+
+_NICENESS = 10
+
+
+async def rebuild(folder: Path) -> None:
+    """Optimize the shard in this folder, which nobody may have open."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "retrieval.index.rebuilding",
+        str(folder),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise RetrievalError(f"Rebuilding {folder.name} failed: {errors.decode()[-500:].strip()}")
+
+
+def main() -> None:
+    os.nice(_NICENESS)
+    shard = edge.EdgeShard.load(sys.argv[1])
+    shard.optimize()
+    shard.flush()
+    shard.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Qdrant's engine as a store of points: translation to its types, and its calls in threads.
+
+The engine holds the interpreter's lock while it writes, so pieces are small. It knows nothing of
+generations, readers or manifests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import qdrant_edge as edge
+
+from retrieval.index import points
+from retrieval.index.points import DENSE, SPARSE, AnyOf, Filter, Payload, Point, Span
+from retrieval.types import Hit, Legs, Passage, RetrievalError, SparseVector, Vector
+
+T = TypeVar("T")
+
+EXACT_UP_TO = 20_000
+"""Points. Up to here all of them are compared, in 6 ms at most; above, a graph is searched."""
+_EF = 256
+"""Breadth of the graph's search: with the engine's own, 0.7 of the neighbours on hard data."""
+_UNFLUSHED = 20_000
+"""Points after which the log is folded into the segments. Until then the log is the safety."""
+_REMEMBERED = 20_000
+"""Passages kept in memory: reading 200 from the shard takes longer than finding them."""
+_PAGE = 1000
+_KINDS = {"keyword": edge.PayloadSchemaType.Keyword, "number": edge.PayloadSchemaType.Float}
+_READERS = 2
+
+
+class Threads:
+    """Where the engine runs, shared by all shards: it writes for one of them at a time anyway."""
+
+    def __init__(self) -> None:
+        self.reading = ThreadPoolExecutor(_READERS, thread_name_prefix="index-read")
+        self.writing = ThreadPoolExecutor(1, thread_name_prefix="index-write")
+
+    def close(self) -> None:
+        self.reading.shutdown()
+        self.writing.shutdown()
+
+
+class Shard:
+    """One opened shard."""
+
+    def __init__(self, engine: edge.EdgeShard, folder: Path, threads: Threads) -> None:
+        self.folder = folder
+        self.large = False
+        self._engine, self._threads = engine, threads
+        self._fields: set[str] = set(engine.info().payload_schema)
+        self._known: dict[edge.PointId, Passage] = {}
+        self._unflushed = 0
+
+    async def search(self, vector: Vector, sparse: SparseVector, limit: int, which: Filter) -> Legs:
+        return await self._read(lambda: self._search(vector, sparse, limit, which))
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        await self._write(lambda: edge.UpdateOperation.upsert_points([_point(p) for p in points]))
+        self._unflushed += len(points)
+
+    async def mark(self, which: Filter, died: int) -> None:
+        change = {"died": died}
+        await self._write(
+            lambda: edge.UpdateOperation.set_payload_by_filter(_filter(which), change)
+        )
+
+    async def delete(self, which: Filter) -> None:
+        await self._write(lambda: edge.UpdateOperation.delete_points_by_filter(_filter(which)))
+
+    async def index(self, fields: Mapping[str, str]) -> None:
+        for field in fields.keys() - self._fields:
+            create = edge.UpdateOperation.create_field_index
+            await self._write(partial(create, field, _KINDS[fields[field]]))
+            self._fields.add(field)
+
+    async def count(self, which: Filter) -> int:
+        request = edge.CountRequest(filter=_filter(which))
+        return await self._read(lambda: self._engine.count(request))
+
+    async def size(self) -> int:
+        return await self._read(lambda: self._engine.info().points_count)
+
+    async def payloads(self, which: Filter, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
+        after: edge.PointId | None = None
+        while True:
+            request = edge.ScrollRequest(
+                offset=after,
+                limit=_PAGE,
+                filter=_filter(which),
+                with_payload=True if fields is None else list(fields),
+            )
+            records, after = await self._read(partial(self._engine.scroll, request))
+            for record in records:
+                yield record.payload or {}
+            if after is None:
+                return
+
+    async def sync(self) -> None:
+        """When this returns, what was written outlasts a loss of power."""
+        if self._unflushed > _UNFLUSHED:
+            await self.flush()
+        await self._in(self._threads.writing, lambda: _synced(self.folder / "wal"))
+
+    async def flush(self) -> None:
+        await self._in(self._threads.writing, self._engine.flush)
+        self._unflushed = 0
+
+    async def reopened(self, copy: Path) -> Shard:
+        """The same points from another folder."""
+        engine = await self._in(self._threads.writing, lambda: edge.EdgeShard.load(str(copy)))
+        return Shard(engine, copy, self._threads)
+
+    async def close(self) -> None:
+        await self.flush()
+        await self._in(self._threads.writing, self._engine.close)
+
+    async def _read(self, call: Callable[[], T]) -> T:
+        return await self._in(self._threads.reading, call)
+
+    async def _write(self, operation: Callable[[], edge.UpdateOperation]) -> None:
+        await self._in(self._threads.writing, lambda: self._engine.update(operation()))
+
+    async def _in(self, threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+        with named(self.folder.parent.name):
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
+
+    def _search(self, vector: Vector, sparse: SparseVector, limit: int, which: Filter) -> Legs:
+        condition = _filter(which) if which else None
+        nearest = edge.QueryRequest(
+            limit=limit,
+            query=edge.Query.Nearest(vector.tolist(), using=DENSE),
+            filter=condition,
+            params=edge.SearchParams(exact=not self.large, hnsw_ef=_EF),
+        )
+        matching = edge.QueryRequest(
+            limit=limit, query=edge.Query.Nearest(_sparse(sparse), using=SPARSE), filter=condition
+        )
+        requests = [nearest, matching] if sparse.indices else [nearest]
+        found = self._engine.query_batch(edge.QueryBatchRequest(requests))
+        known = self._passages([point.id for leg in found for point in leg])
+        dense = [Hit(known[p.id], p.score, dense=p.score) for p in found[0]]
+        return Legs(
+            dense, [Hit(known[p.id], p.score, sparse=p.score) for leg in found[1:] for p in leg]
+        )
+
+    def _passages(self, ids: Sequence[edge.PointId]) -> dict[edge.PointId, Passage]:
+        """A point never changes its passage, so one that was read once is known."""
+        if len(self._known) > _REMEMBERED:
+            self._known = {}
+        known = self._known
+        if unknown := [one for one in ids if one not in known]:
+            records = self._engine.retrieve(unknown, with_payload=True, with_vector=False)
+            known.update({r.id: points.passage(r.payload or {}) for r in records})
+        return known
+
+
+@contextmanager
+def named(collection: str) -> Iterator[None]:
+    """The engine raises bare Exceptions; here they get a type and say what they are about."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        if "WouldBlock" in str(error):
+            raise RetrievalError(
+                f"The collection {collection!r} is already open in another process. Stop that, "
+                'or use a Qdrant server ([retrieval.index] kind = "qdrant") to share it.'
+            ) from error
+        raise RetrievalError(f"The index of {collection!r} failed: {error}") from error
+
+
+def create(folder: Path, size: int) -> edge.EdgeShard:
+    return edge.EdgeShard.create(
+        str(folder),
+        edge.EdgeConfig(
+            vectors={DENSE: edge.EdgeVectorParams(size=size, distance=edge.Distance.Dot)},
+            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+            hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
+            # In kilobytes of vectors. Only a rebuilding looks at it.
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=EXACT_UP_TO * size * 4 // 1024),
+        ),
+    )
+
+
+def _point(point: Point) -> edge.Point:
+    vectors = {DENSE: point.dense.tolist(), SPARSE: _sparse(point.sparse)}
+    return edge.Point(point.id, vectors, point.payload)
+
+
+def _sparse(vector: SparseVector) -> edge.SparseVector:
+    return edge.SparseVector(list(vector.indices), list(vector.values))
+
+
+def _filter(which: Filter) -> edge.Filter:
+    return edge.Filter(must=[edge.Filter(should=[_condition(c) for c in one]) for one in which])
+
+
+def _condition(one: AnyOf | Span) -> edge.ConditionType:
+    if isinstance(one, AnyOf):
+        return edge.FieldCondition(one.key, match=edge.MatchAny(list(one.words)))
+    return edge.FieldCondition(one.key, range=edge.RangeFloat(**one.bounds))
+
+
+def _synced(folder: Path) -> None:
+    for path in folder.iterdir():
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
