@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -42,7 +43,14 @@ def create_app(config: Config, control_token: str = "", source: Source | None = 
         async with current(config, source, swap):
             yield
 
-    app = FastAPI(title="Moorline", version=VERSION, lifespan=life, redoc_url=None)
+    app = FastAPI(
+        title="Moorline",
+        version=VERSION,
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
     app.state.control_token = control_token
 
     def of_this_moment() -> Gateway:
@@ -53,6 +61,8 @@ def create_app(config: Config, control_token: str = "", source: Source | None = 
     app.router.routes.insert(0, Route(CHAT, ChatCompletions(of_this_moment)))
     for part in (models, embeddings, health, control, pages):
         app.include_router(part.router)
+    # FastAPI's own page of the API loads from a content delivery network.
+    patch_fastapi(app, redirect_from_root_to_docs=False)
     static = Path(__file__).parent / "dashboard" / "static"
     app.mount("/static", StaticFiles(directory=static), name="static")
     app.add_exception_handler(GatewayError, _gateway_error)

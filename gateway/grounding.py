@@ -7,6 +7,7 @@ other's errors nor what a caller may see.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -109,7 +110,7 @@ class Library:
                 raise SourcesUnavailable(str(error)) from error
             span.error = str(error)
             return []
-        span.set(passages=[_seen(n, hit) for n, hit in enumerate(hits, 1)])
+        span.set(passages=[_seen(hit) for hit in hits])
         return hits
 
     def silent(self, grounds: Grounds, question: str, found: Screened) -> bool:
@@ -192,11 +193,19 @@ def url_of(collection: str, passage: Passage) -> str:
     return str(given) if given else f"moorline://{collection}/{passage.document}#{passage.ordinal}"
 
 
-def _seen(number: int, hit: Hit) -> dict[str, object]:
-    """A passage as the trace shows it."""
+def numbered(retrieved: Span, prompt: Prompt) -> None:
+    """Note in the trace which of the passages found were sent, and under which number."""
+    numbers = {source.hit.passage.id: source.number for source in prompt.sources}
+    for passage in retrieved.attributes.get("passages", ()):
+        passage["n"] = numbers.get(passage["id"])
+
+
+def _seen(hit: Hit) -> dict[str, Any]:
+    """A passage as the trace shows it; `n` is None while it has not been sent to a model."""
     passage = hit.passage
     return {
-        "n": number,
+        "n": None,
+        "id": passage.id,
         "document": passage.document,
         "title": passage.title,
         "section": " › ".join(passage.headings),

@@ -13,7 +13,7 @@ from gateway.accounts.keys import Accounts
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import GatewayError
-from gateway.grounding import Library, not_in_documents
+from gateway.grounding import Library, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
 from gateway.routes import Router
@@ -76,8 +76,8 @@ class Gateway:
 
         with trace.span("route") as span:
             plan = self.router.plan(caller, ask, grounds is not None, span)
-        with trace.span("retrieve") as span:
-            hits = await self.library.search(grounds, query, span)
+        with trace.span("retrieve") as retrieved:
+            hits = await self.library.search(grounds, query, retrieved)
         with trace.span("screen.sources") as span:
             found = self.screen.passages(hits, span)
         if grounds and self.library.silent(grounds, ask.question, found):
@@ -85,6 +85,7 @@ class Gateway:
 
         with trace.span("pack") as span:
             prompt = self.library.pack(ask, grounds, found, plan, span)
+            numbered(retrieved, prompt)
         with trace.span("dispatch") as span:
             begun = await self.dispatcher.start(prompt, plan, ask, span)
         answer = self.judge.judged(begun, prompt, grounds, plan, cache, trace)

@@ -160,7 +160,7 @@ def _passage(passage: Mapping[str, Any]) -> str:
     )
     score = passage.get("score")
     shown = f"{score:.3f}" if isinstance(score, (int, float)) else "-"
-    return f"  [{passage.get('n')}] {shown}  {_plain(where)}"
+    return f"  [{passage.get('n') or '-'}] {shown}  {_plain(where)}"
 
 
 def _message(message: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ _ELSEWHERE = {"retrieve": "passages", "pack": "prompt"}  # shown in sections of 
 class Passage:
     """A passage that was found."""
 
-    number: int
+    number: int | None  # as the prompt has it; None: found, but not sent
     document: str
     title: str
     section: str
@@ -93,7 +93,7 @@ def story(recorded: Recorded) -> Story:
         request=request,
         waterfall=waterfall(_without_sections(spans), request.latency_ms, request.ttft_ms),
         question=_text(recorded.attributes.get("question")) or request.question,
-        answer=said(answer, {passage.number for passage in found}),
+        answer=said(answer, {each.number for each in found if each.number}),
         passages=found,
         prompt=_turns(_attribute(spans, "pack", "prompt")),
         parts=parts(_attribute(spans, "pack", "tokens")),
@@ -143,8 +143,8 @@ def _passages(found: Any, answer: str) -> tuple[Passage, ...]:
     cited = {int(number) for number in _MARKER.findall(answer)}
     passages: list[Passage] = []
     for place, each in enumerate(_mappings(found), 1):
-        given = each.get("n")
-        number = given if isinstance(given, int) else place
+        given = each.get("n", place)
+        number = given if isinstance(given, int) else None
         text = each.get("text")
         passages.append(
             Passage(
