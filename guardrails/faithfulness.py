@@ -22,7 +22,7 @@ SUPPORTED = 0.5
 """From this support on a claim counts as backed."""
 
 _WRONG_FIGURE = 0.3  # the most that a claim gets whose numbers the passage does not have
-_WRONG_POLARITY = 0.5  # what is left where the claim denies what is said, or says what is denied
+_WRONG_POLARITY = 0.4  # what is left where the claim denies what is said, or says what is denied
 _SAME_THING = 0.7  # a sentence with so much of a claim is about it, so that its polarity counts
 _AROUND = 1  # sentences to either side of the nearest that are read with it
 

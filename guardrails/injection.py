@@ -142,7 +142,7 @@ _SIGNS = (
         "do anything now|jailbr| mode",
         r"\bdo anything now\b|\bjailbr(?:eak|oken)\w{0,5}\W{1,3}(?:mode|prompt|version|enabled|ai)|"
         r"\b(?:dan|developer|god|debug|maintenance|opposite|evil|sudo|admin|test|unrestricted|"
-        r"chaos|root) mode\b.{0,40}?\b(?:enabled|activated?|output|on|engaged|"
+        r"chaos|root) mode\b.{0,40}?\b(?:enabled|activated?|output|engaged|"
         r"simulat\w{1,4}|now)\b|"
         r"\b(?:enabled?|activate|enter|engage|simulate|stay in|with|now in)\W{1,3}(?:\w{1,12}\W"
         r"{1,3}){0,2}?(?:dan|developer|god|debug|opposite|evil|jailbreak|unrestricted|test) mode\b",
@@ -314,7 +314,7 @@ def signs(text: str) -> list[Finding]:
         and (match := sign.pattern.search(plain.text))
     ]
     found += _hidden(text)
-    return sorted(found, key=lambda finding: (finding.start, finding.end))
+    return sorted(found, key=lambda finding: (finding.start, -finding.end))
 
 
 @lru_cache(maxsize=4_096)  # The same passages are retrieved again and again.

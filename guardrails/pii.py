@@ -294,12 +294,12 @@ def _ipv4(text: str, start: int) -> Finding | None:
 
 
 def _phone(text: str, start: int) -> Finding | None:
-    if _within(text, start):
+    if _within(text, start) or (text[start - 1 : start] == " " and text[start - 2].isdigit()):
         return None
     at = start
     while at > 0 and start - at < 2 and text[at - 1] in "+(":
         at -= 1
-    match = _PHONE.match(text, at) or (_PHONE.match(text, start) if at < start else None)
+    match = next(filter(None, (_PHONE.match(text, begin) for begin in range(at, start + 1))), None)
     least = _LEAST_DIGITS
     if match is None and (match := _LOOSE_PHONE.match(text, start)):
         least -= 2
