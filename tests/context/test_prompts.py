@@ -1,0 +1,20 @@
+"""The instructions in use."""
+
+from __future__ import annotations
+
+import pytest
+
+from context.prompts import VERSIONS, instructions
+from context.types import NOT_IN_DOCUMENTS
+
+
+@pytest.mark.parametrize("grounding", ["strict", "open"])
+def test_every_grounding_has_instructions(grounding: str) -> None:
+    text = instructions(grounding)
+    assert "<source>" in text
+    assert "{" not in text
+    assert grounding in VERSIONS[grounding]
+
+
+def test_strict_names_the_sentence_for_what_the_documents_do_not_answer() -> None:
+    assert NOT_IN_DOCUMENTS in instructions("strict")
