@@ -1,7 +1,7 @@
 """Two ranked lists into one: decisions over scores, no I/O.
 
-`weighted` is the default: `moorline eval retrieval` shows it beside reciprocal ranks. A passage that
-only one half saw counts as that half's least in the other.
+`weighted` is the default; `moorline eval retrieval` shows it beside reciprocal ranks. A passage
+that only one half saw counts as the other half's least.
 """
 
 from __future__ import annotations

@@ -1,0 +1,30 @@
+"""`moorline eval`: how good the answers and what is under them are."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+SUITES = {
+    "retrieval": "eval.suites.retrieval",
+}
+"""Each suite is a module with a `command`, imported when it is run."""
+
+
+class Suites(click.Group):
+    """Looks suites up by name, and loads only the one that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUITES)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in SUITES:
+            return None
+        found = importlib.import_module(SUITES[name]).command
+        return found if isinstance(found, click.Command) else None
+
+
+@click.command(cls=Suites, name="eval")
+def group() -> None:
+    """Measure quality on a data set, with sample sizes and intervals."""

@@ -1,0 +1,40 @@
+"""The retrieval suite end to end, on a part of a real data set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from eval.cli import group
+
+
+def small(shared_data: Path, folder: Path) -> Path:
+    """The first 60 paragraphs, with the questions on them."""
+    source = shared_data / "squad_dev_2k"
+    corpus = (source / "corpus.jsonl").read_text().splitlines()[:60]
+    names = {json.loads(line)["_id"] for line in corpus}
+    header, *qrels = (source / "qrels.tsv").read_text().splitlines()
+    kept = [line for line in qrels if line.split("\t")[1] in names]
+    (folder / "corpus.jsonl").write_text("\n".join(corpus))
+    (folder / "qrels.tsv").write_text("\n".join([header, *kept]))
+    (folder / "queries.jsonl").write_text((source / "queries.jsonl").read_text())
+    return folder
+
+
+def test_the_suite_reports_every_way_of_finding(shared_data: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    data = small(shared_data, tmp_path)
+    result = CliRunner().invoke(group, ["retrieval", "--data", str(data), "--json", str(report)])
+    assert result.exit_code == 0, result.output
+    rows = {row["name"]: row for row in json.loads(report.read_text())["rows"]}
+    assert {"BM25 alone", "dense alone", "hybrid (default)", "reciprocal ranks, k=60"} <= set(rows)
+    assert rows["hybrid (default)"]["recall_5"]["mean"] > 0.9
+    assert "hybrid (default)" in result.output
+
+
+def test_a_folder_without_a_data_set_is_named(tmp_path: Path) -> None:
+    result = CliRunner().invoke(group, ["retrieval", "--data", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "corpus.jsonl" in result.output
