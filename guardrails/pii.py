@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import AddressValueError, IPv6Address
 
 from guardrails.config import Action, PiiConfig
-from guardrails.secrets import secrets
+from guardrails.secrets import has_digit, secrets
 from guardrails.types import Finding, Verdict
 
 _RUN = re.compile(r"[0-9]+")
@@ -133,7 +133,7 @@ def personal_data(text: str) -> list[Finding]:
         found = _with(found, _emails(text))
     if text.count(":") > 1:
         found = _with(found, _ipv6(text))
-    if _RUN.search(text):
+    if has_digit(text):
         found = _with(found, _numbers(text))
     return found
 

@@ -65,19 +65,23 @@ _SHAPES = (
 )
 
 
-_DIGIT = re.compile(r"[0-9]")
 _WITHOUT_DIGITS = ("://", "-----BEGIN ")
 
 
 def secrets(text: str) -> list[Finding]:
     """Every credential in the text, in order, apart."""
-    if not _DIGIT.search(text) and not any(prefix in text for prefix in _WITHOUT_DIGITS):
+    if not has_digit(text) and not any(prefix in text for prefix in _WITHOUT_DIGITS):
         return []
     found: list[Finding] = []
     for shape in _SHAPES:
         if shape.prefix in text:
             found += _of(shape, text)
     return _apart(found) if len(found) > 1 else found
+
+
+def has_digit(text: str) -> bool:
+    """Ten searches for one character are faster than one for ten characters."""
+    return any(digit in text for digit in "0123456789")
 
 
 def _of(shape: _Shape, text: str) -> Iterable[Finding]:
