@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
@@ -95,14 +95,16 @@ def from_dict(raw: Mapping[str, Any]) -> Event:
             raise kind(str(raw.get("message", "The ingestion ended without a word.")))
 
 
-async def as_dicts(events: AsyncGenerator[Event]) -> AsyncGenerator[dict[str, Any]]:
+async def as_dicts(events: AsyncIterator[Event]) -> AsyncGenerator[dict[str, Any]]:
     """Events as JSON carries them; what ends the ingestion becomes the last event."""
     try:
-        async with aclosing(events):
-            async for event in events:
-                yield to_dict(event)
+        async for event in events:
+            yield to_dict(event)
     except RetrievalError as error:
         yield {"event": "error", "message": str(error), "usage": isinstance(error, BadPaths)}
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
 
 
 @dataclass(frozen=True, slots=True)

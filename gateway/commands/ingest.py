@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from gateway.commands.common import config_option, loaded
 from gateway.config import Config

@@ -199,8 +199,9 @@ class _Walk:
             return False
         if tag in _AROUND or (tag == "ul" and self.headers):
             return True
-        if tag == "a" and (node.attrs.get("href") or "").startswith("#"):
-            return _SKIP_LINK.match(_text(node)) is not None
+        inner = tag == "a" and (node.attrs.get("href") or "").startswith("#")
+        if inner and _SKIP_LINK.match(_text(node)):
+            return True
         role = node.attrs.get("role")
         if role and role.lower() in _AROUND_ROLES:
             return True

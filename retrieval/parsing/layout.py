@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from statistics import median
 
 from retrieval.parsing.draft import Draft
 
@@ -210,14 +209,14 @@ class _Style:
 
     @cached_property
     def leading(self) -> dict[int, float]:
-        """By size: the usual distance from line to line."""
+        """By size: the distance from line to line within a paragraph, which is a small one."""
         steps: dict[int, list[float]] = defaultdict(list)
         for page in self.pages:
             for line, following in zip(page.lines, page.lines[1:], strict=False):
                 step = line.top - line.drop - following.top
-                if _alike(line, following) and 0 < step < 3.5 * line.size:
+                if _alike(line, following) and 0.8 * line.size < step < 3.5 * line.size:
                     steps[round(line.size)].append(step)
-        return {size: median(found) for size, found in steps.items()}
+        return {size: sorted(found)[len(found) // 4] for size, found in steps.items()}
 
     def edge(self, page: Page, line: Line) -> float:
         """The right edge of the column that a line stands in: how far its neighbours reach."""

@@ -61,6 +61,7 @@ class _Reader:
     open: list[str] = field(default_factory=list)
     marker: str = ""
     blank: bool = False  # whether the line before was empty
+    unclosed: set[str] = field(default_factory=set)  # closing tags that do not come any more
 
     def close(self) -> None:
         """Write the open block."""
@@ -136,8 +137,7 @@ def _leaf(reader: _Reader, lines: list[str], at: int, line: str) -> int | None:
     if reader.kind is None and _DEFINITION.match(line):
         return at + 1
     if reader.kind != "paragraph" and (tag := _HTML.match(line)):
-        reader.close()
-        return _markup(reader.draft, lines, at, tag.group(1).lower())
+        return _markup(reader, lines, at, tag.group(1).lower())
     return None
 
 
@@ -222,18 +222,32 @@ def _cells(line: str) -> list[str]:
     return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)]
 
 
-def _markup(draft: Draft, lines: list[str], at: int, tag: str) -> int:
+def _markup(reader: _Reader, lines: list[str], at: int, tag: str) -> int | None:
     """An HTML block: to its closing tag where that counts, otherwise to a blank line."""
     from retrieval.parsing.html import write
 
-    closer = _CLOSERS.get(tag)
-    end = at
-    while end < len(lines) and (closer or lines[end].strip()):
-        end += 1
-        if closer and closer in lines[end - 1].lower():
-            break
-    write(draft, "\n".join(lines[at:end]))
+    end = _closed(reader, lines, at, tag)
+    if end is None:
+        if tag == "!--":
+            return None  # a comment that never ends would swallow the rest
+        end = at
+        while end < len(lines) and lines[end].strip():
+            end += 1
+    reader.close()
+    write(reader.draft, "\n".join(lines[at:end]))
     return end
+
+
+def _closed(reader: _Reader, lines: list[str], at: int, tag: str) -> int | None:
+    """The line after the closing tag, for those that reach over blank lines."""
+    closer = _CLOSERS.get(tag)
+    if closer is None or closer in reader.unclosed:
+        return None
+    for end in range(at, len(lines)):
+        if closer in lines[end].lower():
+            return end + 1
+    reader.unclosed.add(closer)
+    return None
 
 
 def inline(lines: list[str]) -> str:

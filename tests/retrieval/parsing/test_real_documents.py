@@ -1,0 +1,104 @@
+"""Some four hundred real files, among them broken ones: each is a document or refused."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from retrieval.parsing.draft import Unreadable
+from retrieval.parsing.formats import FORMATS, known, parse
+from retrieval.types import Document
+
+FOLDERS = ("ingest_docling", "ingest_markitdown", "ingest_pypdf_samples", "ingest_unstructured")
+Read = dict[str, Document | str]
+
+
+@pytest.fixture(scope="module")
+def read(shared_data: Path) -> Read:
+    """Every file's document, or the reason why it has none."""
+    found: Read = {}
+    began = time.perf_counter()
+    for folder in FOLDERS:
+        for path in sorted((shared_data / folder).rglob("*")):
+            if path.is_file() and known(path):
+                name = path.relative_to(shared_data).as_posix()
+                try:
+                    found[name] = parse(path, name)
+                except Unreadable as error:
+                    found[name] = error.reason
+    assert time.perf_counter() - began < 120, "one of the files keeps a parser busy"
+    return found
+
+
+def test_all_formats_are_there(read: Read) -> None:
+    suffixes = Counter(Path(name).suffix for name in read)
+    assert set(suffixes) >= set(FORMATS) - {".markdown", ".text", ".htm", ".xhtml", ".tsv"}
+    assert suffixes.total() > 300
+
+
+def test_few_are_refused_and_with_a_reason(read: Read) -> None:
+    refused = {name: reason for name, reason in read.items() if isinstance(reason, str)}
+    assert len(refused) < 0.08 * len(read)
+    known_reasons = (
+        "empty",
+        "it holds no text",
+        "encrypted",
+        "not decodable",
+        "wrong",
+        "damaged PDF",
+    )
+    assert [r for r in refused.values() if not r.startswith(known_reasons)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("ingest_pypdf_samples/005-libreoffice-writer-password/libreoffice-writer-password.pdf",
+         "encrypted: it needs a password"),
+        ("ingest_unstructured/pdf/password.pdf", "encrypted: it needs a password"),
+        ("ingest_unstructured/empty.txt", "empty: 0 bytes"),
+        ("ingest_unstructured/fake-text-all-whitespace.txt", "empty: nothing but white space"),
+        ("ingest_markitdown/test_mskanji.csv", "not decodable"),
+        ("ingest_docling/docx/sources/Strict.docx", "wrong type: Strict Open XML"),
+    ],
+)  # fmt: skip
+def test_what_is_known_to_be_unreadable(read: Read, name: str, reason: str) -> None:
+    found = read[name]
+    assert isinstance(found, str)
+    assert found.startswith(reason)
+
+
+def test_blocks_are_ordered_apart_and_hold_all_text(read: Read) -> None:
+    for name, document in read.items():
+        if isinstance(document, str):
+            continue
+        at = 0
+        for block in document.blocks:
+            assert at <= block.start < block.end <= len(document.text), name
+            assert not document.text[at : block.start].strip(), name
+            at = block.end
+        assert not document.text[at:].strip(), name
+        document.text.encode()  # no half characters
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ingest_unstructured/book-war-and-peace-1p.txt", "Well, Prince"),
+        ("ingest_unstructured/fake-text-utf-16.txt", "This is a test document"),
+        ("ingest_unstructured/fake-html-cp1252.html", "Die schöne Frau hat einen Kaffee"),
+        ("ingest_unstructured/umlauts-non-utf8.md", "äöüß"),
+        ("ingest_markitdown/test_blog.html", "Large language models (LLMs) are powerful tools"),
+        ("ingest_markitdown/test.docx", "AutoGen is an open-source framework"),
+        ("ingest_unstructured/pdf/layout-parser-paper-fast.pdf", "reuse of important innovations"),
+        ("ingest_docling/docx/sources/content_control_with_picture.docx", "INSIDE SDT"),
+        ("ingest_docling/csv/sources/csv-semicolon.csv", "Customer Id: "),
+    ],
+)
+def test_known_sentences_are_found(read: Read, name: str, said: str) -> None:
+    document = read[name]
+    assert isinstance(document, Document), document
+    assert said in " ".join(document.text.split())
