@@ -20,7 +20,7 @@ B = 0.75
 
 def document_vector(terms: Sequence[str], average_length: float) -> SparseVector:
     """A passage's weights; `average_length` is in terms, over the collection."""
-    norm = K1 * (1 - B + B * len(terms) / average_length)
+    norm = K1 * (1 - B + B * len(terms) / max(average_length, 1.0))
     return _vector({term: n * (K1 + 1) / (n + norm) for term, n in Counter(terms).items()})
 
 
