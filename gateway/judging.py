@@ -24,6 +24,9 @@ from guardrails.output import OutputGuard
 from routing.types import Plan
 
 
+SHORTEST_SECRET = 16  # characters; most pieces of a stream are shorter
+
+
 class Judged(Protocol):
     """A text that is being told: pieces go in, judged pieces come out."""
 
@@ -81,11 +84,14 @@ class Words:
         text = self.held + piece
         cut = max(text.rfind(" "), text.rfind("\n")) + 1
         whole, self.held = text[:cut], text[cut:]
-        return self.guard(whole).text if whole else ""
+        return self._judged(whole)
 
     def finish(self) -> str:
         rest, self.held = self.held, ""
-        return self.guard(rest).text if rest else ""
+        return self._judged(rest)
+
+    def _judged(self, text: str) -> str:
+        return self.guard(text).text if len(text) >= SHORTEST_SECRET else text
 
 
 @dataclass(slots=True)
@@ -166,7 +172,7 @@ async def rewritten(events: Events, judged: Callable[[], Judged]) -> AsyncGenera
             if event.finish:
                 text += judge.finish()
             if text or event.fields or event.extra or event.finish:
-                yield replace(event, text=text)
+                yield Delta(text, event.choice, event.fields, event.extra, event.finish)
 
 
 async def completed(

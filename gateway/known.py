@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 
 from cache.config import CacheConfig
-from cache.keys import scope
+from cache.keys import digest, scope
 from cache.types import AnswerCache, CacheDown, Entry, Scope
 from gateway.grounding import Grounds
 from gateway.streams import Choice, Collected, kept, replay
@@ -95,6 +95,7 @@ class KnownAnswers:
         entry = Entry(
             value=_written(choice, done),
             question=ask.question,
+            answer=digest(choice.text),
             sources=done.grounded_on,
             made_at=time.time(),
         )

@@ -8,8 +8,8 @@ from gateway.errors import UnknownModel
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller
 from routing.config import RoutingConfig
-from routing.features import features
-from routing.plan import Catalogue, NoSuchModel, plan
+from routing.features import Features, features
+from routing.plan import AUTO, Catalogue, NoSuchModel, plan
 from routing.types import Plan
 
 CHARACTERS_PER_TOKEN = 4  # near enough to tell a long input from a short one
@@ -24,8 +24,8 @@ class Router:
 
     def plan(self, caller: Caller, ask: Ask, grounded: bool, span: Span) -> Plan:
         """The targets in the order of trying. Raises UnknownModel."""
-        length = sum(len(m["content"]) for m in ask.messages if isinstance(m.get("content"), str))
-        seen = features(ask.question, grounded=grounded, tokens=length // CHARACTERS_PER_TOKEN)
+        # A model that was named is respected, so only `auto` is looked into.
+        seen = self._features(ask, grounded, span) if ask.model == AUTO else None
         try:
             chosen = plan(ask.model, seen, self.catalogue, self.config, caller.models)
         except NoSuchModel:
@@ -33,10 +33,11 @@ class Router:
                 f"The model '{ask.model}' does not exist or is not allowed for this key.",
                 param="model",
             ) from None
-        span.set(
-            reason=chosen.reason,
-            targets=[target.name for target in chosen.targets],
-            task=seen.task,
-            complexity=seen.complexity,
-        )
+        span.set(reason=chosen.reason, targets=[target.name for target in chosen.targets])
         return chosen
+
+    def _features(self, ask: Ask, grounded: bool, span: Span) -> Features:
+        length = sum(len(m["content"]) for m in ask.messages if isinstance(m.get("content"), str))
+        seen = features(ask.question, grounded=grounded, tokens=length // CHARACTERS_PER_TOKEN)
+        span.set(task=seen.task, complexity=seen.complexity)
+        return seen

@@ -276,6 +276,9 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _TAG = re.compile("[\U000e0020-\U000e007e]{4,}")
 
 
+_STEMS = frozenset(stem for sign in _SIGNS for stem in sign.stems)
+
+
 class InjectionGuard:
     """Flags or blocks a text that tries to take the model over."""
 
@@ -307,11 +310,11 @@ def total(findings: Iterable[Finding]) -> float:
 def signs(text: str) -> list[Finding]:
     """Every sign of an attempt to take the model over, the first of each pattern, in order."""
     plain = _Plain.of(text)
+    stems = {stem for stem in _STEMS if stem in plain.text}
     found = [
         Finding("injection", sign.family, *plain.span(match), sign.weight)
-        for sign in _SIGNS
-        if any(stem in plain.text for stem in sign.stems)
-        and (match := sign.pattern.search(plain.text))
+        for sign in (_SIGNS if stems else ())
+        if not stems.isdisjoint(sign.stems) and (match := sign.pattern.search(plain.text))
     ]
     found += _hidden(text)
     return sorted(found, key=lambda finding: (finding.start, -finding.end))
@@ -361,7 +364,7 @@ def _suspicious(text: str) -> bool:
 
 def _hidden(text: str) -> Iterable[Finding]:
     """Text that a reader cannot see, and encoded text that is an attack once decoded."""
-    for match in _TAG.finditer(text):
+    for match in () if text.isascii() else _TAG.finditer(text):
         yield Finding("injection", "hidden_text", *match.span(), 0.7)
     for match in _BLOB.finditer(text) if len(text) > 23 else ():
         decoded = _decoded(match.group())

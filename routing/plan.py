@@ -47,16 +47,17 @@ class Catalogue:
 
 def plan(
     model: str,
-    seen: Features,
+    seen: Features | None,
     catalogue: Catalogue,
     config: RoutingConfig,
     allowed: Sequence[str] = (),
 ) -> Plan:
-    """Which targets, in what order. A name that is given is respected; `auto` asks the rules.
+    """Which targets, in what order. A name that is given is respected; `auto` asks the rules, and
+    only then what the request looks like matters.
 
     Raises NoSuchModel, also for a model that the caller may not use.
     """
-    if model != AUTO:
+    if model != AUTO or seen is None:
         chosen, reason = catalogue.resolve(model), "named"
     elif rule := next((rule for rule in config.rules if _holds(rule, seen)), None):
         chosen, reason = _all(catalogue, rule.use), f"rule:{rule.name}"

@@ -53,6 +53,7 @@ def run(config: Config, source: Source | None) -> None:
             host=host,
             port=port,
             access_log=False,  # the ledger has every request, with what it cost
+            proxy_headers=False,  # nothing here asks for the client's address
             server_header=False,
             timeout_graceful_shutdown=10,
             log_config=None,

@@ -7,7 +7,7 @@ failure, is dispatch's business.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -185,7 +185,7 @@ class _Reading:
         except (Garbled, Reported, EventTooLarge) as failure:
             self.failure = failure  # after what came before it
             self.over = True
-        return deltas
+        return joined(deltas)
 
     async def opening(self, within: float) -> list[Delta]:
         """All up to the first content. Whatever fails so far is raised, for nothing is shown."""
@@ -203,6 +203,21 @@ class _Reading:
         if self.failure:
             raise self.failure
         return held
+
+
+def joined(deltas: Iterable[Delta]) -> list[Delta]:
+    """Neighbours that only carry on one choice's text as one: what came together goes together."""
+    whole: list[Delta] = []
+    for delta in deltas:
+        last = whole[-1] if whole else None
+        if last is None or last.choice != delta.choice or last.finish or last.extra:
+            whole.append(delta)
+        elif delta.fields or delta.extra:
+            whole.append(delta)
+        else:
+            text = last.text + delta.text
+            whole[-1] = Delta(text, last.choice, last.fields, last.extra, delta.finish)
+    return whole
 
 
 async def _told(events: list[Event]) -> Events:

@@ -14,7 +14,7 @@ from context.types import Prompt
 from gateway.errors import ProviderError, ProviderTimeout, WindowExceeded
 from gateway.providers.base import Call
 from gateway.providers.config import ModelConfig, OpenAICompatibleProvider
-from gateway.providers.openai_compatible import OpenAICompatible
+from gateway.providers.openai_compatible import OpenAICompatible, joined
 from gateway.providers.wire.client import Client
 from gateway.types import Delta, Done, Event
 from tests.gateway.providers.scripted import Scripted, answer, chunked, scripted, serving
@@ -138,9 +138,21 @@ async def test_a_stream_has_begun_with_its_first_content(client: Client) -> None
     raw = chunked(ROLE, event("He"), end=False)
     async with scripted(raw, then="hold") as server:
         events = await provider(client, server).start(call())
-        assert await anext(events) == Delta(fields={"role": "assistant"})
-        assert await anext(events) == Delta("He")
+        assert await anext(events) == Delta("He", fields={"role": "assistant"})
         await events.aclose()
+
+
+def test_what_came_together_goes_together() -> None:
+    call = {"tool_calls": [{"index": 0}]}
+    pieces = [Delta("a", fields={"role": "assistant"}), Delta("b"), Delta("x", 1), Delta("c"),
+              Delta(fields=call), Delta("d"), Delta(finish="stop"), Delta("e")]  # fmt: skip
+    assert joined(pieces) == [
+        Delta("ab", fields={"role": "assistant"}),
+        Delta("x", 1),
+        Delta("c"),
+        Delta("d", fields=call, finish="stop"),
+        Delta("e"),
+    ]
 
 
 @pytest.mark.parametrize(
