@@ -23,7 +23,6 @@ from guardrails.faithfulness import Evidence, faithfulness
 from guardrails.output import OutputGuard
 from routing.types import Plan
 
-
 SHORTEST_SECRET = 16  # characters; most pieces of a stream are shorter
 
 

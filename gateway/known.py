@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 
 from cache.config import CacheConfig
-from cache.keys import digest, scope
+from cache.keys import cacheable, digest, scope
 from cache.types import AnswerCache, CacheDown, Entry, Scope
 from gateway.grounding import Grounds
 from gateway.streams import Choice, Collected, kept, replay
@@ -55,10 +55,9 @@ class KnownAnswers:
     def _settled(self, ask: Ask, grounds: Grounds | None) -> bool:
         """Whether the same answer is expected twice: cool, seeded or grounded. Where nothing is
         said OpenAI's default temperature is 1, and such a request expects variety."""
-        temperature = ask.params.get("temperature")
-        if temperature is None:
-            return grounds is not None or ask.params.get("seed") is not None
-        return bool(temperature <= self.config.max_temperature)
+        if not cacheable(ask.params, self.config.max_temperature):
+            return False
+        return grounds is not None or bool(ask.params.keys() & {"temperature", "seed"})
 
     async def exact(self, scope: Scope | None, trace: Trace) -> Answer | None:
         """The answer to the very same request."""

@@ -210,13 +210,15 @@ def joined(deltas: Iterable[Delta]) -> list[Delta]:
     whole: list[Delta] = []
     for delta in deltas:
         last = whole[-1] if whole else None
-        if last is None or last.choice != delta.choice or last.finish or last.extra:
-            whole.append(delta)
-        elif delta.fields or delta.extra:
-            whole.append(delta)
-        else:
+        if (
+            last
+            and last.choice == delta.choice
+            and not (last.finish or last.extra or delta.fields or delta.extra)
+        ):
             text = last.text + delta.text
             whole[-1] = Delta(text, last.choice, last.fields, last.extra, delta.finish)
+        else:
+            whole.append(delta)
     return whole
 
 

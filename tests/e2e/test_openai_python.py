@@ -8,6 +8,7 @@ import httpx
 import openai
 import pytest
 from openai import OpenAI
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from tests.e2e.conftest import World
 
@@ -19,12 +20,12 @@ def client(world: World) -> OpenAI:
     return OpenAI(base_url=world.api, api_key="anything", max_retries=0, timeout=30)
 
 
-def say(text: str) -> list[dict[str, str]]:
+def say(text: str) -> list[ChatCompletionUserMessageParam]:
     return [{"role": "user", "content": text}]
 
 
 def test_a_question_is_answered_from_the_documents_with_citations(client: OpenAI) -> None:
-    answer = client.chat.completions.create(model="auto", messages=say(QUESTION))  # type: ignore[arg-type]
+    answer = client.chat.completions.create(model="auto", messages=say(QUESTION))
     message = answer.choices[0].message
     about = (answer.model_extra or {})["moorline"]
     assert "within 30 days of delivery" in (message.content or "")
@@ -40,7 +41,7 @@ def test_a_question_is_answered_from_the_documents_with_citations(client: OpenAI
 def test_what_is_not_in_the_documents_is_said_to_be_missing(client: OpenAI) -> None:
     answer = client.chat.completions.create(
         model="auto",
-        messages=say("Who won the football world cup in 1954?"),  # type: ignore[arg-type]
+        messages=say("Who won the football world cup in 1954?"),
     )
     assert answer.choices[0].message.content == "The documents do not answer this question."
     assert (answer.model_extra or {})["moorline"]["grounded"] is False
@@ -49,12 +50,12 @@ def test_what_is_not_in_the_documents_is_said_to_be_missing(client: OpenAI) -> N
 def test_a_stream_tells_the_same_as_the_whole_answer(client: OpenAI) -> None:
     whole = client.chat.completions.create(
         model="sim/simulated",
-        messages=say(QUESTION),  # type: ignore[arg-type]
+        messages=say(QUESTION),
         extra_body={"moorline": {"cache": False}},
     )
     stream = client.chat.completions.create(
         model="sim/simulated",
-        messages=say(QUESTION),  # type: ignore[arg-type]
+        messages=say(QUESTION),
         stream=True,
         stream_options={"include_usage": True},
         extra_body={"moorline": {"cache": False}},
@@ -84,8 +85,8 @@ def test_headers_say_what_answered_and_what_it_cost(world: World) -> None:
 
 def test_the_second_same_question_is_an_exact_hit(client: OpenAI, world: World) -> None:
     question = say("What does error E-417 mean?")
-    first = client.chat.completions.create(model="auto", messages=question)  # type: ignore[arg-type]
-    second = client.chat.completions.create(model="auto", messages=question)  # type: ignore[arg-type]
+    first = client.chat.completions.create(model="auto", messages=question)
+    second = client.chat.completions.create(model="auto", messages=question)
     states = [(a.model_extra or {})["moorline"]["cache"] for a in (first, second)]
     assert states == ["miss", "exact"]
     assert second.choices[0].message.content == first.choices[0].message.content
@@ -95,7 +96,7 @@ def test_the_second_same_question_is_an_exact_hit(client: OpenAI, world: World) 
 def test_several_choices_and_unknown_fields_reach_the_upstream(client: OpenAI) -> None:
     answer = client.chat.completions.create(
         model="cloud/wordy",
-        messages=say("Three please"),  # type: ignore[arg-type]
+        messages=say("Three please"),
         n=3,
         extra_body={"moorline": {"grounding": "off"}, "some_new_field": 1},
     )
@@ -135,7 +136,7 @@ def test_errors_are_what_the_client_expects(
 def test_a_failure_inside_a_stream_is_an_error_and_no_clean_end(client: OpenAI) -> None:
     stream = client.chat.completions.create(
         model="broken/simulated",
-        messages=say("Tell me more"),  # type: ignore[arg-type]
+        messages=say("Tell me more"),
         stream=True,
         extra_body={"moorline": {"grounding": "off"}},
     )
@@ -146,7 +147,7 @@ def test_a_failure_inside_a_stream_is_an_error_and_no_clean_end(client: OpenAI) 
 def test_the_next_model_answers_where_the_first_is_down(client: OpenAI) -> None:
     answer = client.chat.completions.create(
         model="sturdy",
-        messages=say("Hello"),  # type: ignore[arg-type]
+        messages=say("Hello"),
         extra_body={"moorline": {"grounding": "off"}},
     )
     assert answer.model == "sim/simulated"
@@ -156,7 +157,7 @@ def test_where_no_model_answers_the_error_is_in_shape(client: OpenAI) -> None:
     with pytest.raises(openai.InternalServerError) as caught:
         client.chat.completions.create(
             model="down/simulated",
-            messages=say("Hello"),  # type: ignore[arg-type]
+            messages=say("Hello"),
             extra_body={"moorline": {"grounding": "off"}},
         )
     assert (caught.value.status_code, caught.value.code) == (503, "no_model_available")

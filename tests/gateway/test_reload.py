@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,8 @@ kind = "simulated"
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Iterator[Config]:
-    yield parse(PROVIDERS.format(data=tmp_path / "data"))
+def config(tmp_path: Path) -> Config:
+    return parse(PROVIDERS.format(data=tmp_path / "data"))
 
 
 def with_model(config: Config, name: str) -> Config:
@@ -67,8 +67,7 @@ async def test_an_invalid_file_leaves_the_old_one_in_force(
         assert "mine" in seen[1].router.catalogue.names()
 
 
-async def _until(holds: object) -> None:
-    assert callable(holds)
+async def _until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not holds():
+        while not holds():  # noqa: ASYNC110, what is waited for is a file's time stamp
             await asyncio.sleep(0.05)
