@@ -13,7 +13,6 @@ from pydantic import BaseModel
 
 from gateway.api.access import CurrentGateway
 from gateway.errors import Unauthorized
-from gateway.ingestion import ingest
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,6 +34,8 @@ async def control_ingest(
     expected: str = getattr(request.app.state, "control_token", "")
     if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
         raise Unauthorized("This is for commands on the same machine.")
+
+    from gateway.ingestion import ingest  # parsers and numpy: not for the door's start
 
     async def lines() -> AsyncIterator[bytes]:
         async for event in ingest(gateway, work.paths, work.collection, work.prune):

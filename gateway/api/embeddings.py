@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.access import CurrentCaller, CurrentGateway
 from gateway.errors import InvalidRequest, UnknownModel
-from retrieval.types import RetrievalError
+from retrieval.types import RetrievalError, Vector
 
 router = APIRouter()
 
@@ -58,7 +57,7 @@ async def embeddings(
     }
 
 
-def _shown(row: np.ndarray[Any, np.dtype[np.float32]], encoding: str) -> list[float] | str:
+def _shown(row: Vector, encoding: str) -> list[float] | str:
     if encoding == "base64":
         return base64.b64encode(row.astype("<f4").tobytes()).decode()
     return [float(value) for value in row]
