@@ -7,6 +7,7 @@ one group while the one before is written. It does not know where the index live
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -151,7 +152,8 @@ class _State:
         )
 
     def fail(self, path: Path, reason: str, size: int = 0) -> None:
-        self.failed.append(Failure(str(path), reason))
+        name = os.fsencode(path).decode("utf-8", "replace")  # what can be printed of it
+        self.failed.append(Failure(name, reason))
         self.size_done += size
         self.tell(self.failed[-1])
 
