@@ -39,11 +39,19 @@ _log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _MANIFEST = "manifest.json"
-_QUIET = 30.0
-"""Seconds without a write before a collection is rebuilt."""
-_GROWN = 1.25
-_WASTE, _LEAST_WASTE = 0.2, 1000
-"""Share and number of deleted points that make compaction worth its time."""
+_GROWN, _WASTED = 1.25, 0.2
+"""How much larger than when last rebuilt, and which share deleted, make a rebuilding worthwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """When a collection is rebuilt in the background."""
+
+    quiet: float = 30.0  # seconds without a write
+    deleted: int = 1000  # points, at least, for deletions alone to be a reason
+
+
+_POLICY = Rebuilding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,11 @@ class _Kept(Manifest):
 class EmbeddedIndexes:
     """All collections below one folder."""
 
-    def __init__(self, folder: Path, encoder_name: str, size: int, quiet: float = _QUIET) -> None:
+    def __init__(
+        self, folder: Path, encoder_name: str, size: int, policy: Rebuilding = _POLICY
+    ) -> None:
         self._folder, self._encoder, self._size = folder, encoder_name, size
-        self._quiet = quiet
+        self._policy = policy
         self._open: dict[str, EmbeddedIndex] = {}
         self._opening = asyncio.Lock()
         self._threads = Threads()
@@ -107,7 +117,7 @@ class EmbeddedIndexes:
             return None
         engine, kept = loaded
         opened = Shard(engine, folder / kept.shard, self._threads)
-        index = EmbeddedIndex(folder, opened, kept, self._quiet)
+        index = EmbeddedIndex(folder, opened, kept, self._policy)
         try:
             kept.checked(folder.name, self._encoder, self._size)
             await index.recover()
@@ -133,14 +143,14 @@ class _View:
 class EmbeddedIndex:
     """One collection. Its state changes on the event loop only; the shard works in threads."""
 
-    def __init__(self, folder: Path, opened: Shard, kept: _Kept, quiet: float = _QUIET) -> None:
-        self._folder, self._shard, self._kept, self._quiet = folder, opened, kept, quiet
+    def __init__(self, folder: Path, opened: Shard, kept: _Kept, policy: Rebuilding) -> None:
+        self._folder, self.shard, self._kept, self._policy = folder, opened, kept, policy
         self._view = _View(opened, kept.generation)
         self._looking: Counter[_View] = Counter()
         self._left = asyncio.Event()
         self._writing = asyncio.Lock()
         self._running: set[asyncio.Task[None]] = set()
-        self._rebuilding: asyncio.Task[None] | None = None
+        self.rebuilding: asyncio.Task[None] | None = None
         self._deleted = 0
         self._whole = False
         self._closed = False
@@ -177,7 +187,7 @@ class EmbeddedIndex:
 
     async def recover(self) -> None:
         """Undo what an interrupted write has left, and finish what it had published."""
-        await self._shard.index(points.OWN_FIELDS)
+        await self.shard.index(points.OWN_FIELDS)
         await self._mend()
         await self._weigh()
 
@@ -186,7 +196,7 @@ class EmbeddedIndex:
         async with self._writing:
             self._closed = True
             await self._drained(*self._looking)
-            await self._shard.close()
+            await self.shard.close()
 
     async def _fix_average_length(self, terms: float) -> None:
         async with self._writing:
@@ -199,26 +209,26 @@ class EmbeddedIndex:
             self._check_open()
             if not self._whole:
                 await self._mend()
-            if not await points.changes(self._shard, self.generation, documents, remove):
+            if not await points.changes(self.shard, self.generation, documents, remove):
                 return
-            await self._show(_View(self._shard, self.generation, filtered=True))
+            await self._show(_View(self.shard, self.generation, filtered=True))
             self._whole = False
             try:
-                await points.stage(self._shard, self.generation, documents, remove)
-                await self._shard.sync()
+                await points.stage(self.shard, self.generation, documents, remove)
+                await self.shard.sync()
                 await self._publish(replace(self._kept, generation=self.generation + 1))
             finally:
                 # Published or not: what is current is shown, what is not is cleared away.
-                await self._show(_View(self._shard, self.generation, filtered=True))
+                await self._show(_View(self.shard, self.generation, filtered=True))
                 await self._mend()
-                await self._show(_View(self._shard, self.generation))
+                await self._show(_View(self.shard, self.generation))
         await self._weigh()
 
     async def _mend(self) -> None:
-        await points.recover(self._shard, self.generation)
+        await points.recover(self.shard, self.generation)
         dead = points.dead(self.generation)
-        self._deleted += await self._shard.count(dead)
-        await self._shard.delete(dead)
+        self._deleted += await self.shard.count(dead)
+        await self.shard.delete(dead)
         self._whole = True
 
     async def _publish(self, kept: _Kept) -> None:
@@ -262,22 +272,22 @@ class EmbeddedIndex:
 
     async def _weigh(self) -> None:
         """Plan a rebuilding where one would help."""
-        size = await self._shard.size()
-        self._shard.large = size > EXACT_UP_TO
-        grown = self._shard.large and size > self._kept.rebuilt * _GROWN
-        wasted = self._deleted > max(_LEAST_WASTE, size * _WASTE)
-        running = self._rebuilding is not None and not self._rebuilding.done()
+        size = await self.shard.size()
+        self.shard.large = size > EXACT_UP_TO
+        grown = self.shard.large and size > self._kept.rebuilt * _GROWN
+        wasted = self._deleted > max(self._policy.deleted, size * _WASTED)
+        running = self.rebuilding is not None and not self.rebuilding.done()
         if (grown or wasted) and not running and not self._closed:
-            self._rebuilding = asyncio.create_task(self._rebuild())
+            self.rebuilding = asyncio.create_task(self._rebuild())
 
     async def _stop_rebuilding(self) -> None:
-        if self._rebuilding:
-            self._rebuilding.cancel()
-            await asyncio.gather(self._rebuilding, return_exceptions=True)
+        if self.rebuilding:
+            self.rebuilding.cancel()
+            await asyncio.gather(self.rebuilding, return_exceptions=True)
 
     async def _rebuild(self) -> None:
         """Work on a copy, then turn to it. A write meanwhile cancels this, and plans it anew."""
-        await asyncio.sleep(self._quiet)
+        await asyncio.sleep(self._policy.quiet)
         number = int(self._kept.shard.removeprefix("shard-")) + 1
         copy = self._folder / f"shard-{number}"
         try:
@@ -294,8 +304,8 @@ class EmbeddedIndex:
 
     async def _copied(self, copy: Path) -> int:
         async with self._writing:
-            await self._shard.flush()
-            await asyncio.to_thread(shutil.copytree, self._shard.folder, copy)
+            await self.shard.flush()
+            await asyncio.to_thread(shutil.copytree, self.shard.folder, copy)
             return self.generation
 
     async def _turn_to(self, copy: Path, generation: int) -> None:
@@ -303,11 +313,11 @@ class EmbeddedIndex:
             if self._closed or self.generation != generation:
                 await asyncio.to_thread(shutil.rmtree, copy, ignore_errors=True)
                 return
-            before, opened = self._shard, await self._shard.reopened(copy)
+            before, opened = self.shard, await self.shard.reopened(copy)
             size = await opened.size()
             opened.large = before.large
             await self._publish(replace(self._kept, shard=copy.name, rebuilt=size))
-            self._shard, self._deleted = opened, 0
+            self.shard, self._deleted = opened, 0
             await self._show(_View(opened, self.generation))
             await before.close()
             await asyncio.to_thread(shutil.rmtree, before.folder, ignore_errors=True)
