@@ -47,14 +47,26 @@ async def indexed(
             index = await indexes.open("eval", create=True)
             assert index is not None  # It was just created.
             started = time.perf_counter()
-            passages: list[Passage] = []
-            for start in range(0, len(documents), _GROUP):
-                group = documents[start : start + _GROUP]
-                passages += await _written(group, index, encoder, config)
-                progress(start + len(group))
+            passages = await filled(documents, index, encoder, config, progress)
             yield Indexed(index, passages, time.perf_counter() - started)
         finally:
             await indexes.aclose()
+
+
+async def filled(
+    documents: Sequence[Document],
+    index: Index,
+    encoder: Encoder,
+    config: RetrievalConfig,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Passage]:
+    """Bring documents into an index; their passages."""
+    passages: list[Passage] = []
+    for start in range(0, len(documents), _GROUP):
+        group = documents[start : start + _GROUP]
+        passages += await _written(group, index, encoder, config)
+        progress(start + len(group))
+    return passages
 
 
 async def _written(

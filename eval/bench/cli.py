@@ -41,5 +41,23 @@ def overhead(
     click.echo(table(report))
 
 
+@group.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="BEIR.")
+@click.option("--limit", default=300, show_default=True, help="Questions.")
+def answer(data: Path, limit: int) -> None:
+    """A grounded answer of the built-in model, stage by stage."""
+    from eval.bench.answer import measure, table
+    from eval.datasets import BadDataset
+
+    def told(done: int) -> None:
+        click.echo(f"\r{done} documents", nl=False, err=True)
+
+    try:
+        report = measure(data, limit, told)
+    except BadDataset as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"\n{table(report)}")
+
+
 if __name__ == "__main__":
     group()
