@@ -29,9 +29,12 @@ class Served:
 
     @property
     def cpu(self) -> float:
-        """Seconds of processor time that it has used, all threads together."""
-        after_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of processor time that it has used, all threads together.
+
+        Linux has a clock for each process (clock_getcpuclockid), a thousand times finer than
+        the ticks of /proc/PID/stat.
+        """
+        return time.clock_gettime((~self.pid << 3) | 2)
 
     @property
     def memory(self) -> int:

@@ -10,7 +10,7 @@ import pytest
 from eval.bench.overhead import CASES, measure, table
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="another process's clock is Linux's own")
 def test_pass_throughs_are_measured_beside_the_upstream_itself() -> None:
     names = ("direct", "raw", "fastapi")
     report = measure(names, rounds=1, seconds=0.2)
