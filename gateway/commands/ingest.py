@@ -128,10 +128,17 @@ async def _events(
     config: Config, paths: Sequence[Path], collection: str, prune: bool
 ) -> AsyncIterator[dict[str, Any]]:
     """From the gateway that holds the index, or from here."""
+    import aiohttp
+
     if control := running(config.data):
-        async for event in control.ingest(paths, collection, prune):
-            yield event
-        return
+        try:
+            async for event in control.ingest(paths, collection, prune):
+                yield event
+            return
+        except aiohttp.ClientConnectorError:
+            pass  # nobody listens: a gateway that crashed has left its address behind
+        except aiohttp.ClientError as error:
+            raise RetrievalError(f"The gateway at {control.url} broke off: {error}") from error
     async with aclosing(_here(config, paths, collection, prune)) as events:
         async for event in events:
             yield event
