@@ -65,7 +65,7 @@ class Judge:
             return Answer(completed(events, known), known)
         claims = Claims(prompt, grounds.mode == "strict", self._guard(prompt))
         events = rewritten(begun.events, claims.of_another_choice)
-        return Answer(completed(events, known, claims, trace.begin("judge")), known)
+        return Answer(completed(events, known, claims, trace), known)
 
     def _guard(self, prompt: Prompt) -> Guard:
         ours = (str(m.get("content")) for m in prompt.messages if m.get("role") == "system")
@@ -175,16 +175,20 @@ async def rewritten(events: Events, judged: Callable[[], Judged]) -> AsyncGenera
 
 
 async def completed(
-    events: Events, known: Done, claims: Claims | None = None, span: Span | None = None
+    events: Events, known: Done, claims: Claims | None = None, trace: Trace | None = None
 ) -> AsyncGenerator[Event, None]:
-    """At the end, what the provider says joined with what was known before."""
+    """At the end, what the provider says joined with what was known before.
+
+    The span `judge` runs beside the stream, since the judging is spread over it.
+    """
+    span = trace.begin("judge") if trace else None
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Done):
                 event = replace(
                     known, usage=event.usage, fields=event.fields, grounded=event.grounded
                 )
-                if claims and span:
+                if claims and trace and span:
                     event = claims.weighed(event, span)
-                    span.end = span.start  # its work is spread over the stream
+                    span.end = trace.elapsed
             yield event

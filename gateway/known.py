@@ -73,13 +73,17 @@ class KnownAnswers:
         entry = await trace.step("cache.semantic", _unless_down(self.cache.near(scope, query)))
         return _given_again(entry, "semantic") if entry else None
 
-    def kept(self, answer: Answer, scope: Scope | None, ask: Ask, query: Query | None) -> Answer:
+    def kept(
+        self, answer: Answer, scope: Scope | None, ask: Ask, query: Query | None, trace: Trace
+    ) -> Answer:
         """The same answer, kept once it has been told whole."""
         if scope is None:
             return answer
-        return replace(
-            answer, events=kept(answer.events, lambda whole: self._keep(scope, whole, ask, query))
-        )
+
+        async def keep(whole: Collected) -> None:
+            await trace.step("keep", self._keep(scope, whole, ask, query))
+
+        return replace(answer, events=kept(answer.events, keep))
 
     async def forget(self, retired: Sequence[str]) -> None:
         """Drop every answer that stood on one of these document versions."""

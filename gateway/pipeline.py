@@ -89,4 +89,4 @@ class Gateway:
         with trace.span("dispatch") as span:
             begun = await self.dispatcher.start(prompt, plan, ask, span)
         answer = self.judge.judged(begun, prompt, grounds, plan, cache, trace)
-        return self.known.kept(answer, scope, ask, query)
+        return self.known.kept(answer, scope, ask, query, trace)
