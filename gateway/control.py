@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "gateway.json"
+_LONGEST_LINE = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class Control:
         headers = {"Authorization": f"Bearer {self.token}"}
         timeout = aiohttp.ClientTimeout(total=None, connect=5)
         async with (
-            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+            # The report names every document that was retired: a line may be long.
+            aiohttp.ClientSession(
+                timeout=timeout, headers=headers, read_bufsize=_LONGEST_LINE
+            ) as session,
             session.post(f"{self.url}/control/ingest", json=body | {"prune": prune}) as response,
         ):
             response.raise_for_status()
