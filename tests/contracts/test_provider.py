@@ -172,7 +172,6 @@ async def test_the_answer_says_why_it_ends(make: Callable[..., Made], stream: bo
     async with make() as subject:
         whole = await collected(subject, stream)
     assert whole.choices[0].finish == "stop"
-    assert whole.choices[0].fields["role"] == "assistant"
 
 
 @STREAMED
@@ -196,7 +195,7 @@ async def test_usage_is_the_same_streamed_and_plain(make: Callable[..., Made]) -
 
 
 @STREAMED
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", MODELS)
 async def test_the_end_names_the_model(make: Callable[..., Made], stream: bool) -> None:
     async with make() as subject:
         whole = await collected(subject, stream)
