@@ -15,7 +15,6 @@ COMMANDS = {
     "up": "gateway.commands.up",
     "serve": "gateway.commands.serve",
     "ingest": "gateway.commands.ingest",
-    "search": "gateway.commands.search",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
     "doctor": "gateway.commands.doctor",

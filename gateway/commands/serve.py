@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from gateway.commands.common import config_option, loaded
 from gateway.config import DEFAULT_FILE, Config, load
-from gateway.reload import Source
 
 
 @click.command()
@@ -33,20 +34,24 @@ def serve(
             f"Without a key, everyone who reaches {config.server.host} could use this gateway. "
             "Make one first: moorline keys create --name ops --admin"
         )
-    file = config_file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
-    run(config, Source(file, read) if file else None)
+    run(config, config_file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None), read)
 
 
-def run(config: Config, source: Source | None) -> None:
-    """Serve in this process; returns when it is told to stop."""
+def run(config: Config, file: Path | None, read: Callable[[], Config]) -> None:
+    """Serve in this process; returns when it is told to stop. A change of the file is taken up."""
     import uvicorn
 
     from gateway.app import create_app
     from gateway.control import announced
+    from gateway.reload import Source
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     host, port = config.server.host, config.server.port
     shown = f"[{host}]" if ":" in host else host
+    if config.tracing.otlp or config.tracing.langfuse:
+        # The exporters compute in threads; with Python's 5 ms turns they hold up the event loop.
+        sys.setswitchinterval(0.0005)
+    source = Source(file, read) if file else None
     with announced(config.data, f"http://{shown}:{port}") as token:
         uvicorn.run(
             create_app(config, token, source),

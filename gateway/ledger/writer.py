@@ -16,7 +16,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.types import Request
 from gateway.tracing.content import bare, redacted, without_content
 from gateway.tracing.sinks import Sink
-from gateway.tracing.trace import Trace
+from gateway.tracing.trace import Span, Trace
 
 CAPACITY = 10_000  # requests that wait for the database before new ones are dropped
 BATCH = 500
@@ -226,18 +226,28 @@ class LedgerWriter:
 
 
 def _redacted(request: Request, trace: Trace, redact: Callable[[str], str]) -> _Finished:
+    seen: dict[str, str] = {}  # the question stands in the row, the attributes and the prompt
+
+    def once(text: str) -> str:
+        if text not in seen:
+            seen[text] = redact(text)
+        return seen[text]
+
     cleaned = Trace(trace.id)
     cleaned.started_at = trace.started_at
-    cleaned.attributes = redacted(trace.attributes, redact)
-    cleaned.spans = [
-        replace(
-            span,
-            error=span.error and redact(span.error),
-            attributes=redacted(span.attributes, redact),
-        )
-        for span in trace.spans
-    ]
-    return _Finished(replace(request, question=redact(request.question)), cleaned)
+    cleaned.attributes = redacted(trace.attributes, once)
+    cleaned.spans = [_redacted_span(span, once) for span in trace.spans]
+    question = once(request.question)
+    if question != request.question:
+        request = replace(request, question=question)
+    return _Finished(request, cleaned)
+
+
+def _redacted_span(span: Span, redact: Callable[[str], str]) -> Span:
+    if not (span.error or span.attributes):
+        return span
+    error = span.error and redact(span.error)
+    return replace(span, error=error, attributes=redacted(span.attributes, redact))
 
 
 def _bare(request: Request, trace: Trace) -> _Finished:

@@ -10,10 +10,9 @@ import asyncio
 import json
 import logging
 import os
-import re
 import shutil
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 import qdrant_edge as edge
 
 from retrieval.index import points, shard
+from retrieval.index.finishing import Finishing
 from retrieval.index.points import Filter, Manifest
 from retrieval.index.rebuilding import rebuild
 from retrieval.index.shard import EXACT_UP_TO, Shard, Threads
@@ -37,7 +37,6 @@ from retrieval.types import (
 
 _log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _MANIFEST = "manifest.json"
 _GROWN, _WASTED = 1.25, 0.2
 """How much larger than when last rebuilt, and which share deleted, make a rebuilding worthwhile."""
@@ -82,10 +81,7 @@ class EmbeddedIndexes:
     async def open(self, collection: str, create: bool = False) -> Index | None:
         if index := self._open.get(collection):
             return index
-        if not _NAME.fullmatch(collection):
-            raise RetrievalError(
-                f"{collection!r} is no name for a collection: up to 64 of a-z, 0-9, - and _."
-            )
+        points.check_name(collection)
         async with self._opening:
             if collection not in self._open:
                 index = await self._opened(self._folder / collection, create)
@@ -149,7 +145,7 @@ class EmbeddedIndex:
         self._looking: Counter[_View] = Counter()
         self._left = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._running: set[asyncio.Task[None]] = set()
+        self._finishing = Finishing()
         self.rebuilding: asyncio.Task[None] | None = None
         self._deleted = 0
         self._whole = False
@@ -177,13 +173,13 @@ class EmbeddedIndex:
             return await points.passages(view.shard, view.generation, source)
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
-        await self._finished(self._write({one.source: one for one in documents}, remove))
+        await self._finishing.run(self._write({one.source: one for one in documents}, remove))
 
     async def average_length(self) -> float | None:
         return self._kept.average_length
 
     async def fix_average_length(self, terms: float) -> None:
-        await self._finished(self._fix_average_length(terms))
+        await self._finishing.run(self._fix_average_length(terms))
 
     async def recover(self) -> None:
         """Undo what an interrupted write has left, and finish what it had published."""
@@ -234,13 +230,6 @@ class EmbeddedIndex:
     async def _publish(self, kept: _Kept) -> None:
         await asyncio.to_thread(_write_manifest, self._folder, kept)
         self._kept = kept
-
-    async def _finished(self, work: Coroutine[object, object, None]) -> None:
-        """What has begun is finished, also when its caller goes away."""
-        task = asyncio.ensure_future(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        await asyncio.shield(task)
 
     @contextmanager
     def _look(self) -> Iterator[_View]:
@@ -300,7 +289,7 @@ class EmbeddedIndex:
             # The collection goes on as it is: slower, not wrong.
             _log.warning("%s was not rebuilt: %s", self._folder.name, error)
             return
-        await self._finished(self._turn_to(copy, generation))
+        await self._finishing.run(self._turn_to(copy, generation))
 
     async def _copied(self, copy: Path) -> int:
         async with self._writing:

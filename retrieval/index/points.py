@@ -13,6 +13,7 @@ It knows neither Qdrant's types nor how a manifest is kept.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -42,6 +43,7 @@ OWN_FIELDS: Mapping[str, str] = {
     "first": "number",
 }
 """What every search or write filters by, with the kind of index that serves it."""
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _BOUNDS = frozenset({"gte", "gt", "lte", "lt"})
 _SIDES = {True: "\x00true", False: "\x00false"}
 """Booleans as the words that stand for them: the engine in process cannot match booleans."""
@@ -123,6 +125,13 @@ class Store(Protocol):
     def payloads(self, which: Filter, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
         """All points' payloads, or these fields of them; without manifest."""
         ...
+
+
+def check_name(collection: str) -> None:
+    if not _NAME.fullmatch(collection):
+        raise RetrievalError(
+            f"{collection!r} is no name for a collection: up to 64 of a-z, 0-9, - and _."
+        )
 
 
 def visible(generation: int) -> Filter:

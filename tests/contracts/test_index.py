@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from retrieval.index.embedded import EmbeddedIndexes
+from retrieval.index.qdrant import LOCAL, QdrantIndexes
 from retrieval.sparse import document_vector, query_vector
 from retrieval.types import (
     BadFilter,
@@ -28,18 +30,29 @@ from retrieval.types import (
 from retrieval.words import query_terms, terms
 
 SIZE = 8
-KINDS = ["embedded"]
+KINDS = ["embedded", "qdrant in memory", "qdrant server"]
 
 
 @pytest.fixture(params=KINDS)
 async def indexes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Indexes]:
     indexes = made(request.param, tmp_path)
     yield indexes
+    for name in await indexes.names():
+        await indexes.drop(name)
     await indexes.aclose()
 
 
 def made(kind: str, folder: Path) -> Indexes:
-    return EmbeddedIndexes(folder, "test-encoder", SIZE)
+    match kind:
+        case "embedded":
+            return EmbeddedIndexes(folder, "test-encoder", SIZE)
+        case "qdrant in memory":
+            url = LOCAL
+        case _:
+            url = os.environ.get("QDRANT_URL", "")
+            if not url:
+                pytest.skip("QDRANT_URL is not set, so there is no server to test against")
+    return QdrantIndexes(url, None, f"test_{uuid.uuid4().hex}_", "test-encoder", SIZE)
 
 
 @pytest.fixture
