@@ -330,6 +330,7 @@ async def test_readers_see_each_write_whole(index: Index) -> None:
 
     async def read() -> None:
         while not writing.done():
+            await asyncio.sleep(0)  # In memory nothing else lets the writer go on.
             legs = await index.search(vector(0), query_vector(["pump"]), 100)
             for leg in (legs.dense, legs.sparse):
                 versions = {hit.passage.version for hit in leg}
