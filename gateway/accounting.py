@@ -85,7 +85,8 @@ class Tab:
         if not usage.total and whole.text:
             prompt = done.tokens.get("total", 0)
             usage = Usage(prompt, self.books.count(whole.text), estimated=True)
-        return replace(done, usage=usage, cost_usd=self.books.prices.cost(done.model, usage))
+        cost = self.books.prices.cost(done.model, usage)
+        return replace(done, usage=usage, cost_usd=cost) if cost or usage != done.usage else done
 
     async def _close(self, done: Done, failure: BaseException | None, answer: str) -> None:
         if self.hold:

@@ -128,6 +128,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 Retriever(config.retrieval, stores.reranker),
                 config.grounding,
                 config.context,
+                judging=extractive(config),
             ),
             dispatcher=Dispatcher(providers, config.dispatch),
             judge=Judge(config.guardrails),
@@ -142,6 +143,12 @@ def catalogue(config: Config) -> Catalogue:
             target = Target(name, model.name, model.window, model.max_output)
             targets[target.name] = target
     return Catalogue(targets, {name: alias.use for name, alias in config.models.items()})
+
+
+def extractive(config: Config) -> set[str]:
+    """The providers that answer by quoting."""
+    named = config.all_providers.items()
+    return {name for name, provider in named if isinstance(provider, ExtractiveProvider)}
 
 
 def policy(config: Config) -> str:
@@ -241,8 +248,9 @@ async def open_indexes(config: Config, encoder: Encoder) -> AsyncIterator[Indexe
         case QdrantIndex() as chosen:
             from retrieval.index.qdrant import QdrantIndexes
 
-            key = chosen.api_key.get_secret_value() if chosen.api_key else None
-            indexes = QdrantIndexes(chosen.url, key, chosen.prefix, encoder.name, encoder.size)
+            indexes = QdrantIndexes(
+                chosen.url, chosen.api_key, chosen.prefix, encoder.name, encoder.size
+            )
     try:
         yield indexes
     finally:

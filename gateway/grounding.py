@@ -6,6 +6,7 @@ other's errors nor what a caller may see.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from gateway.errors import (
 from gateway.providers.extractive import plausible
 from gateway.screening import Screened
 from gateway.streams import replay
-from gateway.tracing.trace import Span
+from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Grounding, Reference
 from retrieval.retriever import Retriever
 from retrieval.types import BadFilter, Hit, Index, Indexes, Passage, Query, RetrievalError, Where
@@ -54,11 +55,13 @@ class Library:
         retriever: Retriever,
         grounding: GroundingConfig,
         budget: ContextConfig,
+        judging: Collection[str] = (),
     ) -> None:
         self._indexes = indexes
         self._retriever = retriever
         self._defaults = grounding
         self._budget = budget
+        self._judging = frozenset(judging)  # providers that say themselves when nothing answers
 
     async def grounds(self, caller: Caller, ask: Ask) -> Grounds | None:
         """Which documents, if any. Raises UnknownCollection, Forbidden, SourcesUnavailable.
@@ -97,10 +100,8 @@ class Library:
         """A collection, made where it is new. Raises RetrievalError."""
         return await self._indexes.open(name, create=True)
 
-    async def search(self, grounds: Grounds | None, query: Query | None, span: Span) -> list[Hit]:
+    async def search(self, grounds: Grounds, query: Query, span: Span) -> list[Hit]:
         """The passages that bear on the question, best first."""
-        if grounds is None or query is None:
-            return []
         try:
             hits = await self._retriever.search(grounds.index, query, grounds.top_k, grounds.where)
         except BadFilter as error:
@@ -113,11 +114,16 @@ class Library:
         span.set(passages=[_seen(hit) for hit in hits])
         return hits
 
-    def silent(self, grounds: Grounds, question: str, found: Screened) -> bool:
+    async def silent(self, grounds: Grounds, question: str, found: Screened, plan: Plan) -> bool:
         """Whether a strict answer is plainly not in the documents, so that no model is asked."""
         if grounds.mode != "strict":
             return False
-        return not found.hits or not plausible(question, found.hits)
+        if not found.hits:
+            return True
+        if plan.targets[0].provider in self._judging:
+            return False  # it reads the passages itself, and refuses more readily
+        # Reading takes milliseconds of computing, too long for the loop.
+        return not await asyncio.to_thread(plausible, question, found.hits)
 
     def pack(
         self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan, span: Span
@@ -193,11 +199,12 @@ def url_of(collection: str, passage: Passage) -> str:
     return str(given) if given else f"moorline://{collection}/{passage.document}#{passage.ordinal}"
 
 
-def numbered(retrieved: Span, prompt: Prompt) -> None:
+def numbered(trace: Trace, prompt: Prompt) -> None:
     """Note in the trace which of the passages found were sent, and under which number."""
     numbers = {source.hit.passage.id: source.number for source in prompt.sources}
-    for passage in retrieved.attributes.get("passages", ()):
-        passage["n"] = numbers.get(passage["id"])
+    for span in trace.spans if numbers else ():
+        for passage in span.attributes.get("passages", ()):
+            passage["n"] = numbers.get(passage["id"])
 
 
 def _seen(hit: Hit) -> dict[str, Any]:

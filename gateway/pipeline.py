@@ -17,7 +17,7 @@ from gateway.grounding import Library, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
 from gateway.routes import Router
-from gateway.screening import Screen
+from gateway.screening import NOTHING, Screen
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, CacheState, Caller
 from retrieval.types import Encoder
@@ -76,16 +76,18 @@ class Gateway:
 
         with trace.span("route") as span:
             plan = self.router.plan(caller, ask, grounds is not None, span)
-        with trace.span("retrieve") as retrieved:
-            hits = await self.library.search(grounds, query, retrieved)
-        with trace.span("screen.sources") as span:
-            found = self.screen.passages(hits, span)
-        if grounds and self.library.silent(grounds, ask.question, found):
-            return not_in_documents(grounds, plan, cache)
+        found = NOTHING
+        if grounds and query:
+            with trace.span("retrieve") as span:
+                hits = await self.library.search(grounds, query, span)
+            with trace.span("screen.sources") as span:
+                found = self.screen.passages(hits, span)
+            if await self.library.silent(grounds, ask.question, found, plan):
+                return not_in_documents(grounds, plan, cache)
 
         with trace.span("pack") as span:
             prompt = self.library.pack(ask, grounds, found, plan, span)
-            numbered(retrieved, prompt)
+            numbered(trace, prompt)
         with trace.span("dispatch") as span:
             begun = await self.dispatcher.start(prompt, plan, ask, span)
         answer = self.judge.judged(begun, prompt, grounds, plan, cache, trace)

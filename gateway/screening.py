@@ -32,6 +32,9 @@ class Screened:
     flagged: frozenset[str] = frozenset()
 
 
+NOTHING = Screened(())
+
+
 class Screen:
     """The configured guards over what comes in."""
 

@@ -7,7 +7,6 @@ at once, and with it the upstream call: a model that nobody listens to costs mon
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -38,17 +37,15 @@ class ChatCompletions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway, trace = self._gateway(), Trace()
-        reply, longest = _Reply(send, trace.id), gateway.config.server.request_timeout
+        reply = _Reply(send, trace.id)
         try:
             if scope["method"] != "POST":
                 raise InvalidRequest(f"Use POST, not {scope['method']}.")
             body = await read_body(receive, gateway.config.server.max_body_bytes)
-            async with cancelled_when_left(receive), asyncio.timeout(longest):
+            async with Attended(receive, gateway.config.server.request_timeout):
                 await _answer(gateway, scope, body, trace, reply)
         except ClientLeft:
             return
-        except TimeoutError:
-            await reply.error(ProviderTimeout(f"No whole answer came within {longest:.0f} s."))
         except GatewayError as error:
             await reply.error(error)
         except Exception:
@@ -170,27 +167,36 @@ async def _pieces(message: Any, receive: Receive, limit: int) -> AsyncIterator[b
         message = await receive()
 
 
-@contextlib.asynccontextmanager
-async def cancelled_when_left(receive: Receive) -> AsyncIterator[None]:
-    """Cancel the body of the `with` when the client leaves, and turn that into ClientLeft."""
-    worker = asyncio.current_task()
-    assert worker is not None
-    left = False
+class Attended:
+    """Work that somebody waits for: it is cancelled when the client leaves, raising ClientLeft,
+    and when it takes too long, raising ProviderTimeout."""
 
-    async def watch() -> None:
-        nonlocal left
-        while (await receive())["type"] != "http.disconnect":
+    def __init__(self, receive: Receive, longest: float) -> None:
+        self._receive = receive
+        self._longest = longest  # seconds
+        self._why: Exception | None = None
+
+    async def __aenter__(self) -> None:
+        loop, worker = asyncio.get_running_loop(), asyncio.current_task()
+        assert worker is not None
+        self._worker = worker
+        self._watcher = loop.create_task(self._watch())
+        late = ProviderTimeout(f"No whole answer came within {self._longest:.0f} s.")
+        self._alarm = loop.call_later(self._longest, self._end, late)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._watcher.cancel()
+        self._alarm.cancel()
+        if self._why and kind is asyncio.CancelledError:
+            self._worker.uncancel()
+            raise self._why from None
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             continue
-        left = True
-        worker.cancel()
+        self._end(ClientLeft())
 
-    watcher = asyncio.ensure_future(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if left:
-            worker.uncancel()
-            raise ClientLeft from None
-        raise
-    finally:
-        watcher.cancel()
+    def _end(self, why: Exception) -> None:
+        if self._why is None:
+            self._why = why
+            self._worker.cancel()
