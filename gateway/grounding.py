@@ -7,6 +7,7 @@ other's errors nor what a caller may see.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
