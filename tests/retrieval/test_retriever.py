@@ -1,0 +1,116 @@
+"""From a question and its vector to the passages that bear on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.config import RetrievalConfig
+from retrieval.index.embedded import EmbeddedIndexes
+from retrieval.retriever import Retriever
+from retrieval.sparse import document_vector
+from retrieval.types import Embedded, Index, Passage, Query
+from retrieval.words import terms
+
+PASSAGES = {
+    "warranty.md": ["The pump has a warranty of two years.", "Repairs take ten days."],
+    "codes.md": ["EU-4021-B is the code of the pump.", "EU-4021-C is the code of the hose."],
+    "travel.md": ["Travel expenses are refunded.", "Trains before planes.", "Hotels up to 120."],
+}
+QUERY = Query("Which code has the pump EU-4021-B?", np.array([1, 0], dtype=np.float32))
+
+
+async def index(indexes: EmbeddedIndexes) -> Index:
+    """Vectors turn away from the question's by the place of the document."""
+    opened = await indexes.open("docs", create=True)
+    assert opened is not None
+    documents = []
+    for turn, (source, texts) in enumerate(PASSAGES.items()):
+        passages = [
+            Passage(f"{source}/{n}", source, "v1", n, "", (), text, 0, 1, meta={"turn": turn})
+            for n, text in enumerate(texts)
+        ]
+        vectors = np.array([[np.cos(turn), np.sin(turn)]] * len(texts), dtype=np.float32)
+        sparse = [document_vector(terms(text), 5) for text in texts]
+        documents.append(Embedded(source, "v1", passages, vectors, sparse))
+    await opened.write(documents)
+    return opened
+
+
+class Backwards:
+    """A reranker that likes the last passage best."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.read = list(texts)
+        return [float(place) for place in range(len(texts))]
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.mark.anyio
+async def test_words_and_meaning_both_count(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    hits = await Retriever(RetrievalConfig()).search(await index(indexes), QUERY)
+    assert hits[0].passage.text == "EU-4021-B is the code of the pump."
+    assert hits[0].sparse is not None
+    assert hits[0].dense is not None
+    assert hits == sorted(hits, key=lambda hit: -hit.score)
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_section_gives_no_more_than_its_share(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    opened = await index(indexes)
+    hits = await Retriever(RetrievalConfig(per_section=1)).search(opened, QUERY)
+    assert sorted(hit.passage.document for hit in hits) == sorted(PASSAGES)
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_top_k_is_the_caller_s_or_the_configuration_s(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    opened, retriever = await index(indexes), Retriever(RetrievalConfig(top_k=3))
+    assert len(await retriever.search(opened, QUERY)) == 3
+    assert len(await retriever.search(opened, QUERY, top_k=1)) == 1
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_the_filter_reaches_both_halves(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    opened = await index(indexes)
+    hits = await Retriever(RetrievalConfig()).search(opened, QUERY, where={"turn": {"gte": 2}})
+    assert {hit.passage.document for hit in hits} == {"travel.md"}
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_the_reranker_orders_the_best_and_reads_no_more(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    opened, reranker = await index(indexes), Backwards()
+    plain = await Retriever(RetrievalConfig(per_section=9, top_k=9)).search(opened, QUERY)
+    config = RetrievalConfig(per_section=9, top_k=9, rerank_top=3)
+    hits = await Retriever(config, reranker).search(opened, QUERY)
+    assert reranker.read == [hit.passage.embedded for hit in plain[:3]]
+    assert [hit.passage.id for hit in hits] == [
+        *(hit.passage.id for hit in reversed(plain[:3])),
+        *(hit.passage.id for hit in plain[3:]),
+    ]
+    assert [hit.rerank for hit in hits] == [2.0, 1.0, 0.0, *[None] * (len(hits) - 3)]
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_an_empty_index_has_no_hits(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    empty = await indexes.open("empty", create=True)
+    assert empty is not None
+    assert await Retriever(RetrievalConfig(), Backwards()).search(empty, QUERY) == []
+    await indexes.aclose()
