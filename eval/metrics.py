@@ -39,6 +39,15 @@ def estimate(values: Sequence[float], seed: int = _SEED) -> Estimate:
     return Estimate(float(sample.mean()), float(low), float(high), len(sample))
 
 
+def auroc(yes: Sequence[float], no: Sequence[float]) -> float:
+    """The chance that one that is scores above one that is not; ties count half."""
+    scores = np.asarray([*yes, *no], dtype=np.float64)
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    above = ranks[: len(yes)].sum() - len(yes) * (len(yes) + 1) / 2
+    return float(above / (len(yes) * len(no)))
+
+
 def recall(ranked: Sequence[str], grades: Grades, k: int) -> float:
     """The share of what should be found that is among the first k."""
     wanted = {name for name, grade in grades.items() if grade > 0}
