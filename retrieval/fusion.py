@@ -6,8 +6,7 @@ that only one half saw counts as the other half's least.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from retrieval.types import Hit, Legs
 
@@ -22,13 +21,11 @@ def weighted(legs: Legs, dense_weight: float) -> list[Hit]:
     """
     dense = _scaled(legs.dense, floor=min((hit.score for hit in legs.dense), default=0.0))
     sparse = _scaled(legs.sparse, floor=0.0)
-    return _ranked(
-        replace(
-            hit,
-            score=dense_weight * dense.get(hit.passage.id, 0.0)
-            + (1 - dense_weight) * sparse.get(hit.passage.id, 0.0),
-        )
-        for hit in _merged(legs)
+    return _fused(
+        legs,
+        lambda name: (
+            dense_weight * dense.get(name, 0.0) + (1 - dense_weight) * sparse.get(name, 0.0)
+        ),
     )
 
 
@@ -38,7 +35,7 @@ def reciprocal_rank(legs: Legs, k: int = RRF_K) -> list[Hit]:
     for leg in (legs.dense, legs.sparse):
         for rank, hit in enumerate(leg, 1):
             scores[hit.passage.id] = scores.get(hit.passage.id, 0.0) + 1 / (k + rank)
-    return _ranked(replace(hit, score=scores[hit.passage.id]) for hit in _merged(legs))
+    return _fused(legs, scores.__getitem__)
 
 
 def _scaled(hits: Sequence[Hit], floor: float) -> Mapping[str, float]:
@@ -46,13 +43,15 @@ def _scaled(hits: Sequence[Hit], floor: float) -> Mapping[str, float]:
     return {hit.passage.id: (hit.score - floor) / span if span else 1.0 for hit in hits}
 
 
-def _merged(legs: Legs) -> Iterable[Hit]:
+def _fused(legs: Legs, score: Callable[[str], float]) -> list[Hit]:
     """Every passage once, with the score of each half that saw it."""
-    merged = {hit.passage.id: replace(hit, dense=hit.score) for hit in legs.dense}
-    for hit in legs.sparse:
-        known = merged.get(hit.passage.id, hit)
-        merged[hit.passage.id] = replace(known, sparse=hit.score)
-    return merged.values()
+    dense = {hit.passage.id: hit.score for hit in legs.dense}
+    sparse = {hit.passage.id: hit.score for hit in legs.sparse}
+    passages = {hit.passage.id: hit.passage for leg in (legs.dense, legs.sparse) for hit in leg}
+    return _ranked(
+        Hit(passage, score(name), dense.get(name), sparse.get(name))
+        for name, passage in passages.items()
+    )
 
 
 def _ranked(hits: Iterable[Hit]) -> list[Hit]:

@@ -75,7 +75,7 @@ class EmbeddedIndexes:
 
     async def names(self) -> list[str]:
         return await asyncio.to_thread(
-            lambda: sorted(path.parent.name for path in self._folder.glob(f"*/{_MANIFEST}"))
+            lambda: sorted(path.parent.name for path in self._folder.glob(f"[!.]*/{_MANIFEST}"))
         )
 
     async def open(self, collection: str, create: bool = False) -> Index | None:
@@ -188,9 +188,9 @@ class EmbeddedIndex:
         await self._weigh()
 
     async def aclose(self) -> None:
-        await self._stop_rebuilding()
         async with self._writing:
             self._closed = True
+            await self._stop_rebuilding()
             await self._drained(*self._looking)
             await self.shard.close()
 
@@ -228,7 +228,8 @@ class EmbeddedIndex:
         self._whole = True
 
     async def _publish(self, kept: _Kept) -> None:
-        await asyncio.to_thread(_write_manifest, self._folder, kept)
+        with shard.named(self._folder.name):
+            await asyncio.to_thread(_write_manifest, self._folder, kept)
         self._kept = kept
 
     @contextmanager
@@ -323,7 +324,10 @@ def _load(folder: Path, new: _Kept | None) -> tuple[edge.EdgeShard, _Kept] | Non
         engine = shard.create(folder / new.shard, new.size)
         _write_manifest(folder, new)
         return engine, new
-    kept = _Kept(**json.loads(manifest.read_text()))
+    try:
+        kept = _Kept(**json.loads(manifest.read_text()))
+    except (ValueError, TypeError) as error:
+        raise RetrievalError(f"{manifest} is damaged: {error}") from error
     engine = edge.EdgeShard.load(str(folder / kept.shard))
     for other in folder.glob("shard-*"):
         if other.name != kept.shard:

@@ -164,11 +164,11 @@ class Shard:
 
 @contextmanager
 def named(collection: str) -> Iterator[None]:
-    """The engine raises bare Exceptions; here they get a type and say what they are about."""
+    """The engine raises bare Exceptions and the disk OSErrors: both get our type and a name."""
     try:
         yield
     except Exception as error:
-        if type(error) is not Exception:
+        if type(error) is not Exception and not isinstance(error, OSError):
             raise
         if "WouldBlock" in str(error):
             raise RetrievalError(
