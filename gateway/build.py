@@ -333,5 +333,9 @@ async def _provider(chosen: ProviderConfig, client: Client) -> Provider:
             return Simulated(chosen)
         case ExtractiveProvider():
             from gateway.providers.extractive import Extractive
+            from retrieval.answerable import answerability
+            from retrieval.support.lexicon import lexicon
 
+            # A tenth of a second that the first question should not wait for.
+            await asyncio.gather(asyncio.to_thread(answerability), asyncio.to_thread(lexicon))
             return Extractive(chosen)
