@@ -110,6 +110,8 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     """A gateway over stores that are open."""
+    from gateway.providers.extractive import plausible  # numpy: not for the import of the door
+
     prices = Prices(config.all_providers)
     async with open_providers(config) as providers:
         await prices.load()
@@ -128,6 +130,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 Retriever(config.retrieval, stores.reranker),
                 config.grounding,
                 config.context,
+                plausible,
                 judging=extractive(config),
             ),
             dispatcher=Dispatcher(providers, config.dispatch),

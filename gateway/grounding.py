@@ -7,9 +7,9 @@ other's errors nor what a caller may see.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -26,7 +26,6 @@ from gateway.errors import (
     SourcesUnavailable,
     UnknownCollection,
 )
-from gateway.providers.extractive import plausible
 from gateway.screening import Screened
 from gateway.streams import replay
 from gateway.tracing.trace import Span, Trace
@@ -47,6 +46,10 @@ class Grounds:
     where: Where | None
 
 
+Plausible: TypeAlias = Callable[[str, Sequence[Hit]], bool]
+"""Whether passages may answer a question at all; computes, so it is called in a thread."""
+
+
 class Library:
     """The collections, and how their passages come into a prompt."""
 
@@ -56,12 +59,14 @@ class Library:
         retriever: Retriever,
         grounding: GroundingConfig,
         budget: ContextConfig,
+        plausible: Plausible,
         judging: Collection[str] = (),
     ) -> None:
         self._indexes = indexes
         self._retriever = retriever
         self._defaults = grounding
         self._budget = budget
+        self._plausible = plausible
         self._judging = frozenset(judging)  # providers that say themselves when nothing answers
 
     async def grounds(self, caller: Caller, ask: Ask) -> Grounds | None:
@@ -124,7 +129,7 @@ class Library:
         if plan.targets[0].provider in self._judging:
             return False  # it reads the passages itself, and refuses more readily
         # Reading takes milliseconds of computing, too long for the loop.
-        return not await asyncio.to_thread(plausible, question, found.hits)
+        return not await asyncio.to_thread(self._plausible, question, found.hits)
 
     def pack(
         self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan, span: Span
