@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from eval.cli import group
+from eval.datasets import read
+from eval.suites.retrieval import measured
+from retrieval.config import RetrievalConfig
 
 
 def small(shared_data: Path, folder: Path) -> Path:
@@ -32,6 +38,15 @@ def test_the_suite_reports_every_way_of_finding(shared_data: Path, tmp_path: Pat
     assert {"BM25 alone", "dense alone", "hybrid (default)", "reciprocal ranks, k=60"} <= set(rows)
     assert rows["hybrid (default)"]["recall_5"]["mean"] > 0.9
     assert "hybrid (default)" in result.output
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SLOW" not in os.environ, reason="takes minutes; SLOW=1 runs it")
+def test_the_default_finds_what_it_promises(shared_data: Path) -> None:
+    report = asyncio.run(measured(read(shared_data / "squad_dev_2k"), RetrievalConfig()))
+    (default,) = (row for row in report.rows if row.name == "hybrid (default)")
+    assert default.recall_5.mean >= 0.96
+    assert default.ndcg_10.mean >= 0.90
 
 
 def test_a_folder_without_a_data_set_is_named(tmp_path: Path) -> None:
