@@ -16,6 +16,7 @@ GatewayError
 │   ├── ProviderTimeout       504  provider_timeout
 │   └── WindowExceeded        400  context_length_exceeded
 ├── SourcesUnavailable        503  retrieval_unavailable
+├── LedgerAway                503  ledger_unavailable
 └── NoModelAvailable          503  no_model_available
 
 The shape is OpenAI's: `{"error": {"message", "type", "param", "code"}}`. The same body is the
@@ -176,6 +177,13 @@ class SourcesUnavailable(GatewayError):
 
     status = 503
     code = "retrieval_unavailable"
+
+
+class LedgerAway(GatewayError):
+    """The ledger cannot be read, so the dashboard has nothing to show."""
+
+    status = 503
+    code = "ledger_unavailable"
 
 
 class NoModelAvailable(GatewayError):

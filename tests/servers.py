@@ -25,9 +25,9 @@ STARTS_WITHIN = 30.0  # seconds; a busy machine forks slowly
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
+def redis_server(shared: bool = True) -> Iterator[str]:
     """The URL of a Redis: REDIS_URL's (share it politely, by prefix), or a private one's."""
-    if url := os.environ.get("REDIS_URL"):
+    if shared and (url := os.environ.get("REDIS_URL")):
         yield url
         return
     program = shutil.which("redis-server")

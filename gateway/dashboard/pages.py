@@ -32,7 +32,7 @@ from gateway.dashboard.listing import CACHE, PAGE, SINCE, STATUS, Asked, pages
 from gateway.dashboard.overview import PERIODS, USUAL, busy, overview_charts, tiles
 from gateway.dashboard.rendering import Frame, page
 from gateway.dashboard.story import story
-from gateway.errors import Forbidden, GatewayError, NotFound, TooLarge, Unauthorized
+from gateway.errors import Forbidden, GatewayError, LedgerAway, NotFound, TooLarge, Unauthorized
 from gateway.ledger.queries import AmbiguousTrace
 from gateway.ledger.types import Filters, Overview, Page, Recorded
 from gateway.types import Caller
@@ -53,13 +53,6 @@ class Ledger(Protocol):
     def traces(self, limit: int = 50, offset: int = 0, filters: Filters | None = None) -> Page: ...
 
     def trace(self, prefix: str) -> Recorded | None: ...
-
-
-class LedgerAway(GatewayError):
-    """The ledger cannot be read."""
-
-    status = 503
-    code = "ledger_unavailable"
 
 
 def ledger_of(request: Request) -> Ledger:

@@ -33,6 +33,7 @@ SHAPES = {
     "ProviderTimeout": (504, "api_error", "provider_timeout"),
     "WindowExceeded": (400, "invalid_request_error", "context_length_exceeded"),
     "SourcesUnavailable": (503, "api_error", "retrieval_unavailable"),
+    "LedgerAway": (503, "api_error", "ledger_unavailable"),
     "NoModelAvailable": (503, "api_error", "no_model_available"),
 }
 
