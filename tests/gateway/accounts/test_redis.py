@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,12 +23,6 @@ CALLER = Caller(key="k_1", name="ops", requests_per_minute=5, budget_usd=1.0)
 SPENDER = Caller(key="k_2", name="ops", budget_usd=1.0)
 
 
-@pytest.fixture
-def prefix() -> str:
-    """Names of this test's own: the server may be shared."""
-    return f"moorline-test:{uuid.uuid4().hex}:"
-
-
 class NothingSpent:
     def spent(self, key: str, since: float) -> float:
         return 0.0
@@ -39,10 +32,8 @@ class NothingSpent:
 async def opened(url: str, retry: float = 60.0, **config: object) -> AsyncIterator[RedisLimits]:
     store = RedisStore.model_validate({"kind": "redis", "url": url, "timeout": 10, **config})
     limits = RedisLimits(store, NothingSpent(), retry=retry)
-    try:
-        yield limits
-    finally:
-        await limits.close()
+    yield limits
+    await limits.close()
 
 
 async def admitted(limits: RedisLimits, times: int, caller: Caller = CALLER) -> int:
@@ -107,12 +98,12 @@ async def test_closed_means_that_nothing_is_let_in_uncounted() -> None:
 
 
 async def test_what_was_spent_while_redis_was_down_counts_when_it_is_back(
-    caplog: pytest.LogCaptureFixture, prefix: str
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with redis_server(shared=False) as url:
         cable = Cable(int(url.rpartition(":")[2].partition("/")[0]))
         await cable.plug()
-        async with opened(f"redis://127.0.0.1:{cable.port}/0", 0.01, prefix=prefix) as limits:
+        async with opened(f"redis://127.0.0.1:{cable.port}/0", retry=0.01) as limits:
             await (await limits.reserve(SPENDER, 0, 0.2)).settle(0, 0.2)
             await limits.settled()
             await cable.pull()
@@ -126,9 +117,7 @@ async def test_what_was_spent_while_redis_was_down_counts_when_it_is_back(
             await cable.pull()
 
 
-async def test_a_gateway_that_died_gives_its_reservation_back_when_the_lease_ends(
-    prefix: str,
-) -> None:
+async def test_a_gateway_that_died_gives_its_reservation_back_when_the_lease_ends() -> None:
     now = 1_795_000_000.0
     with redis_server(shared=False) as url:
         store = RedisStore(kind="redis", url=SecretStr(url), timeout=10)
@@ -143,16 +132,16 @@ async def test_a_gateway_that_died_gives_its_reservation_back_when_the_lease_end
         await limits.close()
 
 
-async def test_two_gateways_share_one_count(prefix: str) -> None:
+async def test_two_gateways_share_one_count() -> None:
     with redis_server(shared=False) as url:
-        async with opened(url, prefix=prefix) as one, opened(url, prefix=prefix) as other:
+        async with opened(url) as one, opened(url) as other:
             both = await asyncio.gather(admitted(one, 5), admitted(other, 5))
     assert sum(both) == 5
 
 
-async def test_a_request_that_is_cancelled_holds_nothing(prefix: str) -> None:
+async def test_a_request_that_is_cancelled_holds_nothing() -> None:
     with redis_server(shared=False) as url:
-        async with opened(url, prefix=prefix) as limits:
+        async with opened(url) as limits:
             # Cancelled at each point where it waits, one after the other.
             for pauses in range(20):
                 request = asyncio.ensure_future(limits.reserve(SPENDER, 0, 1.0))
