@@ -7,6 +7,7 @@ import importlib
 import click
 
 SUITES = {
+    "answers": "eval.suites.answers",
     "retrieval": "eval.suites.retrieval",
 }
 """Each suite is a module with a `command`, imported when it is run."""

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.support.cues import CUES, contradicts, weight_in
+from retrieval.support.asked import Asked
+from retrieval.support.cues import CUES, contradicts, has_code, likest, weight_in
+from retrieval.support.lexicon import lexicon
 from retrieval.support.network import Network
 from retrieval.support.reading import Reading, read
 from retrieval.types import Hit
@@ -34,10 +36,14 @@ SIGNS = (
     *(f"best {name}" for name in _OF_BEST),
     *("best holds kind", "best score", "best share", "second share", "any holds kind"),
     *("most in sentence", "most in passage", "nowhere", "heaviest nowhere", "not in passage"),
-    *("heaviest not in passage", "codes missing", "other code", "dense", "dense mean"),
-    *("dense spread", "second score", "last score", "terms", "weight"),
+    *("heaviest not in passage", "dense", "dense mean", "dense spread", "second score"),
+    *("last score", "terms", "weight", "names nowhere", "names not in passage"),
+    *("unlike nowhere", "unlike not in passage", "names not in best", "unlike not in best"),
 )
 """What the judgement is made of."""
+
+_UNKNOWN_CODE, _OTHER_CODE = -3.0, -2.0
+"""Set by hand: no public set of questions asks for enough codes that do not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,11 @@ class Answerability:
 
     def probability(self, reading: Reading) -> float:
         """That the passages answer."""
+        if not reading.candidates:
+            return 0.0
         row = np.asarray([signs(reading)], dtype=np.float32)
-        return 1 / (1 + math.exp(-float(self.network(row)[0]))) if reading.candidates else 0.0
+        odds = float(self.network(row)[0]) + _of_codes(reading)
+        return 1 / (1 + math.exp(-odds))
 
     def answers(self, reading: Reading) -> bool:
         """Whether it is likely enough to quote."""
@@ -100,25 +109,63 @@ def signs(reading: Reading) -> list[float]:
         *_scores(reading),
         float(len(reading.asked.terms)),
         reading.asked.total,
+        *_unmet(reading, best),
     ]
 
 
 def _missing(reading: Reading, best: int) -> tuple[float, ...]:
     """What the question says that the passages do not."""
-    asked, candidate = reading.asked, reading.candidates[best]
     everywhere: frozenset[str] = frozenset().union(*(each.words for each in reading.found))
-    figures: frozenset[str] = frozenset().union(
-        *(each.figures.union(*(s.figures for s in each.sentences)) for each in reading.found)
-    )
-    passage = reading.found[candidate.place]
+    passage = reading.found[reading.candidates[best].place]
     return (
-        1 - weight_in(asked, everywhere),
+        1 - weight_in(reading.asked, everywhere),
         _heaviest_missing(reading, everywhere),
-        1 - weight_in(asked, passage.words),
+        1 - weight_in(reading.asked, passage.words),
         _heaviest_missing(reading, passage.words),
-        len(asked.codes - figures) / max(1, len(asked.codes)),
-        float(contradicts(asked, candidate.sentence, passage.figures)),
     )
+
+
+def _unmet(reading: Reading, best: int) -> tuple[float, ...]:
+    """Names, and words with nothing near in meaning, that the passages lack."""
+    asked, passage = reading.asked, reading.found[reading.candidates[best].place]
+    everywhere: frozenset[str] = frozenset().union(*(each.words for each in reading.found))
+    sentence = reading.candidates[best].sentence.terms | passage.titles
+    return (
+        _unnamed(asked, everywhere),
+        _unnamed(asked, passage.words),
+        _unlike(asked, everywhere),
+        _unlike(asked, passage.words),
+        _unnamed(asked, sentence),
+        _unlike(asked, sentence),
+    )
+
+
+def _unnamed(asked: Asked, words: frozenset[str]) -> float:
+    """The share of the question's names that are missing; of all its terms where it has none."""
+    names = asked.names or frozenset(asked.terms)
+    return len(names - words) / max(1, len(names))
+
+
+def _unlike(asked: Asked, words: frozenset[str]) -> float:
+    return sum(
+        asked.weights[term] * (1 - likest(term, words, lexicon()))
+        for term in asked.terms
+        if term not in words
+    )
+
+
+def _of_codes(reading: Reading) -> float:
+    """What the odds lose where a code is asked for that no passage has, or where the best sentence
+    is about another one."""
+    best = reading.candidates[reading.best or 0]
+    everything = [(sentence, each) for each in reading.found for sentence in each.sentences]
+    lost = 0.0
+    for code in reading.asked.codes:
+        if not any(has_code(code, sentence, each) for sentence, each in everything):
+            lost = _UNKNOWN_CODE
+    if contradicts(reading.asked, best.sentence, reading.found[best.place]):
+        lost += _OTHER_CODE
+    return lost
 
 
 def _heaviest_missing(reading: Reading, words: frozenset[str]) -> float:

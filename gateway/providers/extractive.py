@@ -16,10 +16,11 @@ from context.types import NOT_IN_DOCUMENTS, Prompt, Source
 from gateway.providers.base import Call
 from gateway.providers.config import ExtractiveProvider, ModelConfig
 from gateway.types import Delta, Done, Event, Events, Usage
+from guardrails.injection import instructing_spans
 from retrieval.answerable import answerability
 from retrieval.sentences import is_item, is_row
-from retrieval.support.quotes import quotes
-from retrieval.support.reading import read
+from retrieval.support.quotes import Where, quotes
+from retrieval.support.reading import Reading, read
 from retrieval.types import Hit
 
 ONLY_QUOTES = "I answer by quoting documents only, and this request came without any."
@@ -65,10 +66,13 @@ def answer(question: str, sources: Sequence[Source]) -> Quoted:
     """The quotes that answer, or the sentence that says that none does."""
     if not sources:
         return Quoted((ONLY_QUOTES,), grounded=False)
-    reading = read(question, [source.hit for source in sources])
+    hits = [source.hit for source in sources]
+    reading = read(question, hits)
     if not answerability().answers(reading):
         return Quoted((NOT_IN_DOCUMENTS,), grounded=False)
-    chosen = quotes(reading)
+    chosen = quotes(question, hits, reading, _orders(reading))
+    if not chosen:
+        return Quoted((NOT_IN_DOCUMENTS,), grounded=False)
     return Quoted(
         tuple(_pieces([(quote.sentence.text, sources[quote.place].number) for quote in chosen])),
         grounded=True,
@@ -78,6 +82,17 @@ def answer(question: str, sources: Sequence[Source]) -> Quoted:
 def plausible(question: str, hits: Sequence[Hit]) -> bool:
     """Whether any model is worth asking: below it, one answerable question in a hundred lies."""
     return answerability().plausible(question, hits)
+
+
+def _orders(reading: Reading) -> set[Where]:
+    """Sentences that give orders to models. They answer nobody's question."""
+    return {
+        (place, sentence.start)
+        for place, each in enumerate(reading.found)
+        for start, end in instructing_spans(each.hit.passage.text)
+        for sentence in each.sentences
+        if sentence.start < end and start < sentence.end
+    }
 
 
 def _pieces(quoted: Sequence[tuple[str, int]]) -> Iterator[str]:

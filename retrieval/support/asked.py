@@ -6,7 +6,7 @@ It reads the question alone. Which terms matter comes from the lexicon, not from
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
@@ -59,6 +59,15 @@ _FOCUS = re.compile(
     r"(?:(?:is|was|are|were|did|does|do)\s+)?(?:the\s+)?"
     r"(?:(?:kinds?|types?|sorts?|form|name)\s+of\s+)?(?:the |an? )?([a-z]\w+)"
 )
+_MODEL = re.compile(r"\b([A-Z][A-Za-z]{2,})[ -](\d{1,4}[A-Za-z]?)\b")
+_NO_MODELS = frozenset(
+    (
+        *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+        *("october", "november", "december", "name", "list", "give", "tell", "state"),
+    )
+)
+_CAPITAL = re.compile(r"(?<!^)(?<![.?!:] )\b[A-Z][\w'’-]*")
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _CODE = re.compile(r"(?<![\w/.-])(?=[\w./-]*\d)\w+(?:[-./]\w+)*")
 _QUANTITY = re.compile(r"[\d./-]+(?:st|nd|rd|th|s|am|pm|[kmcg]?[mgblwv]|k|kn|kwh|w?h)?")
 _ALIASES = (
@@ -66,6 +75,13 @@ _ALIASES = (
     (re.compile(r"\bUnited Kingdom\b|\bU\.K\.(?!\w)|\bGreat Britain\b"), "UK"),
     (re.compile(r"\bEuropean Union\b|\bE\.U\.(?!\w)"), "EU"),
 )
+_RANGE = re.compile(
+    r"(?<![\w./-])([A-Za-z][\w./-]{0,20}?)(\d{1,9}) ?(?:to|–|—|through|until) ?"
+    r"\1(\d{1,9})(?![\w/-])"
+)
+
+Range: TypeAlias = tuple[str, int, int]
+"""Codes of one name, from the first number to the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +94,9 @@ class Asked:
     pairs: frozenset[tuple[str, str]]  # terms that stand side by side
     kind: Kind
     focus: str | None  # the term after "which": what the answer is one of
+    names: frozenset[str]  # terms written with a capital, the first word's apart
     words: frozenset[str]  # as written, in lower case
-    codes: frozenset[str]  # with letters and digits: E-417
+    codes: frozenset[str]  # with letters and digits: e417, and named ones: ballast 500
     numbers: frozenset[str]  # with digits alone
 
 
@@ -91,6 +108,7 @@ def asked(question: str, lexicon: Lexicon) -> Asked:
     low = question.lower()
     figures = figures_in(question)
     codes = frozenset(figure for figure in figures if not _QUANTITY.fullmatch(figure))
+    counted = {number for code in codes for _, space, number in [code.partition(" ")] if space}
     return Asked(
         terms=distinct,
         weights=weights,
@@ -98,9 +116,10 @@ def asked(question: str, lexicon: Lexicon) -> Asked:
         pairs=frozenset(pairwise(found)),
         kind=_kind(low),
         focus=_focus(low),
+        names=_names(question).intersection(distinct),
         words=frozenset(re.findall(r"\w+", low)),
         codes=codes,
-        numbers=figures - codes,
+        numbers=figures - codes - counted,
     )
 
 
@@ -112,13 +131,46 @@ def canonical(text: str) -> str:
 
 
 def figures_in(text: str) -> frozenset[str]:
-    """Everything written with a digit, codes and numbers alike, in lower case."""
-    return frozenset(found.lower() for found in _CODE.findall(text))
+    """Everything written with a digit: 500, e417 for E-417, and with its name, ballast 500."""
+    return frozenset((*map(_plain, _CODE.findall(text)), *_models(text)))
 
 
-def shape(code: str) -> str:
-    """What a code looks like: codes of one series have one shape."""
-    return re.sub(r"[a-z]+", "a", re.sub(r"\d", "9", code))
+def ranges_in(text: str) -> tuple[Range, ...]:
+    """`G5 to G7`: every code between them is meant."""
+    found = _RANGE.findall(text)
+    return tuple((re.sub(r"[-./]", "", a.lower()), int(low), int(high)) for a, low, high in found)
+
+
+def within(code: str, ranges: Iterable[Range]) -> bool:
+    """Whether a code lies in one of the ranges."""
+    return any(
+        low <= int(number) <= high
+        for name, low, high in ranges
+        if code.startswith(name) and (number := code[len(name) :]).isdecimal()
+    )
+
+
+def series(code: str) -> str:
+    """What the codes of one series have in common."""
+    name, space, _ = code.partition(" ")
+    return name if space else re.sub(r"[a-z]+", "a", re.sub(r"\d", "9", code))
+
+
+def _plain(figure: str) -> str:
+    low = figure.lower()
+    return re.sub(r"[-./]", "", low) if low[0].isalpha() or low[-1].isalpha() else low
+
+
+def _models(text: str) -> Iterator[str]:
+    """`Ballast 500`: a number that a name goes before, unless it is a date."""
+    for name, number in _MODEL.findall(text):
+        stem = terms(name.lower())
+        if stem and name.lower() not in _NO_MODELS and not _YEAR.fullmatch(number):
+            yield f"{stem[0]} {number.lower()}"
+
+
+def _names(question: str) -> frozenset[str]:
+    return frozenset(terms(canonical(" ".join(_CAPITAL.findall(question)))))
 
 
 def _kind(low: str) -> Kind:
@@ -129,3 +181,22 @@ def _focus(low: str) -> str | None:
     match = _FOCUS.search(low)
     found = terms(match[1]) if match else []
     return found[0] if found else None
+
+
+def clauses(question: str) -> list[str]:
+    """The questions that one question joins, each with the names that all are about."""
+    parts = [part.strip(" ,;") for part in _JOINT.split(question)]
+    if len(parts) == 1 or any(len(query_terms(part)) < 2 for part in parts):
+        return [question]
+    first, *rest = parts
+    names = " ".join(dict.fromkeys(_NAMES.findall(first)))
+    return [first, *(f"{part} ({names})" if _MEANS_IT.search(part) else part for part in rest)]
+
+
+_JOINT = re.compile(
+    r",?\s+and(?: then)?\s+(?=(?:by |for |at |in |on |to )?"
+    r"(?:what|which|who|whom|whose|when|where|why|how)\b)",
+    re.IGNORECASE,
+)
+_NAMES = re.compile(r"(?<!^)(?<![.?!] )\b(?:[A-Z][\w-]*|\w*\d[\w-]*)")
+_MEANS_IT = re.compile(r"\b(?:its?|that|this|they|them|their|those|these|one|there)\b")

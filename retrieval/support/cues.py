@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from retrieval.sentences import is_item, is_row, sentences
-from retrieval.support.asked import Asked, canonical, figures_in, shape
+from retrieval.support.asked import Asked, Range, canonical, figures_in, ranges_in, series, within
 from retrieval.support.lexicon import Lexicon
 from retrieval.support.wanted import holds_answer
 from retrieval.types import Hit, Passage
@@ -52,6 +52,7 @@ class Sentence:
     order: tuple[str, ...]  # its terms as they come
     terms: frozenset[str]
     figures: frozenset[str]
+    ranges: tuple[Range, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,29 @@ def weight_in(asked: Asked, words: Collection[str]) -> float:
     return sum(asked.weights[term] for term in asked.terms if term in words) / asked.total
 
 
-def contradicts(asked: Asked, sentence: Sentence, titles: frozenset[str]) -> bool:
+def has_code(code: str, sentence: Sentence, each: Evidence) -> bool:
+    """Whether the sentence or its titles name it: `the 500 and the 1000` names the Ballast 1000
+    where Ballast is said nearby."""
+    if code in sentence.figures or code in each.figures or within(code, sentence.ranges):
+        return True
+    name, space, number = code.partition(" ")
+    nearby = sentence.terms | each.titles
+    return bool(space) and name in nearby and number in sentence.figures | each.figures
+
+
+def contradicts(asked: Asked, sentence: Sentence, each: Evidence) -> bool:
     """Whether it is about another code of the same series than the one asked for."""
-    missing = asked.codes - sentence.figures - titles
+    missing = [code for code in asked.codes if not has_code(code, sentence, each)]
     if not missing:
         return False
-    shapes = {shape(code) for code in missing}
-    return any(shape(figure) in shapes for figure in (sentence.figures | titles) - asked.codes)
+    wanted = {series(code) for code in missing}
+    return any(series(figure) in wanted for figure in (sentence.figures | each.figures))
+
+
+def likest(term: str, among: frozenset[str], lexicon: Lexicon) -> float:
+    """How near in meaning the nearest of these terms is."""
+    near = lexicon.near(term)
+    return max((near[other] for other in among if other in near), default=0.0) if near else 0.0
 
 
 def _evidence(hit: Hit, dense: float) -> Evidence:
@@ -125,7 +142,8 @@ def _cut(text: str) -> tuple[Sentence, ...]:
         piece = text[start:end]
         if any(c.isalnum() for c in piece):
             order = tuple(terms(canonical(piece)))
-            cut.append(Sentence(start, end, piece, order, frozenset(order), figures_in(piece)))
+            figures, ranges = figures_in(piece), ranges_in(piece)
+            cut.append(Sentence(start, end, piece, order, frozenset(order), figures, ranges))
     return tuple(cut)
 
 
@@ -224,21 +242,16 @@ def _near(asked: Asked, sentence: Sentence, titles: frozenset[str], lexicon: Lex
     weight = 0.0
     for term in asked.terms:
         if term not in sentence.terms and term not in titles:
-            likeness = _likest(term, sentence.terms, lexicon)
+            likeness = likest(term, sentence.terms, lexicon)
             weight += asked.weights[term] * max(0.0, likeness - _LIKE) / (1 - _LIKE)
     return weight / asked.total
-
-
-def _likest(term: str, among: frozenset[str], lexicon: Lexicon) -> float:
-    near = lexicon.near(term)
-    return max((near[other] for other in among if other in near), default=0.0) if near else 0.0
 
 
 def _focus(asked: Asked, sentence: Sentence, lexicon: Lexicon) -> float:
     """Which river? A sentence that has one of the words near to rivers."""
     if asked.focus is None:
         return 0.0
-    return _likest(asked.focus, sentence.terms.difference(asked.terms), lexicon)
+    return likest(asked.focus, sentence.terms.difference(asked.terms), lexicon)
 
 
 def _pairs(asked: Asked, sentence: Sentence) -> float:

@@ -33,7 +33,7 @@ class Lexicon:
     def weight(self, term: str) -> float:
         """A word that is in every text weighs little; one never seen weighs 1."""
         seen = self._frequencies.get(term, 0) + 0.5
-        return min(1.0, math.log(self._documents / seen) / self._heaviest)
+        return min(1.0, max(0.0, math.log(self._documents / seen) / self._heaviest))
 
     def near(self, term: str) -> Mapping[str, float]:
         """The stems that are near in meaning, with their likeness."""

@@ -6,12 +6,15 @@ what the first leaves out of the question.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from retrieval.sentences import is_item
+from retrieval.support.asked import clauses
 from retrieval.support.cues import CUES, Sentence, weight_in
-from retrieval.support.reading import Candidate, Reading
+from retrieval.support.reading import Candidate, Reading, read
+from retrieval.types import Hit
 
 _PREVIOUS = CUES.index("in_previous")
 _PRONOUN = CUES.index("pronoun")
@@ -29,7 +32,13 @@ class Rules:
     items: int = 3  # of a list after its introduction
 
 
-DEFAULT = Rules()
+ALONE = Rules()
+BESIDE = Rules(sentences=2, rivals=1)
+"""Where a question joins several."""
+
+
+Where: TypeAlias = tuple[int, int]
+"""A sentence by its passage's place among the hits and where it starts there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +49,52 @@ class Quote:
     sentence: Sentence
 
 
-def quotes(reading: Reading, rules: Rules = DEFAULT) -> list[Quote]:
-    """What to quote, in the order in which it is to be read; empty where nothing was found."""
-    best = reading.best
-    if best is None:
+def quotes(
+    question: str, hits: Sequence[Hit], reading: Reading, barred: Collection[Where] = ()
+) -> list[Quote]:
+    """What to quote, in the order in which it is to be read; empty where nothing was found.
+
+    `reading` is that of the whole question; where it joins several, each is read by itself.
+    """
+    parts = clauses(question)
+    if len(parts) == 1:
+        return chosen(reading, ALONE, barred)
+    found = [chosen(read(part, hits), BESIDE, barred) for part in parts]
+    return list(dict.fromkeys(quote for each in found for quote in each))
+
+
+def chosen(reading: Reading, rules: Rules, barred: Collection[Where] = ()) -> list[Quote]:
+    """What to quote for one question."""
+    ranked = sorted(
+        (i for i in range(len(reading.candidates)) if _where(reading, i) not in barred),
+        key=lambda i: -reading.candidates[i].score,
+    )
+    if not ranked:
         return []
-    ranked = sorted(range(len(reading.candidates)), key=lambda i: -reading.candidates[i].score)
-    chosen = _whole(reading, best, rules)
+    best = ranked[0]
+    picked = _whole(reading, best, rules, barred)
     likely = 1
     for index in ranked[1:]:
-        if len(chosen) >= rules.sentences:
+        if len(picked) >= rules.sentences:
             break
-        if index in chosen or _said(reading, index, chosen):
+        if index in picked or _said(reading, index, picked):
             continue
         share = reading.candidates[index].share / reading.candidates[best].share
         if share < rules.apt:
             break
         rival = share >= rules.rival and likely < rules.rivals
-        if rival or _gain(reading, index, chosen) >= rules.gain:
+        if rival or _gain(reading, index, picked) >= rules.gain:
             likely += rival
-            chosen += [i for i in _whole(reading, index, rules) if i not in chosen]
-    return [_quote(reading.candidates[i]) for i in _readable(reading, chosen[: rules.sentences])]
+            picked += [i for i in _whole(reading, index, rules, barred) if i not in picked]
+    return [_quote(reading.candidates[i]) for i in _readable(reading, picked[: rules.sentences])]
 
 
-def _whole(reading: Reading, index: int, rules: Rules) -> list[int]:
+def _where(reading: Reading, index: int) -> Where:
+    candidate = reading.candidates[index]
+    return candidate.place, candidate.sentence.start
+
+
+def _whole(reading: Reading, index: int, rules: Rules, barred: Collection[Where]) -> list[int]:
     """The sentence with what it cannot be understood without, most needed first."""
     row, candidate = reading.rows[index], reading.candidates[index]
     whole = [index]
@@ -81,7 +112,7 @@ def _whole(reading: Reading, index: int, rules: Rules) -> list[int]:
     ):
         whole.append(following)
         following += 1
-    return whole
+    return [i for i in whole if _where(reading, i) not in barred]
 
 
 def _beside(reading: Reading, index: int, step: int) -> bool:
@@ -91,15 +122,15 @@ def _beside(reading: Reading, index: int, step: int) -> bool:
     return 0 <= other < len(candidates) and candidates[other].place == candidates[index].place
 
 
-def _said(reading: Reading, index: int, chosen: Sequence[int]) -> bool:
+def _said(reading: Reading, index: int, picked: Sequence[int]) -> bool:
     """Whether the same words are quoted already, from a passage that overlaps or repeats."""
     text = reading.candidates[index].sentence.text
-    return any(text in reading.candidates[i].sentence.text for i in chosen)
+    return any(text in reading.candidates[i].sentence.text for i in picked)
 
 
-def _gain(reading: Reading, index: int, chosen: Sequence[int]) -> float:
+def _gain(reading: Reading, index: int, picked: Sequence[int]) -> float:
     """The weight of the question's terms that it is the first to bring."""
-    said: frozenset[str] = frozenset().union(*(_brings(reading, i) for i in chosen))
+    said: frozenset[str] = frozenset().union(*(_brings(reading, i) for i in picked))
     return weight_in(reading.asked, _brings(reading, index) | said) - weight_in(reading.asked, said)
 
 
@@ -108,10 +139,10 @@ def _brings(reading: Reading, index: int) -> frozenset[str]:
     return candidate.sentence.terms | reading.found[candidate.place].titles
 
 
-def _readable(reading: Reading, chosen: Sequence[int]) -> list[int]:
+def _readable(reading: Reading, picked: Sequence[int]) -> list[int]:
     """Passages by their best sentence, the sentences of each as they stand in it."""
-    places = list(dict.fromkeys(reading.candidates[i].place for i in chosen))
-    return sorted(chosen, key=lambda i: (places.index(reading.candidates[i].place), i))
+    places = list(dict.fromkeys(reading.candidates[i].place for i in picked))
+    return sorted(picked, key=lambda i: (places.index(reading.candidates[i].place), i))
 
 
 def _quote(candidate: Candidate) -> Quote:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.support.asked import Asked, asked
-from retrieval.support.cues import CUES, Evidence, Sentence, contradicts, cues, evidence
+from retrieval.support.asked import Asked, asked, within
+from retrieval.support.cues import CUES, Evidence, Sentence, contradicts, cues, evidence, has_code
 from retrieval.support.lexicon import lexicon
 from retrieval.support.network import Array, Network
 from retrieval.types import Hit
@@ -22,7 +22,7 @@ from retrieval.types import Hit
 _FILE = Path(__file__).with_name("sentences.json")
 
 # Codes decide where they are asked for. Set by hand: no public set of questions has enough of them.
-_CODE_HERE, _CODE_ABOVE, _OTHER_CODE = 4.0, 3.0, -4.0
+_CODE_HERE, _CODE_ABOVE, _OTHER_CODE = 3.0, 2.0, -2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,19 @@ def _code_scores(what: Asked, found: Sequence[Evidence]) -> Array:
     if not what.codes:
         return np.zeros(sum(len(each.sentences) for each in found), dtype=np.float32)
     return np.array(
-        [_code_score(what, s, each.figures) for each in found for s in each.sentences],
+        [_code_score(what, sentence, each) for each in found for sentence in each.sentences],
         dtype=np.float32,
     )
 
 
-def _code_score(what: Asked, sentence: Sentence, titles: frozenset[str]) -> float:
-    score = _OTHER_CODE if contradicts(what, sentence, titles) else 0.0
-    score += _CODE_HERE * len(what.codes & sentence.figures) / len(what.codes)
-    return score + _CODE_ABOVE * len((what.codes & titles) - sentence.figures) / len(what.codes)
+def _code_score(what: Asked, sentence: Sentence, each: Evidence) -> float:
+    score = _OTHER_CODE if contradicts(what, sentence, each) else 0.0
+    for code in what.codes:
+        if code in sentence.figures or within(code, sentence.ranges):
+            score += _CODE_HERE / len(what.codes)
+        elif has_code(code, sentence, each):
+            score += _CODE_ABOVE / len(what.codes)
+    return score
 
 
 def _shares(scores: Array) -> Array:
