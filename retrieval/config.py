@@ -18,7 +18,8 @@ class MiniLMEncoder(Section):
 
     kind: Literal["minilm"] = "minilm"
     precision: Literal["int8", "fp32"] = Field(
-        default="int8", description="int8 is twice as fast; measured on SQuAD it costs the blend 0.001 nDCG@10."
+        default="int8",
+        description="int8 is twice as fast; measured on SQuAD it costs the blend 0.001 nDCG@10.",
     )
     threads: int = Field(default=1, ge=1, description="Threads of one encoding.")
 
