@@ -20,9 +20,11 @@ from retrieval.support.asked import Asked
 from retrieval.support.cues import CUES, contradicts, has_code, likest, weight_in
 from retrieval.support.lexicon import lexicon
 from retrieval.support.network import Network
+from retrieval.support.opposites import denies, opposites, words
 from retrieval.support.reading import Reading, read
 from retrieval.types import Hit
 
+LIMIT = 500.0  # odds beyond which nothing is surer, and exp() would overflow
 _FILE = Path(__file__).parent / "support" / "answerable.json"
 
 _OF_BEST = (
@@ -39,6 +41,7 @@ SIGNS = (
     *("heaviest not in passage", "dense", "dense mean", "dense spread", "second score"),
     *("last score", "terms", "weight", "names nowhere", "names not in passage"),
     *("unlike nowhere", "unlike not in passage", "names not in best", "unlike not in best"),
+    *("denial unmet", "opposites in best", "opposites in passage"),
 )
 """What the judgement is made of."""
 
@@ -63,7 +66,7 @@ class Answerability:
             return 0.0
         row = np.asarray([signs(reading)], dtype=np.float32)
         odds = float(self.network(row)[0]) + _of_codes(reading)
-        return 1 / (1 + math.exp(-odds))
+        return 1 / (1 + math.exp(-max(-LIMIT, min(LIMIT, odds))))
 
     def answers(self, reading: Reading) -> bool:
         """Whether it is likely enough to quote."""
@@ -110,6 +113,7 @@ def signs(reading: Reading) -> list[float]:
         float(len(reading.asked.terms)),
         reading.asked.total,
         *_unmet(reading, best),
+        *_opposed(reading, best),
     ]
 
 
@@ -137,6 +141,17 @@ def _unmet(reading: Reading, best: int) -> tuple[float, ...]:
         _unlike(asked, passage.words),
         _unnamed(asked, sentence),
         _unlike(asked, sentence),
+    )
+
+
+def _opposed(reading: Reading, best: int) -> tuple[float, ...]:
+    """Whether best sentence and passage speak of the opposite."""
+    candidate, asked = reading.candidates[best], reading.asked
+    passage = reading.found[candidate.place].hit.passage.text
+    return (
+        float(asked.denies and not denies(passage)),
+        opposites(asked.words, words(candidate.sentence.text)),
+        opposites(asked.words, words(passage)),
     )
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from eval.metrics import auroc
 from eval.train.fitting import Array, Recipe, fit_answer
 from eval.train.material import ANSWERABLE, Example, Origin, examples
-from eval.train.sentences import fitted
+from eval.train.sentences import fitted, marks
 from retrieval.answerable import SIGNS, signs
 from retrieval.support.network import Network
 from retrieval.support.reading import read
@@ -40,7 +40,7 @@ class Judged:
 
     signs: Array
     odds: Array  # logarithms
-    answerable: Array
+    answerable: Array  # whether the answer is among what was found
     origins: Sequence[Origin]
 
 
@@ -66,11 +66,13 @@ def cross_judged(found: Sequence[Example]) -> Judged:
     """Signs and odds from fits that have not seen the example's article."""
     parts = _parts(found)
     rows = np.zeros((len(found), len(SIGNS)), dtype=np.float32)
+    yes = np.zeros(len(found), dtype=np.float32)
     for part in range(PARTS):
         ranker = fitted([e for e, p in zip(found, parts, strict=True) if p != part], SENTENCES)
         for i in np.flatnonzero(parts == part):
-            rows[i] = signs(read(found[int(i)].question, found[int(i)].hits, ranker))
-    yes = np.array([example.origin in ANSWERABLE for example in found], dtype=np.float32)
+            example = found[int(i)]
+            reading = read(example.question, example.hits, ranker)
+            rows[i], yes[i] = signs(reading), marks(example, reading.found).any()
     origins = [example.origin for example in found]
     odds = np.zeros(len(found), dtype=np.float32)
     for part in range(PARTS):

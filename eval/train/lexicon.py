@@ -2,6 +2,8 @@
 
 Nearness is the cosine of single words in the built-in encoder, so the table costs no encoding when
 a question is asked. Texts are those that are for training; of each only counts are kept.
+
+    python -m eval.train.lexicon --data ../shared/data --out retrieval/support/lexicon.json
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ _CORPORA = ("finance", "pubmed", "state_of_the_union", "wikitexts")
 @click.option("--data", required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--seen", default=3, show_default=True, help="Least occurrences of a word.")
-@click.option("--least", default=0.5, show_default=True, help="Least likeness that is kept.")
-@click.option("--most", default=16, show_default=True, help="Most words kept for one.")
+@click.option("--least", default=0.6, show_default=True, help="Least likeness that is kept.")
+@click.option("--most", default=8, show_default=True, help="Most words kept for one.")
 def command(data: Path, out: Path, seen: int, least: float, most: int) -> None:
     """Write the lexicon that retrieval/support reads."""
     texts = list(_texts(data))

@@ -121,5 +121,5 @@ async def _told(call: Call, quoted: Quoted) -> AsyncGenerator[Event, None]:
 
 def _tokens(prompt: Prompt) -> int:
     """As they were counted when it was packed; else a word is a token."""
-    counted = sum(prompt.tokens.values())
+    counted = prompt.tokens.get("total")
     return counted or sum(len(str(message.get("content")).split()) for message in prompt.messages)

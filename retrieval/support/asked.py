@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from retrieval.support.lexicon import Lexicon
+from retrieval.support.opposites import denies
 from retrieval.words import query_terms, terms
 
 Kind: TypeAlias = Literal[
@@ -96,6 +97,7 @@ class Asked:
     focus: str | None  # the term after "which": what the answer is one of
     names: frozenset[str]  # terms written with a capital, the first word's apart
     words: frozenset[str]  # as written, in lower case
+    denies: bool  # it asks for what is not
     codes: frozenset[str]  # with letters and digits: e417, and named ones: ballast 500
     numbers: frozenset[str]  # with digits alone
 
@@ -118,6 +120,7 @@ def asked(question: str, lexicon: Lexicon) -> Asked:
         focus=_focus(low),
         names=_names(question).intersection(distinct),
         words=frozenset(re.findall(r"\w+", low)),
+        denies=denies(question),
         codes=codes,
         numbers=figures - codes - counted,
     )

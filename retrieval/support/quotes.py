@@ -26,7 +26,7 @@ class Rules:
 
     sentences: int = 4  # at most, in all
     rivals: int = 3  # sentences quoted for being likely
-    rival: float = 0.2  # the least likelihood of a further one, as a share of the first's
+    rival: float = 0.15  # the least likelihood of a further one, as a share of the first's
     gain: float = 0.3  # the least of the question's weight that a further sentence adds
     apt: float = 0.05  # and its least likelihood, as a share of the first's
     items: int = 3  # of a list after its introduction

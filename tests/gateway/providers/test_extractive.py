@@ -83,7 +83,7 @@ async def test_streams_sentence_by_sentence() -> None:
 
 @pytest.mark.anyio
 async def test_counts_the_prompt_as_it_was_packed() -> None:
-    prompt = Prompt((), sources(RETURNS), {"system": 40, "sources": 60}, QUESTION)
+    prompt = Prompt((), sources(RETURNS), {"sources": 60, "total": 100}, QUESTION)
     model = Extractive(ExtractiveProvider(kind="extractive"))
     done = (await collect(await model.start(Call("extractive", prompt, False)))).done
     assert done
