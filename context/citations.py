@@ -7,7 +7,7 @@ passage supports is asked of a function that is handed in.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,6 +17,13 @@ from context.segments import Segment, Segments
 UNSUPPORTED = "[unsupported]"
 SUPPORTED = 0.5
 """The least support for which a claim is given a marker that its writer left out."""
+
+UNRELATED = 0.15
+"""Below this support a marker is not believed: the source speaks of something else. Low, since an
+honest paraphrase shares few words with its source."""
+
+Support: TypeAlias = Callable[[str, Sequence[int]], float]
+"""How much the cited sources together support a claim, from 0 to 1."""
 
 Best: TypeAlias = Callable[[str], "tuple[int, float] | None"]
 """The source that supports a claim most, and how much, from 0 to 1."""
@@ -54,15 +61,20 @@ class Citing:
 
     Markers that point to nothing are dropped; `[1, 2]` becomes `[1][2]`. With `best` (strict
     grounding) a claim without a marker gets that of the source which supports it best, or is
-    flagged as unsupported.
+    flagged as unsupported; with `support` so is one whose sources speak of something else.
     """
 
     def __init__(
-        self, numbers: Collection[int], best: Best | None = None, least: float = SUPPORTED
+        self,
+        numbers: Collection[int],
+        best: Best | None = None,
+        least: float = SUPPORTED,
+        support: Support | None = None,
     ) -> None:
         self._numbers = frozenset(numbers)
         self._best = best
         self._least = least
+        self._support = support
         self._segments = Segments()
         self.claims: list[Claim] = []
         self.dropped: list[int] = []  # numbers that no source has
@@ -89,6 +101,8 @@ class Citing:
         plain = _FLAG.sub("", without_markers(text)).strip()
         if is_claim(plain):
             flagged = _FLAG.search(text) is not None
+            if cited and self._support and self._support(plain, cited) < UNRELATED:
+                text, cited = without_markers(text), ()  # a marker alone backs nothing
             if not cited and not flagged and self._best:
                 text, cited = self._attributed(text, plain, self._best)
             self.claims.append(Claim(plain, cited))

@@ -16,15 +16,22 @@ from gateway.errors import GatewayError
 from gateway.ledger.queries import Queries
 from gateway.ledger.types import Request
 from gateway.ledger.writer import LedgerWriter
+from gateway.messages import size_of
 from gateway.providers.prices import Prices
 from gateway.streams import Collected, metered
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Usage
+from routing.plan import Catalogue, NoSuchModel
 
 CLIENT_LEFT = 499  # nginx's status for a client that closed the connection
 LONGEST_QUESTION = 500  # characters of a question that the list of requests shows
 CHARACTERS_PER_TOKEN = 4
 USUAL_ANSWER = 512  # tokens reserved where the request sets no bound
+
+
+def estimated_tokens(ask: Ask) -> int:
+    """The input's tokens, near enough for a reservation and for a provider that does not say."""
+    return size_of(ask.messages) // CHARACTERS_PER_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +43,41 @@ class Accounting:
     ledger: LedgerWriter
     queries: Queries
     count: Counter
+    catalogue: Catalogue
 
     async def reserve(self, caller: Caller, ask: Ask) -> Hold:
         """Take what the request may need from the caller's limits. Raises RateLimited."""
-        sizes = (len(m["content"]) for m in ask.messages if isinstance(m.get("content"), str))
-        prompt = sum(sizes) // CHARACTERS_PER_TOKEN
         answer = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
-        usage = Usage(prompt=prompt, completion=(answer or USUAL_ANSWER) * ask.n)
-        cost = self.prices.cost(ask.model, usage) if caller.budget_usd is not None else 0.0
+        completion = (answer or USUAL_ANSWER) * ask.n
+        usage = Usage(prompt=estimated_tokens(ask), completion=completion)
+        cost = self._dearest(ask.model, usage) if caller.budget_usd is not None else 0.0
         return await self.limits.reserve(caller, usage.total, cost)
+
+    async def embedded(self, caller: Caller, model: str, tokens: int, trace: Trace) -> None:
+        """Account for an embedding: its tokens count, and it is a row like any other."""
+        hold = await self.limits.reserve(caller, tokens, 0.0)
+        await hold.settle(tokens, 0.0)
+        row = Request(
+            trace_id=trace.id,
+            at=trace.started_at,
+            key=caller.key,
+            team=caller.team,
+            model_asked=model,
+            status=200,
+            latency_ms=trace.elapsed / 1e6,
+            model=f"moorline/{model}",
+            provider="moorline",
+            prompt_tokens=tokens,
+        )
+        self.ledger.write(row, trace)
+
+    def _dearest(self, model: str, usage: Usage) -> float:
+        """What the request costs at most: which of the models answers is not known yet."""
+        try:
+            targets = self.catalogue.resolve(model)
+        except NoSuchModel:  # `auto`, or a name that will be refused
+            targets = list(self.catalogue.targets.values())
+        return max((self.prices.cost(target.name, usage) for target in targets), default=0.0)
 
 
 @dataclass(slots=True)
@@ -82,9 +115,10 @@ class Tab:
         if done.cache in ("exact", "semantic"):
             return done
         usage = done.usage
-        if not usage.total and whole.text:
-            prompt = done.tokens.get("total", 0)
-            usage = Usage(prompt, self.books.count(whole.text), estimated=True)
+        told = "".join(choice.text for choice in whole.choices.values())
+        if not usage.total and told and self.ask:
+            prompt = done.tokens.get("total") or estimated_tokens(self.ask)
+            usage = Usage(prompt, self.books.count(told), estimated=True)
         cost = self.books.prices.cost(done.model, usage)
         return replace(done, usage=usage, cost_usd=cost) if cost or usage != done.usage else done
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api import control, embeddings, health, models
 from gateway.api.chat import ChatCompletions
+from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
 from gateway.api.wire import ChatRequest
 from gateway.config import Config
 from gateway.dashboard import pages
@@ -35,10 +36,25 @@ class _Application(FastAPI):
     hot: Mapping[str, ASGIApp]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (endpoint := self.hot.get(scope["path"])):
-            await endpoint(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
+            return
+        gateway: Gateway = self.state.gateway
+        headers = scope["headers"]
+        try:
+            if not gateway.accounts.any():
+                refuse_other_sites(headers)
+            if endpoint := self.hot.get(scope["path"]):
+                await endpoint(scope, receive, send)
+                return
+            body = await read_body(receive, gateway.config.server.max_body_bytes)
+        except GatewayError as error:
+            await _shown(error)(scope, receive, send)
+            return
+        except ClientLeft:
+            return
+        receive = replayed(body, receive)
+        await super().__call__(scope, receive, send)
 
 
 def create_app(config: Config, control_token: str = "", source: Source | None = None) -> FastAPI:
@@ -50,6 +66,8 @@ def create_app(config: Config, control_token: str = "", source: Source | None = 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         def swap(gateway: Gateway) -> None:
+            if control_token:
+                gateway.accounts.operator = f"Bearer {control_token}"
             app.state.gateway = gateway
 
         async with current(config, source, swap):
@@ -86,6 +104,10 @@ def create_app(config: Config, control_token: str = "", source: Source | None = 
 
 async def _gateway_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, GatewayError)
+    return _shown(error)
+
+
+def _shown(error: GatewayError) -> JSONResponse:
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))

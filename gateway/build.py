@@ -23,7 +23,7 @@ from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.grounding import Library
 from gateway.judging import Judge
-from gateway.known import KnownAnswers
+from gateway.known import FORMAT, KnownAnswers
 from gateway.ledger.database import Database
 from gateway.ledger.database import open_database as database_of
 from gateway.ledger.queries import Queries
@@ -119,7 +119,12 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             config=config,
             accounts=stores.accounts,
             accounting=Accounting(
-                stores.limits, prices, stores.ledger, Queries(stores.database), counter()
+                stores.limits,
+                prices,
+                stores.ledger,
+                Queries(stores.database),
+                counter(),
+                catalogue(config),
             ),
             screen=Screen(config.guardrails),
             known=KnownAnswers(stores.cache, config.cache, policy(config)),
@@ -159,7 +164,7 @@ def policy(config: Config) -> str:
     shaping = config.model_dump_json(
         include={"providers", "models", "routing", "retrieval", "context", "guardrails"}
     )
-    return hashlib.sha256(shaping.encode()).hexdigest()
+    return hashlib.sha256(f"{FORMAT}{shaping}".encode()).hexdigest()
 
 
 @asynccontextmanager

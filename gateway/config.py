@@ -105,6 +105,8 @@ def load(path: Path | None = None) -> Config:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror or error}).") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: is not UTF-8 ({error.reason}).") from error
     return parse(text, str(file))
 
 

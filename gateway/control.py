@@ -8,15 +8,18 @@ only its own user can read; whoever can read it could read the index too.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 FILE = "gateway.json"
+LOCK = "gateway.lock"
 _LONGEST_LINE = 1 << 26
 
 
@@ -49,27 +52,60 @@ class Control:
                 yield json.loads(line)
 
 
+class AlreadyRunning(Exception):
+    """Another gateway holds the data folder."""
+
+
 def running(data: Path) -> Control | None:
     """The gateway that holds this data folder, if one does."""
     try:
-        raw = json.loads((data / FILE).read_text())
-        os.kill(raw["pid"], 0)
-    except (OSError, ValueError, KeyError):
+        with _locked(data):
+            return None  # nobody holds it, whatever a gateway that was killed has left behind
+    except AlreadyRunning:
+        pass
+    except OSError:
         return None
-    return Control(raw["url"], raw["token"], raw["pid"])
+    try:
+        raw = json.loads((data / FILE).read_text())
+        return Control(raw["url"], raw["token"], raw["pid"])
+    except (OSError, ValueError, KeyError):
+        return None  # it is just starting or ending
 
 
 @contextlib.contextmanager
 def announced(data: Path, url: str) -> Iterator[str]:
-    """Leave address and token for commands while the gateway runs; yields the token."""
+    """Leave address and token for commands while the gateway runs; yields the token.
+
+    Raises AlreadyRunning.
+    """
     data.mkdir(parents=True, exist_ok=True)
-    token = secrets.token_urlsafe(32)
-    file = data / FILE
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        json.dump({"url": url, "token": token, "pid": os.getpid()}, out)
-    try:
-        yield token
-    finally:
+    token, file = secrets.token_urlsafe(32), data / FILE
+    with _locked(data, patient=True):
         file.unlink(missing_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            json.dump({"url": url, "token": token, "pid": os.getpid()}, out)
+        try:
+            yield token
+        finally:
+            file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(data: Path, patient: bool = False) -> Iterator[None]:
+    """Hold the data folder; the system lets go of it when the process ends, however it ends.
+
+    `patient`: a command that only looks holds it for a moment, and is waited for.
+    """
+    tries = 10 if patient else 1
+    with (data / LOCK).open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                tries -= 1
+                if not tries:
+                    raise AlreadyRunning(f"Another gateway runs on {data}.") from None
+                time.sleep(0.05)
+        yield

@@ -17,7 +17,13 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
 from context.types import Prompt
-from gateway.errors import InvalidRequest, NoModelAvailable, ProviderError
+from gateway.errors import (
+    InvalidRequest,
+    NoModelAvailable,
+    PromptTooLong,
+    ProviderError,
+    WindowExceeded,
+)
 from gateway.providers.base import Call, Provider
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Events
@@ -65,10 +71,14 @@ class Dispatcher:
             call = Call(target.model, prompt, ask.stream, params)
             try:
                 return Begun(await self._tried(target, call, attempts), target)
+            except WindowExceeded as error:
+                last = error  # another model of the plan may have a larger window
             except ProviderError as error:
                 if error.upstream_status in CALLERS_FAULT:
                     raise InvalidRequest(error.message, param=error.param) from error
                 last = error
+        if isinstance(last, WindowExceeded):
+            raise PromptTooLong(last.message, param="messages") from last
         raise NoModelAvailable(
             f"No model answered. Tried {', '.join(t.name for t in plan.targets)}; "
             f"the last said: {last.message if last else 'nothing'}",
@@ -81,6 +91,7 @@ class Dispatcher:
         except ProviderError as error:
             if not self._worth_retrying(error):
                 raise
+            wait = max(self._config.first_wait, error.retry_after or 0.0)
         # Built only now: the way without failures pays nothing for the retries.
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self._config.attempts - 1),
@@ -90,7 +101,7 @@ class Dispatcher:
             retry=retry_if_exception(self._worth_retrying),
             reraise=True,
         )
-        await asyncio.sleep(self._config.first_wait)
+        await asyncio.sleep(wait)
         return await retrying(self._once, target, call, attempts)
 
     async def _once(self, target: Target, call: Call, attempts: list[dict[str, Any]]) -> Events:

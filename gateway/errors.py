@@ -9,6 +9,7 @@ GatewayError
 ├── NotFound                  404  not_found
 │   ├── UnknownModel          404  model_not_found
 │   └── UnknownCollection     404  collection_not_found
+├── NotAllowed                405  method_not_allowed
 ├── TooLarge                  413  request_too_large
 ├── RateLimited               429  rate_limit_exceeded
 │   └── BudgetSpent           429  insufficient_quota
@@ -108,6 +109,14 @@ class UnknownCollection(NotFound):
     """No such collection has been ingested."""
 
     code = "collection_not_found"
+
+
+class NotAllowed(GatewayError):
+    """There is such a path, but not for this method."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
 
 
 class TooLarge(GatewayError):

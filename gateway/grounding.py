@@ -7,6 +7,8 @@ other's errors nor what a caller may see.
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -26,13 +28,27 @@ from gateway.errors import (
     SourcesUnavailable,
     UnknownCollection,
 )
-from gateway.screening import Screened
+from gateway.messages import size_of
+from gateway.screening import LONG, Screened
 from gateway.streams import replay
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Grounding, Reference
 from retrieval.retriever import Retriever
-from retrieval.types import BadFilter, Hit, Index, Indexes, Passage, Query, RetrievalError, Where
+from retrieval.types import (
+    BadFilter,
+    Encoder,
+    Hit,
+    Index,
+    Indexes,
+    Passage,
+    Query,
+    RetrievalError,
+    Where,
+)
 from routing.types import Plan
+
+log = logging.getLogger("moorline")
+NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,10 @@ class Library:
             return None
         if caller.collections and name not in caller.collections:
             raise Forbidden(f"This key may not read the collection '{name}'.")
+        if not NAME.fullmatch(name):
+            raise UnknownCollection(
+                f"'{name}' is no name of a collection.", param="moorline.collection"
+            )
         try:
             index = await self._indexes.open(name)
         except RetrievalError as error:
@@ -131,14 +151,27 @@ class Library:
         # Reading takes milliseconds of computing, too long for the loop.
         return not await asyncio.to_thread(self._plausible, question, found.hits)
 
-    def pack(
+    async def pack(
         self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan, span: Span
     ) -> Prompt:
         """The prompt, within the smallest window of the plan. Raises PromptTooLong."""
+        if size_of(ask.messages) > LONG:
+            prompt = await asyncio.to_thread(self._packed, ask, grounds, found, plan)
+        else:
+            prompt = self._packed(ask, grounds, found, plan)
+        span.set(prompt=prompt.messages, tokens=prompt.tokens)
+        return prompt
+
+    def _packed(self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan) -> Prompt:
         count = counter(plan.targets[0].model)
         wanted = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
+        if wanted and wanted >= plan.window:
+            raise PromptTooLong(
+                f"An answer of {wanted} tokens does not fit a window of {plan.window}.",
+                param="max_tokens",
+            )
         try:
-            prompt = pack(
+            return pack(
                 ask.messages,
                 found.hits,
                 question=ask.question,
@@ -152,8 +185,20 @@ class Library:
             )
         except DoesNotFit as error:
             raise PromptTooLong(str(error), param="messages") from error
-        span.set(prompt=prompt.messages, tokens=prompt.tokens)
-        return prompt
+
+
+async def embedded(encoder: Encoder, question: str, grounds: Grounds | None) -> Query | None:
+    """The request's one embedding; None where it cannot be had and the answer may do without.
+
+    Raises SourcesUnavailable where it may not.
+    """
+    try:
+        return await encoder.query(question)
+    except RetrievalError as error:
+        if grounds and grounds.mode == "strict":
+            raise SourcesUnavailable(str(error)) from error
+        log.warning("A question was not embedded: %s", error)
+        return None
 
 
 def not_in_documents(grounds: Grounds, plan: Plan, cache: CacheState) -> Answer:

@@ -126,7 +126,10 @@ class Claims:
 
     def of_another_choice(self) -> Judged:
         numbers = [source.number for source in self.prompt.sources]
-        citing = Citing(numbers, self.evidence.best if self.strict else None)
+        if self.strict:
+            citing = Citing(numbers, self.evidence.best, support=self.evidence.together)
+        else:
+            citing = Citing(numbers)
         self.choices.append(citing)
         return Sentences(citing, self.guard)
 

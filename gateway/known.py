@@ -26,6 +26,9 @@ from retrieval.types import Query
 log = logging.getLogger("moorline")
 T = TypeVar("T")
 
+FORMAT = 1
+"""Of a kept answer; a new one misses what an older gateway has kept in a shared cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswers:

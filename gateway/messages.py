@@ -14,6 +14,11 @@ def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
+def size_of(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Characters of all texts."""
+    return sum(len(text_of(message.get("content"))) for message in messages)
+
+
 def text_of(content: Any) -> str:
     """The text of a message's content, which is a string or a list of parts."""
     if isinstance(content, str):

@@ -13,7 +13,7 @@ from gateway.accounts.keys import Accounts
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import GatewayError
-from gateway.grounding import Library, not_in_documents, numbered
+from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
 from gateway.routes import Router
@@ -54,11 +54,12 @@ class Gateway:
         """Account for a request that could not even be read. Raises Unauthorized before."""
         tab = Tab(self.accounting, trace)
         tab.caller = self.accounts.identify(authorization)
+        trace.begin("read").error = error.message
         await tab.failed(error)
 
     async def _compose(self, caller: Caller, ask: Ask, trace: Trace) -> Answer:
         with trace.span("screen") as span:
-            ask = self.screen.request(ask, span)
+            ask = await self.screen.request(ask, span)
         grounds = await self.library.grounds(caller, ask)
         scope = self.known.scope(caller, ask, grounds)
         cache: CacheState = "miss" if scope else "off"
@@ -70,7 +71,7 @@ class Gateway:
         # The one embedding of this request: cache and retriever share it.
         query = None
         if grounds or (scope and self.config.cache.semantic.enabled):
-            query = await trace.step("embed", self.encoder.query(ask.question))
+            query = await trace.step("embed", embedded(self.encoder, ask.question, grounds))
         if answer := await self.known.near(scope, query, trace):
             return answer
 
@@ -86,7 +87,7 @@ class Gateway:
                 return not_in_documents(grounds, plan, cache)
 
         with trace.span("pack") as span:
-            prompt = self.library.pack(ask, grounds, found, plan, span)
+            prompt = await self.library.pack(ask, grounds, found, plan, span)
             numbered(trace, prompt)
         with trace.span("dispatch") as span:
             begun = await self.dispatcher.start(prompt, plan, ask, span)

@@ -42,7 +42,8 @@ class Current:
         self._stores = stores
         self._swapped = swapped
         self._stack = AsyncExitStack()
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retired: list[AsyncExitStack] = []  # of gateways that may still answer somebody
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def use(self, config: Config) -> None:
         """Answer by this configuration from now on. Raises Refused."""
@@ -57,9 +58,9 @@ class Current:
         gateway = await stack.enter_async_context(assemble(config, self._stores))
         before, self._stack, self._config = self._stack, stack, config
         self._swapped(gateway)
-        task = asyncio.create_task(self._retire(before, config.server.request_timeout))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._retired.append(before)
+        loop = asyncio.get_running_loop()
+        loop.call_later(config.server.request_timeout, self._close_later, before)
 
     async def follow(self, source: Source) -> None:
         """Take up every change of the file, for ever."""
@@ -74,19 +75,23 @@ class Current:
                 log.info("%s changed and is in force", file)
             except (ConfigError, Refused) as error:
                 log.error("%s changed and is not taken: %s", file, error)
+            except Exception:
+                # Whatever a provider's opening raises, the next change must be seen again.
+                log.exception("%s changed and is not taken", file)
 
     async def aclose(self) -> None:
-        for task in self._retiring:
-            task.cancel()
-        await asyncio.gather(*self._retiring, return_exceptions=True)
-        await self._stack.aclose()
-
-    async def _retire(self, stack: AsyncExitStack, within: float) -> None:
-        """Close what the gateway before held, once no request can be using it any more."""
-        try:
-            await asyncio.sleep(within)
-        finally:
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        for stack in (*self._retired, self._stack):
             await stack.aclose()
+        self._retired.clear()
+
+    def _close_later(self, stack: AsyncExitStack) -> None:
+        """Close what an earlier gateway held; no request can be using it any more."""
+        if stack in self._retired:
+            self._retired.remove(stack)
+            task = asyncio.get_running_loop().create_task(stack.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
 @asynccontextmanager

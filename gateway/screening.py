@@ -6,22 +6,27 @@ what was redacted.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.errors import Refused
-from gateway.messages import question_of
+from gateway.messages import question_of, size_of
 from gateway.tracing.trace import Span
 from gateway.types import Ask
-from guardrails.chain import chain, screened
+from guardrails.chain import screened
 from guardrails.config import GuardrailsConfig
 from guardrails.injection import InjectionGuard, screen_passage
 from guardrails.pii import PiiGuard
 from guardrails.types import Finding
 from retrieval.types import Hit
 
-# The operator's own words (system) are not searched for attacks, but for what must not leave.
-FROM_OUTSIDE = frozenset({"user", "tool", "function"})
+# What must not leave is looked for in every turn; attacks only in those that the operator of the
+# application has not written.
+EVERYBODY = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+FROM_OUTSIDE = EVERYBODY - {"system", "developer"}
+
+LONG = 20_000  # characters, from which on reading them would hold up the event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +45,25 @@ class Screen:
 
     def __init__(self, config: GuardrailsConfig) -> None:
         self._config = config
-        self._guard = chain(PiiGuard(config.pii), InjectionGuard(config.injection))
+        self._pii = PiiGuard(config.pii)
+        self._injection = InjectionGuard(config.injection)
 
-    def request(self, ask: Ask, span: Span) -> Ask:
+    async def request(self, ask: Ask, span: Span) -> Ask:
         """The request without what must not go on. Raises Refused."""
-        screen = screened(ask.messages, self._guard, FROM_OUTSIDE)
-        if screen.findings:
-            span.set(findings=[_told(finding) for finding in screen.findings])
-        if screen.blocked_by:
-            raise Refused(f"The request was blocked by {screen.blocked_by}.", param="messages")
-        if all(a is b for a, b in zip(screen.messages, ask.messages, strict=True)):
+        if size_of(ask.messages) > LONG:
+            return await asyncio.to_thread(self._request, ask, span)
+        return self._request(ask, span)
+
+    def _request(self, ask: Ask, span: Span) -> Ask:
+        clean = screened(ask.messages, self._pii, EVERYBODY)
+        heard = screened(clean.messages, self._injection, FROM_OUTSIDE)
+        if findings := [*clean.findings, *heard.findings]:
+            span.set(findings=[_told(finding) for finding in findings])
+        if blocked_by := clean.blocked_by or heard.blocked_by:
+            raise Refused(f"The request was blocked by {blocked_by}.", param="messages")
+        if all(a is b for a, b in zip(clean.messages, ask.messages, strict=True)):
             return ask
-        return replace(ask, messages=screen.messages, question=question_of(screen.messages))
+        return replace(ask, messages=clean.messages, question=question_of(clean.messages))
 
     def passages(self, hits: Sequence[Hit], span: Span) -> Screened:
         """What was found, without or with a flag on the passages that give the model orders."""

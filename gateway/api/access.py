@@ -30,7 +30,7 @@ CurrentCaller = Annotated[Caller, Depends(current_caller)]
 def current_admin(caller: CurrentCaller) -> Caller:
     """A caller who may administer. Raises Forbidden."""
     if not caller.admin:
-        raise Forbidden("This needs an admin key (moorline keys create --admin).")
+        raise Forbidden("This needs an admin key (moorline keys create --name NAME --admin).")
     return caller
 
 

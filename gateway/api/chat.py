@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from gateway.api.guard import ClientLeft, read_body
 from gateway.api.wire import Chunks, completion, read_ask
-from gateway.errors import GatewayError, InvalidRequest, ProviderTimeout, TooLarge
+from gateway.errors import GatewayError, InvalidRequest, NotAllowed, ProviderTimeout
 from gateway.pipeline import Gateway
 from gateway.streams import collect
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Delta, Done
 
 log = logging.getLogger("moorline")
-
-
-class ClientLeft(Exception):
-    """The connection was closed before the answer was told."""
 
 
 class ChatCompletions:
@@ -36,16 +32,19 @@ class ChatCompletions:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gateway, trace = self._gateway(), Trace()
+        trace = Trace()
         reply = _Reply(send, trace.id)
         try:
             if scope["method"] != "POST":
-                raise InvalidRequest(f"Use POST, not {scope['method']}.")
-            body = await read_body(receive, gateway.config.server.max_body_bytes)
+                raise NotAllowed(f"Use POST, not {scope['method']}.")
+            server = self._gateway().config.server
+            async with asyncio.timeout(server.request_timeout):
+                body = await read_body(receive, server.max_body_bytes)
+            gateway = self._gateway()  # a slow upload may have seen the configuration change
             async with Attended(receive, gateway.config.server.request_timeout):
                 await _answer(gateway, scope, body, trace, reply)
-        except ClientLeft:
-            return
+        except (ClientLeft, TimeoutError):
+            return  # nobody is there to be told
         except GatewayError as error:
             await reply.error(error)
         except Exception:
@@ -107,6 +106,8 @@ class _Reply:
         extra = []
         if error.retry_after is not None:
             extra.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        if error.status == 405:
+            extra.append((b"allow", b"POST"))
         if error.status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
         await self.json(error.status, body, extra)
@@ -139,32 +140,6 @@ def facts(done: Done) -> list[tuple[bytes, bytes]]:
         (b"x-moorline-cache", done.cache.encode()),
         (b"x-moorline-cost-usd", f"{done.cost_usd:.8f}".encode()),
     ]
-
-
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises TooLarge, or ClientLeft."""
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        pieces = [message.get("body", b"")]
-    else:
-        pieces = [piece async for piece in _pieces(message, receive, limit)]
-    body = b"".join(pieces)
-    if len(body) > limit:
-        raise TooLarge(f"The body has more than {limit} bytes (server.max_body_bytes).")
-    return body
-
-
-async def _pieces(message: Any, receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    size = 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        piece = message.get("body", b"")
-        size += len(piece)
-        yield piece
-        if size > limit or not message.get("more_body"):
-            return
-        message = await receive()
 
 
 class Attended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.access import CurrentCaller, CurrentGateway
-from gateway.errors import InvalidRequest, UnknownModel
+from gateway.errors import InvalidRequest, SourcesUnavailable, UnknownModel
+from gateway.tracing.trace import Trace
 from retrieval.types import RetrievalError, Vector
 
 router = APIRouter()
@@ -32,7 +34,8 @@ async def embeddings(
 ) -> dict[str, Any]:
     """Vectors of length 1, in the order of the texts."""
     encoder = gateway.encoder
-    if request.model not in ("auto", "default", encoder.name):
+    known = {"auto", "default", encoder.name, encoder.name.removesuffix("-int8")}
+    if request.model not in known:
         raise UnknownModel(
             f"Embeddings are made by '{encoder.name}', not by '{request.model}'.", param="model"
         )
@@ -41,11 +44,18 @@ async def embeddings(
     texts = [request.input] if isinstance(request.input, str) else request.input
     if any(not text.strip() for text in texts):
         raise InvalidRequest("An input is empty.", param="input")
+    counts = await asyncio.to_thread(lambda: [encoder.count(text) for text in texts])
+    if max(counts) > encoder.window:
+        place, most = counts.index(max(counts)), encoder.window
+        raise InvalidRequest(
+            f"Input {place} has {counts[place]} tokens; {encoder.name} takes {most}.", param="input"
+        )
+    tokens, trace = sum(counts), Trace()
+    await gateway.accounting.embedded(caller, encoder.name, tokens, trace)
     try:
         vectors = await encoder.passages(texts)
     except RetrievalError as error:
-        raise InvalidRequest(str(error), param="input") from error
-    tokens = sum(encoder.count(text) for text in texts)
+        raise SourcesUnavailable(str(error)) from error
     return {
         "object": "list",
         "model": encoder.name,

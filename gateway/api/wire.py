@@ -36,13 +36,22 @@ class MoorlineOptions(BaseModel):
     cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
 
 
+class Part(BaseModel):
+    """A part of a turn; one of another kind than text is the model's to understand."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    text: str = ""
+
+
 class Message(BaseModel):
     """One turn."""
 
     model_config = ConfigDict(extra="allow")
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[dict[str, Any]] | None = None
+    content: str | list[Part] | None = None
 
 
 class StreamOptions(BaseModel):
@@ -60,12 +69,12 @@ class ChatRequest(BaseModel):
 
     model: str = Field(default="auto", min_length=1, description="Alias, model, or auto.")
     messages: list[Message] = Field(min_length=1)
-    stream: bool | None = False
+    stream: bool | None = Field(default=False, strict=True)
     stream_options: StreamOptions | None = None
-    n: int | None = Field(default=1, ge=1, le=128)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, ge=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
+    n: int | None = Field(default=1, ge=1, le=128, strict=True)
+    temperature: float | None = Field(default=None, ge=0, le=2, strict=True)
+    max_tokens: int | None = Field(default=None, ge=1, strict=True)
+    max_completion_tokens: int | None = Field(default=None, ge=1, strict=True)
     moorline: MoorlineOptions | None = None
 
 
@@ -82,11 +91,16 @@ def read_ask(body: bytes) -> Ask:
     except ValidationError as error:
         raise invalid(error) from None
     options = request.moorline or MoorlineOptions()
+    params = {key: value for key, value in raw.items() if key not in OURS}
+    try:
+        orjson.dumps(params)  # what is nested too deep to be passed on
+    except orjson.JSONEncodeError as error:
+        raise InvalidRequest(f"The request cannot be passed on: {error}") from error
     return Ask(
         model=request.model,
         messages=tuple(raw["messages"]),  # as sent: unknown fields and their order are kept
         question=question_of(raw["messages"]),
-        params={key: value for key, value in raw.items() if key not in OURS},
+        params=params,
         stream=bool(request.stream),
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
         n=request.n or 1,

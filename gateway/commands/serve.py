@@ -6,7 +6,8 @@ import asyncio
 import ipaddress
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -34,15 +35,14 @@ def serve(
             f"Without a key, everyone who reaches {config.server.host} could use this gateway. "
             "Make one first: moorline keys create --name ops --admin"
         )
-    run(config, config_file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None), read)
+    run(config, config_file or DEFAULT_FILE, read)
 
 
-def run(config: Config, file: Path | None, read: Callable[[], Config]) -> None:
+def run(config: Config, file: Path, read: Callable[[], Config]) -> None:
     """Serve in this process; returns when it is told to stop. A change of the file is taken up."""
     import uvicorn
 
     from gateway.app import create_app
-    from gateway.control import announced
     from gateway.reload import Source
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -51,10 +51,9 @@ def run(config: Config, file: Path | None, read: Callable[[], Config]) -> None:
     if config.tracing.otlp or config.tracing.langfuse:
         # The exporters compute in threads; with Python's 5 ms turns they hold up the event loop.
         sys.setswitchinterval(0.0005)
-    source = Source(file, read) if file else None
-    with announced(config.data, f"http://{shown}:{port}") as token:
+    with _held(config.data, f"http://{shown}:{port}") as token:
         uvicorn.run(
-            create_app(config, token, source),
+            create_app(config, token, Source(file, read)),
             host=host,
             port=port,
             access_log=False,  # the ledger has every request, with what it cost
@@ -63,6 +62,17 @@ def run(config: Config, file: Path | None, read: Callable[[], Config]) -> None:
             timeout_graceful_shutdown=10,
             log_config=None,
         )
+
+
+@contextmanager
+def _held(data: Path, url: str) -> Iterator[str]:
+    from gateway.control import AlreadyRunning, announced
+
+    try:
+        with announced(data, url) as token:
+            yield token
+    except AlreadyRunning as error:
+        raise click.ClickException(f"{error} Stop it, or set `data` to another folder.") from error
 
 
 def is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -35,7 +36,7 @@ WIDTH = 92
 
 @click.command()
 @click.option("--docs", type=click.Path(exists=True, path_type=Path), help="Ingest this instead.")
-@click.option("--port", type=int, default=8080, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
 @click.option("--once", is_flag=True, help="Stop after the questions instead of staying up.")
 @config_option
 def up(docs: Path | None, port: int, once: bool, config_file: Path | None) -> None:
@@ -43,14 +44,22 @@ def up(docs: Path | None, port: int, once: bool, config_file: Path | None) -> No
     config = loaded(config_file)
     folder = docs or EXAMPLES / "handbook"
     collection = collection_name(folder)
+    if already := running(config.data):
+        raise click.ClickException(
+            f"A gateway runs on {config.data} already, at {already.url} (process {already.pid}). "
+            "Stop it first, or ask it."
+        )
     _port_is_free(port)
+    # Told to stop in whatever way, the gateway is not left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _gateway(config, config_file, port, collection) as gateway:
             _ingest(gateway, folder, collection)
             url = f"http://127.0.0.1:{port}"
-            for question in _questions(docs):
-                _ask(url, question)
-            _what_next(url, collection)
+            questions = _questions(docs)
+            for question in questions:
+                _ask(url, gateway.control.token, question)
+            _what_next(url, config.data / "gateway.log", questions[0]["question"])
             if not once:
                 gateway.wait()
     except KeyboardInterrupt:
@@ -125,7 +134,7 @@ def _port_is_free(port: int) -> None:
 
 def _ingest(gateway: _Serving, folder: Path, collection: str) -> None:
     click.secho(f"Ingesting {folder} into the collection '{collection}'", bold=True)
-    report = asyncio.run(told(gateway.control.ingest([folder], collection, prune=True)))
+    report = asyncio.run(told(gateway.control.ingest([folder], collection, prune=False)))
     if report is None:
         raise click.ClickException("The ingestion ended early; see the gateway's log.")
 
@@ -165,21 +174,26 @@ def _questions_about(docs: Path) -> list[str]:
     return questions or ["What is in these documents?"]
 
 
-def _ask(url: str, asked: dict[str, str]) -> None:
-    from openai import OpenAI
+def _ask(url: str, token: str, asked: dict[str, str]) -> None:
+    from openai import OpenAI, OpenAIError
 
     question = asked["question"]
-    client = OpenAI(base_url=f"{url}/v1", api_key="none-needed-on-loopback")
-    started = time.perf_counter()
-    answer = client.chat.completions.create(
-        model="auto", messages=[{"role": "user", "content": question}]
-    )
-    ms = (time.perf_counter() - started) * 1000
-    about: dict[str, Any] = (answer.model_extra or {}).get("moorline", {})
     click.echo()
     if why := asked.get("why"):
         click.secho(f"  {why}", fg="bright_black")
     click.secho(f"Q  {question}", bold=True)
+    # The token stands in for a key, which there may or may not be.
+    client = OpenAI(base_url=f"{url}/v1", api_key=token)
+    started = time.perf_counter()
+    try:
+        answer = client.chat.completions.create(
+            model="auto", messages=[{"role": "user", "content": question}]
+        )
+    except OpenAIError as error:
+        click.secho(f"   {error}", fg="red")
+        return
+    ms = (time.perf_counter() - started) * 1000
+    about: dict[str, Any] = (answer.model_extra or {}).get("moorline", {})
     click.echo(_folded(f"A  {answer.choices[0].message.content}"))
     for source in about.get("sources", []):
         if source["cited"]:
@@ -198,10 +212,8 @@ def _folded(text: str) -> str:
     return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="   ") for line in lines)
 
 
-def _what_next(url: str, collection: str) -> None:
-    body = json.dumps(
-        {"model": "auto", "messages": [{"role": "user", "content": "How long may I return goods?"}]}
-    )
+def _what_next(url: str, log: Path, question: str) -> None:
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": question}]})
     click.echo()
     click.secho("The gateway is up. Open", bold=True)
     click.echo(f"   {url}/        dashboard: requests, cost, traces")
@@ -212,4 +224,5 @@ def _what_next(url: str, collection: str) -> None:
         f"     -d '{body}'"
     )
     click.echo("   .venv/bin/moorline traces")
+    click.echo(f"   tail -f {log}")
     click.secho("Ctrl-C stops it.", fg="bright_black")

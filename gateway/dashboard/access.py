@@ -7,7 +7,6 @@ application answers with is JSON.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
@@ -17,6 +16,7 @@ from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 
+from gateway.api.guard import names_this_machine
 from gateway.dashboard.rendering import Frame, page
 from gateway.dashboard.sessions import LASTS, Sessions
 from gateway.errors import Forbidden, GatewayError, Unauthorized
@@ -71,12 +71,12 @@ async def viewer(request: Request) -> Caller:
     caller = _signed_in(request) or accounts_of(request).identify(
         request.headers.get("authorization")
     )
-    if caller.key == LOCAL and not _names_this_machine(request.url.hostname or ""):
+    if caller.key == LOCAL and not names_this_machine(request.url.hostname or ""):
         # A page elsewhere can point a name of its own at 127.0.0.1 and read what is open there.
         raise Forbidden(
             "Without keys the dashboard answers to localhost or an IP address, not to "
             f"“{request.url.hostname}”. Make a key to open it under a name: "
-            "moorline keys create NAME --admin"
+            "moorline keys create --name NAME --admin"
         )
     request.state.viewer = administrator(caller)
     return caller
@@ -90,7 +90,7 @@ def administrator(caller: Caller) -> Caller:
     if not caller.admin:
         raise Forbidden(
             f"The key “{caller.name}” is good, but it is not an admin key, and the dashboard shows "
-            "everybody's requests. Make one with: moorline keys create NAME --admin"
+            "everybody's requests. Make one with: moorline keys create --name NAME --admin"
         )
     return caller
 
@@ -182,13 +182,3 @@ def _signed_in(request: Request) -> Caller | None:
         return None
     key = sessions_of(request).key(session_id)
     return accounts_of(request).holder(key) if key is not None else None
-
-
-def _names_this_machine(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

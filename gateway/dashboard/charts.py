@@ -157,7 +157,7 @@ def nice_scale(highest: float, intervals: int = INTERVALS) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     # A hair of slack, or 0.3 / 0.1 asks for a fourth interval.
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
-    needed = max(1, math.ceil(highest / step - 1e-9))
+    needed = max(1, min(intervals, math.ceil(highest / step - 1e-9)))
     return [step * i for i in range(needed + 1)]
 
 

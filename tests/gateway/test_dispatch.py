@@ -8,7 +8,13 @@ import pytest
 
 from context.types import Prompt
 from gateway.dispatch import Begun, DispatchConfig, Dispatcher
-from gateway.errors import InvalidRequest, NoModelAvailable, ProviderError
+from gateway.errors import (
+    InvalidRequest,
+    NoModelAvailable,
+    PromptTooLong,
+    ProviderError,
+    WindowExceeded,
+)
 from gateway.providers.base import Call
 from gateway.streams import replay
 from gateway.tracing.trace import Span
@@ -80,6 +86,13 @@ async def test_what_the_caller_did_wrong_is_told_at_once() -> None:
         await begun(Scripted(wrong), second)
     assert (caught.value.message, caught.value.param) == ("no such tool", "tools")
     assert second.calls == 0
+
+
+async def test_a_prompt_too_long_for_one_model_is_given_to_the_next() -> None:
+    small = Scripted(WindowExceeded("8k", retryable=False, upstream_status=400))
+    assert await answered_by([small, Scripted("large")]) == "p1"
+    with pytest.raises(PromptTooLong):
+        await begun(small)
 
 
 async def test_when_nobody_answers_the_error_names_all_that_were_tried() -> None:

@@ -60,6 +60,19 @@ async def test_a_claim_that_no_source_supports_is_said_to_be_unsupported() -> No
     assert (done.grounded, done.faithfulness) == (False, 0.0)
 
 
+async def test_a_marker_on_something_else_is_not_believed() -> None:
+    whole, done = await told("Winter orchards sing about copper engines [1].")
+    assert whole.text == "Winter orchards sing about copper engines [unsupported]."
+    assert (done.grounded, done.faithfulness) == (False, 0.0)
+
+
+async def test_a_paraphrase_keeps_its_marker() -> None:
+    text = "You have 30 days after the delivery to send something back from the EU [1]."
+    whole, done = await told(text)
+    assert whole.text == text
+    assert done.grounded is True
+
+
 async def test_a_marker_that_points_to_nothing_is_dropped() -> None:
     whole, _ = await told("Gift cards are never refunded [2][7].")
     assert whole.text == "Gift cards are never refunded [2]."

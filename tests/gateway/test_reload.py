@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, parse
+from gateway.config import Config, load, parse
 from gateway.pipeline import Gateway
 from gateway.reload import Refused, Source, current
 
@@ -56,12 +56,14 @@ async def test_an_invalid_file_leaves_the_old_one_in_force(
     text = PROVIDERS.format(data=tmp_path / "data")
     file.write_text(text)
     seen: list[Gateway] = []
-    source = Source(file, lambda: parse(file.read_text()))
+    source = Source(file, lambda: load(file))
     async with current(config, source, seen.append):
         await asyncio.sleep(0)
         file.write_text(text + "oops = 1\n")
         await _until(lambda: "not taken" in caplog.text)
         assert len(seen) == 1
+        file.write_bytes(b"# \xff is no UTF-8")
+        await _until(lambda: "is not UTF-8" in caplog.text)
         file.write_text(text + '[models.mine]\nuse = ["one/simulated"]\n')
         await _until(lambda: len(seen) == 2)
         assert "mine" in seen[1].router.catalogue.names()
