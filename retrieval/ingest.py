@@ -197,8 +197,8 @@ class Ingestor:
         found = await asyncio.to_thread(find, paths)
         if prune and not found.files:
             raise BadPaths(
-                "Refused to prune: no file was found, so everything would be removed. "
-                "Remove the collection itself if that is meant."
+                "Refused to prune: no file was found, so every document of the collection would be "
+                "removed."
             )
         live = await self._index.documents()
         total = sum(file.size for file in found.files)
