@@ -71,6 +71,8 @@ _CAPITAL = re.compile(r"(?<!^)(?<![.?!:] )\b[A-Z][\w'’-]*")
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _CODE = re.compile(r"(?<![\w/.-])(?=[\w./-]*\d)\w+(?:[-./]\w+)*")
 _QUANTITY = re.compile(r"[\d./-]+(?:st|nd|rd|th|s|am|pm|[kmcg]?[mgblwv]|k|kn|kwh|w?h)?")
+_MOST_TERMS, _MOST_CODES = 64, 16
+"""A longer question is a text; its rarest words say what it is about."""
 _ALIASES = (
     (re.compile(r"\bUnited States(?: of America)?\b|\bUSA\b|\bU\.S\.(?:A\.)?(?!\w)"), "US"),
     (re.compile(r"\bUnited Kingdom\b|\bU\.K\.(?!\w)|\bGreat Britain\b"), "UK"),
@@ -105,8 +107,10 @@ class Asked:
 def asked(question: str, lexicon: Lexicon) -> Asked:
     """Read a question."""
     found = query_terms(canonical(question))
-    distinct = tuple(dict.fromkeys(found))
-    weights = {term: lexicon.weight(term) for term in distinct}
+    weighed = {term: lexicon.weight(term) for term in dict.fromkeys(found)}
+    heaviest = set(sorted(weighed, key=lambda term: -weighed[term])[:_MOST_TERMS])
+    weights = {term: weight for term, weight in weighed.items() if term in heaviest}
+    distinct = tuple(weights)
     low = question.lower()
     figures = figures_in(question)
     codes = frozenset(figure for figure in figures if not _QUANTITY.fullmatch(figure))
@@ -115,13 +119,13 @@ def asked(question: str, lexicon: Lexicon) -> Asked:
         terms=distinct,
         weights=weights,
         total=sum(weights.values()) or 1.0,
-        pairs=frozenset(pairwise(found)),
+        pairs=frozenset(pair for pair in pairwise(found) if weights.keys() >= {*pair}),
         kind=_kind(low),
         focus=_focus(low),
         names=_names(question).intersection(distinct),
         words=frozenset(re.findall(r"\w+", low)),
         denies=denies(question),
-        codes=codes,
+        codes=frozenset(sorted(codes)[:_MOST_CODES]),
         numbers=figures - codes - counted,
     )
 

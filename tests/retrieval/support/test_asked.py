@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from retrieval.support.asked import asked, clauses, figures_in, ranges_in, series, within
@@ -86,3 +88,13 @@ def test_a_question_that_joins_nothing_stays_whole(question: str) -> None:
 def test_an_empty_question_is_no_failure() -> None:
     assert asked("", lexicon()).terms == ()
     assert asked("?!", lexicon()).total > 0
+
+
+def test_a_question_of_many_pages_is_read_by_its_rarest_words() -> None:
+    pages = " ".join(f"year{n} word{n}" for n in range(5_000)) + " What is the warranty on a zip?"
+    started = time.process_time()
+    read = asked(pages, lexicon())
+    assert len(read.terms) == 64
+    assert all(set(pair) <= set(read.terms) for pair in read.pairs)
+    assert len(clauses(pages)) == 1
+    assert time.process_time() - started < 1
