@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,12 @@ class _Application(FastAPI):
         await super().__call__(scope, receive, send)
 
 
-def create_app(config: Config, control_token: str = "", source: Source | None = None) -> FastAPI:
+def create_app(
+    config: Config,
+    control_token: str = "",
+    source: Source | None = None,
+    started: Callable[[], None] = lambda: None,
+) -> FastAPI:
     """The application over a gateway that lives as long as the application does.
 
     Changes at the configuration's source are taken up while it runs.
@@ -71,6 +76,7 @@ def create_app(config: Config, control_token: str = "", source: Source | None = 
             app.state.gateway = gateway
 
         async with current(config, source, swap):
+            started()
             yield
 
     app = _Application(

@@ -38,13 +38,13 @@ class ChatCompletions:
             if scope["method"] != "POST":
                 raise NotAllowed(f"Use POST, not {scope['method']}.")
             server = self._gateway().config.server
-            async with asyncio.timeout(server.request_timeout):
+            async with Attended(server.request_timeout) as attended:
                 body = await read_body(receive, server.max_body_bytes)
-            gateway = self._gateway()  # a slow upload may have seen the configuration change
-            async with Attended(receive, gateway.config.server.request_timeout):
-                await _answer(gateway, scope, body, trace, reply)
-        except (ClientLeft, TimeoutError):
-            return  # nobody is there to be told
+                attended.watch(receive)
+                # Asked for again: a slow upload may have seen the configuration change.
+                await _answer(self._gateway(), scope, body, trace, reply)
+        except ClientLeft:
+            return
         except GatewayError as error:
             await reply.error(error)
         except Exception:
@@ -146,30 +146,37 @@ class Attended:
     """Work that somebody waits for: it is cancelled when the client leaves, raising ClientLeft,
     and when it takes too long, raising ProviderTimeout."""
 
-    def __init__(self, receive: Receive, longest: float) -> None:
-        self._receive = receive
+    def __init__(self, longest: float) -> None:
         self._longest = longest  # seconds
         self._why: Exception | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> None:
-        loop, worker = asyncio.get_running_loop(), asyncio.current_task()
+    async def __aenter__(self) -> Attended:
+        worker = asyncio.current_task()
         assert worker is not None
         self._worker = worker
-        self._watcher = loop.create_task(self._watch())
-        late = ProviderTimeout(f"No whole answer came within {self._longest:.0f} s.")
-        self._alarm = loop.call_later(self._longest, self._end, late)
+        self._alarm = asyncio.get_running_loop().call_later(self._longest, self._late)
+        return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._watcher.cancel()
+        if self._watcher:
+            self._watcher.cancel()
         self._alarm.cancel()
         if self._why and kind is asyncio.CancelledError:
             self._worker.uncancel()
             raise self._why from None
 
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+    def watch(self, receive: Receive) -> None:
+        """From now on nothing but the client's leaving is to be heard."""
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(receive))
+
+    async def _watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
             continue
         self._end(ClientLeft())
+
+    def _late(self) -> None:
+        self._end(ProviderTimeout(f"No whole answer came within {self._longest:.0f} s."))
 
     def _end(self, why: Exception) -> None:
         if self._why is None:
