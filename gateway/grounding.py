@@ -92,8 +92,8 @@ class Library:
         and then the answer is not grounded.
         """
         mode = ask.grounding or self._defaults.mode
-        if mode == "off":
-            return None
+        if mode == "off" or not (ask.question.strip() or ask.grounding):
+            return None  # nothing is asked in words, as with a picture alone
         name = ask.collection or caller.collection or self._defaults.collection
         asked = ask.collection or ask.grounding
         if name is None:
