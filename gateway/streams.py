@@ -62,13 +62,6 @@ async def replay(deltas: list[Delta], done: Done) -> AsyncGenerator[Event, None]
     yield done
 
 
-async def finished(events: Events, complete: Callable[[Done], Done]) -> AsyncGenerator[Event, None]:
-    """Fill in what is known at the end."""
-    async with aclosing(events):
-        async for event in events:
-            yield complete(event) if isinstance(event, Done) else event
-
-
 async def kept(
     events: Events, keep: Callable[[Collected], Awaitable[None]]
 ) -> AsyncGenerator[Event, None]:

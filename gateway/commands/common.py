@@ -1,12 +1,15 @@
-"""What several commands share: the --config option and how its errors are told."""
+"""What several commands share: the --config option, the ledger, and how their errors are told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from gateway.config import Config, ConfigError, load
+from gateway.ledger.database import Database, LedgerUnusable, open_database
 
 config_option = click.option(
     "--config",
@@ -22,3 +25,17 @@ def loaded(file: Path | None) -> Config:
         return load(file)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def ledger_database(file: Path | None) -> Iterator[Database]:
+    """The configured ledger's database, or the command's end with why it cannot be opened."""
+    config = loaded(file)
+    try:
+        database = open_database(config.ledger, config.data)
+    except LedgerUnusable as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        yield database
+    finally:
+        database.close()

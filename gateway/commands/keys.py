@@ -14,9 +14,8 @@ import click
 
 from gateway.accounts.store import KeyStore
 from gateway.accounts.types import Key
-from gateway.commands.common import config_option, loaded
+from gateway.commands.common import config_option, ledger_database
 from gateway.commands.table import moment, table
-from gateway.ledger.database import LedgerUnusable, open_database
 
 DAY = 86_400
 _HINT = """\
@@ -118,15 +117,8 @@ def revoke(config_file: Path | None, key: str) -> None:
 
 @contextmanager
 def _store(config_file: Path | None) -> Iterator[KeyStore]:
-    config = loaded(config_file)
-    try:
-        database = open_database(config.ledger, config.data)
-    except LedgerUnusable as error:
-        raise click.ClickException(str(error)) from error
-    try:
+    with ledger_database(config_file) as database:
         yield KeyStore(database)
-    finally:
-        database.close()
 
 
 def _shown(key: Key) -> dict[str, Any]:

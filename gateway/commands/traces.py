@@ -11,9 +11,8 @@ from typing import Any
 
 import click
 
-from gateway.commands.common import config_option, loaded
+from gateway.commands.common import config_option, ledger_database
 from gateway.commands.table import moment, table
-from gateway.ledger.database import LedgerUnusable, open_database
 from gateway.ledger.queries import AmbiguousTrace, Queries
 from gateway.ledger.types import Filters, Recorded, Request
 from gateway.tracing.trace import Span
@@ -192,12 +191,5 @@ def _plain(text: str) -> str:
 
 @contextmanager
 def _queries(config_file: Path | None) -> Iterator[Queries]:
-    config = loaded(config_file)
-    try:
-        database = open_database(config.ledger, config.data)
-    except LedgerUnusable as error:
-        raise click.ClickException(str(error)) from error
-    try:
+    with ledger_database(config_file) as database:
         yield Queries(database)
-    finally:
-        database.close()
