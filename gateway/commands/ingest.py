@@ -135,8 +135,6 @@ async def _events(
             async for event in control.ingest(paths, collection, prune):
                 yield event
             return
-        except aiohttp.ClientConnectorError:
-            pass  # nobody listens: a gateway that crashed has left its address behind
         except aiohttp.ClientError as error:
             raise RetrievalError(f"The gateway at {control.url} broke off: {error}") from error
     async with aclosing(_here(config, paths, collection, prune)) as events:
