@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -109,12 +108,10 @@ def test_refuses_an_endless_line_where_it_becomes_one(tmp_path: Path) -> None:
     path = tmp_path / "endless.txt"
     path.write_bytes(b"A short line.\n" + b"word " * 12_000_000)
     tracemalloc.start()
-    began = time.perf_counter()
     with pytest.raises(Unreadable, match="a line of more than 1 MB"):
         parse(path, path.name, Limits(file=400_000_000))
-    seconds, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert seconds < 5
     assert peak < 20_000_000
 
 
