@@ -17,9 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api import control, embeddings, health, models
-from gateway.api.chat import ChatCompletions
+from gateway.api.chat import Chat, ChatRequest
+from gateway.api.door import Door
 from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
-from gateway.api.wire import ChatRequest
 from gateway.config import Config
 from gateway.dashboard import pages
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
@@ -93,7 +93,7 @@ def create_app(
         gateway: Gateway = app.state.gateway
         return gateway
 
-    app.hot = {CHAT: ChatCompletions(of_this_moment)}
+    app.hot = {CHAT: Door(of_this_moment, Chat())}
     for part in (models, embeddings, health, control, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.

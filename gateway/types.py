@@ -10,6 +10,8 @@ from context.types import Message
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
 CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic"]
+Step: TypeAlias = Literal["", "fallback", "cached", "extract", "canned"]
+"""Of the ladder below the first choice of model, which gave an answer: "" is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Ask:
     where: Mapping[str, Any] | None = None
     use_cache: bool = True
     deadline: float | None = None  # seconds from arrival
+    door: str = "chat"  # the part of the API that it came through
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class Done:
     sources: tuple[Reference, ...] = ()
     tokens: Mapping[str, int] = field(default_factory=dict)  # per part of the context
     cost_usd: float = 0.0
+    degraded: Step = ""
     fields: Mapping[str, Any] = field(default_factory=dict)  # the wire's top level: fingerprint …
 
     @property

@@ -1,184 +1,267 @@
-"""POST /v1/chat/completions: the hot door, as a raw ASGI endpoint.
+"""POST /v1/chat/completions: OpenAI's chat format, a body in, a completion or chunks out.
 
-Reads the body, hands it to the pipeline, writes the answer. A client that leaves cancels the work
-at once, and with it the upstream call: a model that nobody listens to costs money.
+Knows the shapes and nothing else. Fields that Moorline does not know pass through both ways.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable
-from contextlib import aclosing
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import orjson
-from starlette.types import Receive, Scope, Send
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.api.guard import ClientLeft, read_body
-from gateway.api.wire import Chunks, completion, read_ask
-from gateway.errors import GatewayError, InvalidRequest, NotAllowed, ProviderTimeout
-from gateway.pipeline import Gateway
-from gateway.streams import collect
-from gateway.tracing.trace import Trace
-from gateway.types import Answer, Delta, Done
+from context.citations import Link, url_citations
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.messages import question_of
+from gateway.streams import Choice, Collected
+from gateway.types import Ask, Delta, Done, Grounding, Usage
 
-log = logging.getLogger("moorline")
-
-
-class ChatCompletions:
-    """The endpoint; `gateway` is asked for on every request, so that it can be swapped."""
-
-    def __init__(self, gateway: Callable[[], Gateway]) -> None:
-        self._gateway = gateway
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        trace = Trace()
-        reply = _Reply(send, trace.id)
-        try:
-            if scope["method"] != "POST":
-                raise NotAllowed(f"Use POST, not {scope['method']}.")
-            server = self._gateway().config.server
-            async with Attended(server.request_timeout) as attended:
-                body = await read_body(receive, server.max_body_bytes)
-                attended.watch(receive)
-                # Asked for again: a slow upload may have seen the configuration change.
-                await _answer(self._gateway(), scope, body, trace, reply)
-        except ClientLeft:
-            return
-        except GatewayError as error:
-            await reply.error(error)
-        except Exception:
-            log.exception("request %s failed", trace.id)
-            await reply.error(GatewayError(f"Something broke here. Trace: {trace.id}"))
+DONE_LINE = b"data: [DONE]\n\n"
+OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})
 
 
-async def _answer(gateway: Gateway, scope: Scope, body: bytes, trace: Trace, to: _Reply) -> None:
-    headers = dict(scope["headers"])
-    authorization = headers.get(b"authorization", b"").decode("latin-1") or None
+class MoorlineOptions(BaseModel):
+    """What a request may say about its grounding, under the key `moorline`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    collection: str | None = Field(default=None, description="Documents to answer from.")
+    top_k: int | None = Field(default=None, ge=1, le=50, description="Passages to read.")
+    grounding: Grounding | None = Field(default=None, description="strict, open or off.")
+    filter: dict[str, Any] | None = Field(
+        default=None, description='Over metadata: {"region": "EU", "year": {"gte": 2024}}.'
+    )
+    cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
+
+
+class Part(BaseModel):
+    """A part of a turn; one of another kind than text is the model's to understand."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    text: str = ""
+
+
+class Message(BaseModel):
+    """One turn."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+
+
+class StreamOptions(BaseModel):
+    """How a stream ends."""
+
+    model_config = ConfigDict(extra="allow")
+
+    include_usage: bool | None = False
+
+
+class ChatRequest(BaseModel):
+    """The body of POST /v1/chat/completions; every other field of OpenAI's is passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(default="auto", min_length=1, description="Alias, model, or auto.")
+    messages: list[Message] = Field(min_length=1)
+    stream: bool | None = Field(default=False, strict=True)
+    stream_options: StreamOptions | None = None
+    n: int | None = Field(default=1, ge=1, le=128, strict=True)
+    temperature: float | None = Field(default=None, ge=0, le=2, strict=True)
+    max_tokens: int | None = Field(default=None, ge=1, strict=True)
+    max_completion_tokens: int | None = Field(default=None, ge=1, strict=True)
+    moorline: MoorlineOptions | None = None
+
+
+class Chat:
+    """The dialect."""
+
+    def read(self, body: bytes) -> Ask:
+        """See Dialect."""
+        return read_ask(body)
+
+    def whole(self, answer: Collected, done: Done, trace_id: str) -> bytes:
+        """See Dialect."""
+        return completion(answer, done, trace_id)
+
+    def telling(self, ask: Ask, known: Done, trace_id: str) -> Chunks:
+        """See Dialect."""
+        return Chunks(trace_id, known.model, ask.include_usage)
+
+    def error(self, error: GatewayError) -> bytes:
+        """See Dialect."""
+        return orjson.dumps(error.body())
+
+
+def read_ask(body: bytes) -> Ask:
+    """A request from its bytes. Raises InvalidRequest that names the field."""
     try:
-        ask = read_ask(body)
-    except InvalidRequest as error:
-        await gateway.refused(authorization, error, trace)
-        raise
-    answer = await gateway.answer(authorization, ask, trace)
-    if ask.stream:
-        await to.stream(answer, Chunks(trace.id, answer.known.model, ask.include_usage))
-    else:
-        whole = await collect(answer.events)
-        done = whole.done or Done()
-        await to.json(200, completion(whole, done, trace.id), facts(done))
+        raw = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    try:
+        request = ChatRequest.model_validate(raw)
+    except ValidationError as error:
+        raise invalid(error) from None
+    options = request.moorline or MoorlineOptions()
+    params = {key: value for key, value in raw.items() if key not in OURS}
+    try:
+        orjson.dumps(params)  # what is nested too deep to be passed on
+    except orjson.JSONEncodeError as error:
+        raise InvalidRequest(f"The request cannot be passed on: {error}") from error
+    return Ask(
+        model=request.model,
+        messages=tuple(raw["messages"]),  # as sent: unknown fields and their order are kept
+        question=question_of(raw["messages"]),
+        params=params,
+        stream=bool(request.stream),
+        include_usage=bool(request.stream_options and request.stream_options.include_usage),
+        n=request.n or 1,
+        collection=options.collection,
+        top_k=options.top_k,
+        grounding=options.grounding,
+        where=options.filter,
+        use_cache=options.cache,
+    )
 
 
-class _Reply:
-    """Writes the response, and knows whether it has begun."""
-
-    def __init__(self, send: Send, trace_id: str) -> None:
-        self._send = send
-        self._trace_id = trace_id
-        self._begun = False
-
-    async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
-        await self._start(status, b"application/json", extra, len(body))
-        await self._send({"type": "http.response.body", "body": body})
-
-    async def stream(self, answer: Answer, chunks: Chunks) -> None:
-        extra = [
-            (b"x-moorline-model", answer.known.model.encode()),
-            (b"x-moorline-cache", answer.known.cache.encode()),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        async with aclosing(answer.events) as events:
-            async for event in events:
-                if not self._begun:
-                    await self._start(200, b"text/event-stream; charset=utf-8", extra)
-                lines = [chunks.delta(event)] if isinstance(event, Delta) else chunks.done(event)
-                for line in filter(None, lines):
-                    await self._body(line)
-        await self._send({"type": "http.response.body", "body": b""})
-
-    async def error(self, error: GatewayError) -> None:
-        body = orjson.dumps(error.body())
-        if self._begun:  # a stream: an event says what happened, and no [DONE] follows
-            await self._body(b"data: " + body + b"\n\n")
-            await self._send({"type": "http.response.body", "body": b""})
-            return
-        extra = []
-        if error.retry_after is not None:
-            extra.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
-        if error.status == 405:
-            extra.append((b"allow", b"POST"))
-        if error.status == 401:
-            extra.append((b"www-authenticate", b"Bearer"))
-        await self.json(error.status, body, extra)
-
-    async def _start(
-        self,
-        status: int,
-        content_type: bytes,
-        extra: list[tuple[bytes, bytes]],
-        length: int | None = None,
-    ) -> None:
-        headers = [
-            (b"content-type", content_type),
-            (b"x-moorline-trace-id", self._trace_id.encode()),
-            *extra,
-        ]
-        if length is not None:
-            headers.append((b"content-length", str(length).encode()))
-        self._begun = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def _body(self, piece: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+def invalid(error: ValidationError) -> InvalidRequest:
+    """Pydantic's first finding in OpenAI's words: which field, and what is wrong with it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    param = ".".join(str(part) for part in first["loc"]) or None
+    return InvalidRequest(f"Invalid value for '{param}': {first['msg']}.", param=param)
 
 
-def facts(done: Done) -> list[tuple[bytes, bytes]]:
-    """What headers say about a whole answer."""
-    return [
-        (b"x-moorline-model", done.model.encode()),
-        (b"x-moorline-cache", done.cache.encode()),
-        (b"x-moorline-cost-usd", f"{done.cost_usd:.8f}".encode()),
+def completion(whole: Collected, done: Done, trace_id: str) -> bytes:
+    """A whole answer as one JSON body."""
+    choices = [
+        {
+            "index": index,
+            "message": _message(choice, url_notes(choice.text, done) if done.sources else []),
+            "logprobs": None,
+            **choice.extra,
+            "finish_reason": choice.finish or "stop",
+        }
+        for index, choice in sorted(whole.choices.items())
     ]
+    return orjson.dumps(
+        {
+            "id": f"chatcmpl-{trace_id}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": done.model,
+            **done.fields,
+            "choices": choices,
+            "usage": usage(done.usage),
+            "moorline": about(done, trace_id),
+        }
+    )
 
 
-class Attended:
-    """Work that somebody waits for: it is cancelled when the client leaves, raising ClientLeft,
-    and when it takes too long, raising ProviderTimeout."""
+def _message(choice: Choice, notes: list[dict[str, Any]]) -> dict[str, Any]:
+    content = choice.text or (None if choice.fields.get("tool_calls") else "")
+    message = {"role": "assistant", "content": content, "refusal": None, **choice.fields}
+    if notes:
+        message["annotations"] = notes
+    return message
 
-    def __init__(self, longest: float) -> None:
-        self._longest = longest  # seconds
-        self._why: Exception | None = None
-        self._watcher: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Attended:
-        worker = asyncio.current_task()
-        assert worker is not None
-        self._worker = worker
-        self._alarm = asyncio.get_running_loop().call_later(self._longest, self._late)
-        return self
+class Chunks:
+    """Renders an answer's events as server-sent events of OpenAI's chunks.
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._watcher:
-            self._watcher.cancel()
-        self._alarm.cancel()
-        if self._why and kind is asyncio.CancelledError:
-            self._worker.uncancel()
-            raise self._why from None
+    The end of each choice is held back until the whole is known, so that the last chunk can carry
+    sources and cost.
+    """
 
-    def watch(self, receive: Receive) -> None:
-        """From now on nothing but the client's leaving is to be heard."""
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(receive))
+    def __init__(self, trace_id: str, model: str, include_usage: bool) -> None:
+        head = {
+            "id": f"chatcmpl-{trace_id}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
+        self._head = b"data: " + orjson.dumps(head)[:-1] + b","
+        self._trace_id = trace_id
+        self._include_usage = include_usage
+        self._text: dict[int, list[str]] = {}
+        self._finish: dict[int, str] = {}
 
-    async def _watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            continue
-        self._end(ClientLeft())
+    def delta(self, event: Delta) -> bytes:
+        """The chunk of one piece; empty when the piece says nothing but the end."""
+        first = event.choice not in self._text
+        text = self._text.setdefault(event.choice, [])
+        text.append(event.text)
+        if event.finish:
+            self._finish[event.choice] = event.finish
+        if not (event.text or event.fields or event.extra or first):
+            return b""
+        delta = {"role": "assistant"} if first else {}
+        delta |= event.fields
+        if event.text or first:
+            delta["content"] = event.text
+        choice = {"index": event.choice, "delta": delta, **event.extra, "finish_reason": None}
+        return self._line({"choices": [choice]})
 
-    def _late(self) -> None:
-        self._end(ProviderTimeout(f"No whole answer came within {self._longest:.0f} s."))
+    def done(self, done: Done) -> Iterator[bytes]:
+        """The last chunks: each choice's end, then usage where it was asked for."""
+        about_it = about(done, self._trace_id)
+        ends = sorted(self._text) or [0]
+        for index in ends:
+            notes = url_notes("".join(self._text.get(index, ())), done)
+            choice = {
+                "index": index,
+                "delta": {"annotations": notes} if notes else {},
+                "finish_reason": self._finish.get(index, "stop"),
+            }
+            last = index == ends[-1] and not self._include_usage
+            yield self._line({"choices": [choice]} | ({"moorline": about_it} if last else {}))
+        if self._include_usage:
+            yield self._line({"choices": [], "usage": usage(done.usage), "moorline": about_it})
+        yield DONE_LINE
 
-    def _end(self, why: Exception) -> None:
-        if self._why is None:
-            self._why = why
-            self._worker.cancel()
+    def error(self, error: GatewayError) -> bytes:
+        """No [DONE] follows it, so that a broken answer cannot be taken for a whole one."""
+        return b"data: " + orjson.dumps(error.body()) + b"\n\n"
+
+    def _line(self, rest: dict[str, Any]) -> bytes:
+        return self._head + orjson.dumps(rest)[1:] + b"\n\n"
+
+
+def usage(seen: Usage) -> dict[str, Any]:
+    """Tokens in OpenAI's shape."""
+    return {
+        "prompt_tokens": seen.prompt,
+        "completion_tokens": seen.completion,
+        "total_tokens": seen.total,
+        "prompt_tokens_details": {"cached_tokens": seen.cached},
+        "completion_tokens_details": {"reasoning_tokens": seen.reasoning},
+    }
+
+
+def about(done: Done, trace_id: str) -> dict[str, Any]:
+    """The `moorline` object: what answered, from what, at what cost."""
+    return {
+        "trace_id": trace_id,
+        "model": done.model,
+        "route": done.route,
+        "cache": done.cache,
+        "collection": done.collection,
+        "grounding": done.grounding,
+        "grounded": done.grounded,
+        "faithfulness": done.faithfulness,
+        "sources": done.sources,
+        "tokens": done.tokens,
+        "cost_usd": done.cost_usd,
+    }
+
+
+def url_notes(text: str, done: Done) -> list[dict[str, Any]]:
+    """Every marker `[n]` in the text as OpenAI's url_citation."""
+    return url_citations(text, {each.n: Link(each.title, each.url) for each in done.sources})

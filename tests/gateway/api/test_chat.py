@@ -8,7 +8,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.api.wire import Chunks, completion, read_ask
+from gateway.api.chat import Chunks, completion, read_ask
 from gateway.errors import InvalidRequest
 from gateway.streams import Collected
 from gateway.types import Delta, Done, Reference, Usage

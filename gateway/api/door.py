@@ -1,0 +1,223 @@
+"""A door of the API as a raw ASGI endpoint: reads the body, asks the pipeline, writes the answer.
+
+What a request and an answer look like is the dialect's business. A client that leaves cancels the
+work at once, and with it the upstream call: a model that nobody listens to costs money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from typing import Protocol
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.guard import ClientLeft, read_body
+from gateway.errors import GatewayError, InvalidRequest, NotAllowed, ProviderTimeout
+from gateway.pipeline import Gateway
+from gateway.streams import Collected, collect
+from gateway.tracing.trace import Trace
+from gateway.types import Answer, Ask, Delta, Done
+
+log = logging.getLogger("moorline")
+
+
+class Telling(Protocol):
+    """One streamed answer in a dialect: events in, server-sent events out."""
+
+    def delta(self, event: Delta) -> bytes:
+        """Nothing where the piece says nothing."""
+        ...
+
+    def done(self, done: Done) -> Iterable[bytes]:
+        """The end of a whole answer."""
+        ...
+
+    def error(self, error: GatewayError) -> bytes:
+        """The end of a broken one."""
+        ...
+
+
+class Dialect(Protocol):
+    """How a door's clients write a request and read an answer."""
+
+    def read(self, body: bytes) -> Ask:
+        """Raises InvalidRequest that names the field."""
+        ...
+
+    def whole(self, answer: Collected, done: Done, trace_id: str) -> bytes:
+        """A whole answer as one JSON body."""
+        ...
+
+    def telling(self, ask: Ask, known: Done, trace_id: str) -> Telling:
+        """An answer that is about to be streamed."""
+        ...
+
+    def error(self, error: GatewayError) -> bytes:
+        """A failure as a JSON body."""
+        ...
+
+
+class Door:
+    """The endpoint; `gateway` is asked for on every request, so that it can be swapped."""
+
+    def __init__(self, gateway: Callable[[], Gateway], dialect: Dialect) -> None:
+        self._gateway = gateway
+        self._dialect = dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trace = Trace()
+        reply = _Reply(send, trace.id, self._dialect)
+        try:
+            if scope["method"] != "POST":
+                raise NotAllowed(f"Use POST, not {scope['method']}.")
+            server = self._gateway().config.server
+            async with Attended(server.request_timeout) as attended:
+                body = await read_body(receive, server.max_body_bytes)
+                attended.watch(receive)
+                # Asked for again: a slow upload may have seen the configuration change.
+                await self._answer(self._gateway(), scope, body, trace, reply)
+        except ClientLeft:
+            return
+        except GatewayError as error:
+            await reply.error(error)
+        except Exception:
+            log.exception("request %s failed", trace.id)
+            await reply.error(GatewayError(f"Something broke here. Trace: {trace.id}"))
+
+    async def _answer(
+        self, gateway: Gateway, scope: Scope, body: bytes, trace: Trace, reply: _Reply
+    ) -> None:
+        headers = dict(scope["headers"])
+        authorization = headers.get(b"authorization", b"").decode("latin-1") or None
+        try:
+            ask = self._dialect.read(body)
+        except InvalidRequest as error:
+            await gateway.refused(authorization, error, trace)
+            raise
+        answer = await gateway.answer(authorization, ask, trace)
+        if ask.stream:
+            await reply.stream(answer, self._dialect.telling(ask, answer.known, trace.id))
+        else:
+            whole = await collect(answer.events)
+            done = whole.done or Done()
+            await reply.json(200, self._dialect.whole(whole, done, trace.id), facts(done))
+
+
+class _Reply:
+    """Writes the response, and knows whether it has begun."""
+
+    def __init__(self, send: Send, trace_id: str, dialect: Dialect) -> None:
+        self._send = send
+        self._trace_id = trace_id
+        self._dialect = dialect
+        self._telling: Telling | None = None
+        self._begun = False
+
+    async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
+        await self._start(status, b"application/json", extra, len(body))
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def stream(self, answer: Answer, telling: Telling) -> None:
+        self._telling = telling
+        extra = [
+            (b"x-moorline-model", answer.known.model.encode()),
+            (b"x-moorline-cache", answer.known.cache.encode()),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        async with aclosing(answer.events) as events:
+            async for event in events:
+                if not self._begun:
+                    await self._start(200, b"text/event-stream; charset=utf-8", extra)
+                lines = [telling.delta(event)] if isinstance(event, Delta) else telling.done(event)
+                for line in filter(None, lines):
+                    await self._body(line)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def error(self, error: GatewayError) -> None:
+        if self._begun and self._telling:  # an event says what happened
+            await self._body(self._telling.error(error))
+            await self._send({"type": "http.response.body", "body": b""})
+            return
+        extra = []
+        if error.retry_after is not None:
+            extra.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        if error.status == 405:
+            extra.append((b"allow", b"POST"))
+        if error.status == 401:
+            extra.append((b"www-authenticate", b"Bearer"))
+        await self.json(error.status, self._dialect.error(error), extra)
+
+    async def _start(
+        self,
+        status: int,
+        content_type: bytes,
+        extra: list[tuple[bytes, bytes]],
+        length: int | None = None,
+    ) -> None:
+        headers = [
+            (b"content-type", content_type),
+            (b"x-moorline-trace-id", self._trace_id.encode()),
+            *extra,
+        ]
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        self._begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _body(self, piece: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def facts(done: Done) -> list[tuple[bytes, bytes]]:
+    """What headers say about a whole answer."""
+    return [
+        (b"x-moorline-model", done.model.encode()),
+        (b"x-moorline-cache", done.cache.encode()),
+        (b"x-moorline-cost-usd", f"{done.cost_usd:.8f}".encode()),
+    ]
+
+
+class Attended:
+    """Work that somebody waits for: it is cancelled when the client leaves, raising ClientLeft,
+    and when it takes too long, raising ProviderTimeout."""
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest  # seconds
+        self._why: Exception | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Attended:
+        worker = asyncio.current_task()
+        assert worker is not None
+        self._worker = worker
+        self._alarm = asyncio.get_running_loop().call_later(self._longest, self._late)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._watcher:
+            self._watcher.cancel()
+        self._alarm.cancel()
+        if self._why and kind is asyncio.CancelledError:
+            self._worker.uncancel()
+            raise self._why from None
+
+    def watch(self, receive: Receive) -> None:
+        """From now on nothing but the client's leaving is to be heard."""
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(receive))
+
+    async def _watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        self._end(ClientLeft())
+
+    def _late(self) -> None:
+        self._end(ProviderTimeout(f"No whole answer came within {self._longest:.0f} s."))
+
+    def _end(self, why: Exception) -> None:
+        if self._why is None:
+            self._why = why
+            self._worker.cancel()
