@@ -10,12 +10,9 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any
-
-import orjson
 
 from gateway.providers.config import (
     ExtractiveProvider,
@@ -24,9 +21,9 @@ from gateway.providers.config import (
     SimulatedProvider,
     VllmProvider,
 )
+from gateway.providers.listing import Entry, listed
 from gateway.types import Usage
 
-LIST = "model_prices_and_context_window_backup.json"
 # Whoever runs these pays for a machine, not for tokens.
 FREE = (VllmProvider, SimulatedProvider, ExtractiveProvider)
 
@@ -62,8 +59,9 @@ class Prices:
     """Prices by `provider/model`."""
 
     def __init__(self, providers: Mapping[str, ProviderConfig], file: Path | None = None) -> None:
-        self._file = file or bundled()
-        self._listed: dict[str, Any] | None = None
+        self._providers = providers
+        self._file = file
+        self._listed: Mapping[str, Entry] | None = None
         self._reading = Lock()
         self._found: dict[str, Price | None] = {}
         self._configured = {
@@ -71,12 +69,14 @@ class Prices:
             for name, provider in providers.items()
             for model in provider.models
         }
-        for name in list(self._configured):  # a model may be asked for without its provider
-            self._configured.setdefault(name.partition("/")[2], self._configured[name])
+        # A model may be asked for without its provider.
+        self._full: dict[str, str] = {}
+        for name in self._configured:
+            self._full.setdefault(name.partition("/")[2], name)
 
     async def load(self) -> None:
         """Read the list in a thread. Whoever asks for a price before that waits for the file."""
-        await asyncio.to_thread(self._list)
+        await asyncio.to_thread(self._entries)
 
     def cost(self, model: str, usage: Usage) -> float:
         """USD for an answer of `provider/model`; 0 where the price is not known."""
@@ -90,31 +90,25 @@ class Prices:
     def price(self, model: str) -> Price | None:
         """The configured price, completed by the listed one."""
         if model not in self._configured:
-            return None
+            model = self._full.get(model, "")
+            if not model:
+                return None
         if model not in self._found:
             config, free = self._configured[model]
-            listed = Price() if free else self._in_list(config.name)
+            entry = self.listed(model)
+            listed = Price() if free else listed_price(entry) if entry else None
             self._found[model] = _overridden(listed, config)
         return self._found[model]
 
-    def _in_list(self, name: str) -> Price | None:
-        entry = self._list().get(name)
-        return listed_price(entry) if isinstance(entry, dict) else None
+    def listed(self, model: str) -> Entry | None:
+        """All that the list says of `provider/model`."""
+        return self._entries().get(model)
 
-    def _list(self) -> dict[str, Any]:
+    def _entries(self) -> Mapping[str, Entry]:
         with self._reading:
             if self._listed is None:
-                self._listed = orjson.loads(self._file.read_bytes()) if self._file else {}
+                self._listed = listed(self._providers, self._file)
             return self._listed
-
-
-def bundled() -> Path | None:
-    """The list inside the installed litellm, found without importing it."""
-    spec = find_spec("litellm")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        if (file := Path(folder) / LIST).is_file():
-            return file
-    return None
 
 
 def listed_price(entry: Mapping[str, Any]) -> Price | None:

@@ -17,11 +17,12 @@ from gateway.providers.config import (
     ProviderConfig,
     SimulatedProvider,
 )
-from gateway.providers.prices import Price, Prices, bundled
+from gateway.providers.listing import bundled
+from gateway.providers.prices import Price, Prices
 from gateway.types import Usage
 
 MILLION = Usage(prompt=1_000_000, completion=1_000_000)
-LISTED = {
+LISTED: dict[str, dict[str, Any]] = {
     "gpt-x": {
         "input_cost_per_token": 2e-6,
         "output_cost_per_token": 8e-6,
@@ -36,6 +37,8 @@ LISTED = {
     },
     "painter": {"output_cost_per_image": 0.04},
 }
+for entry in LISTED.values():
+    entry["litellm_provider"] = "somebody"
 
 
 def prices(tmp_path: Path, **settings: Any) -> Prices:
