@@ -6,7 +6,7 @@ Knows the shapes and nothing else. Fields that Moorline does not know pass throu
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any, Literal
 
 import orjson
@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from context.citations import Link, url_citations
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.messages import question_of
+from gateway.pipeline import Gateway
 from gateway.streams import Choice, Collected
-from gateway.types import Ask, Delta, Done, Grounding, Usage
+from gateway.tracing.trace import Trace
+from gateway.types import Answer, Ask, Delta, Done, Grounding, Usage
 
 DONE_LINE = b"data: [DONE]\n\n"
 OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})
@@ -85,15 +87,21 @@ class Chat:
         """See Dialect."""
         return read_ask(body)
 
-    def whole(self, answer: Collected, done: Done, trace_id: str) -> bytes:
+    def answer(
+        self, gateway: Gateway, authorization: str | None, asked: Ask, trace: Trace
+    ) -> Awaitable[Answer]:
+        """See Dialect."""
+        return gateway.answer(authorization, asked, trace)
+
+    def whole(self, asked: Ask, answer: Collected, done: Done, trace_id: str) -> bytes:
         """See Dialect."""
         return completion(answer, done, trace_id)
 
-    def telling(self, ask: Ask, known: Done, trace_id: str) -> Chunks:
+    def telling(self, asked: Ask, known: Done, trace_id: str) -> Chunks:
         """See Dialect."""
-        return Chunks(trace_id, known.model, ask.include_usage)
+        return Chunks(trace_id, known.model, asked.include_usage)
 
-    def error(self, error: GatewayError) -> bytes:
+    def error(self, error: GatewayError, trace_id: str) -> bytes:
         """See Dialect."""
         return orjson.dumps(error.body())
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Protocol
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
@@ -19,7 +20,7 @@ from gateway.errors import GatewayError, InvalidRequest, NotAllowed, ProviderTim
 from gateway.pipeline import Gateway
 from gateway.streams import Collected, collect
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Delta, Done
+from gateway.types import Answer, Delta, Done
 
 log = logging.getLogger("moorline")
 
@@ -40,36 +41,63 @@ class Telling(Protocol):
         ...
 
 
-class Dialect(Protocol):
+class Streamable(Protocol):
+    """A request as its dialect keeps it."""
+
+    @property
+    def stream(self) -> bool: ...
+
+
+Asked = TypeVar("Asked", bound=Streamable)
+
+
+class Dialect(Protocol[Asked]):
     """How a door's clients write a request and read an answer."""
 
-    def read(self, body: bytes) -> Ask:
+    def read(self, body: bytes) -> Asked:
         """Raises InvalidRequest that names the field."""
         ...
 
-    def whole(self, answer: Collected, done: Done, trace_id: str) -> bytes:
+    def answer(
+        self, gateway: Gateway, authorization: str | None, asked: Asked, trace: Trace
+    ) -> Awaitable[Answer]:
+        """An answer that has begun: what the gateway makes of the request."""
+        ...
+
+    def whole(self, asked: Asked, answer: Collected, done: Done, trace_id: str) -> bytes:
         """A whole answer as one JSON body."""
         ...
 
-    def telling(self, ask: Ask, known: Done, trace_id: str) -> Telling:
+    def telling(self, asked: Asked, known: Done, trace_id: str) -> Telling:
         """An answer that is about to be streamed."""
         ...
 
-    def error(self, error: GatewayError) -> bytes:
+    def error(self, error: GatewayError, trace_id: str) -> bytes:
         """A failure as a JSON body."""
         ...
 
 
-class Door:
-    """The endpoint; `gateway` is asked for on every request, so that it can be swapped."""
+ErrorShape: TypeAlias = Callable[[GatewayError, str], bytes]
+"""A failure and its trace's id as a JSON body."""
 
-    def __init__(self, gateway: Callable[[], Gateway], dialect: Dialect) -> None:
+
+class Endpoint(ABC):
+    """What every raw endpoint does around its work; `gateway` is asked for on every request, so
+    that it can be swapped."""
+
+    def __init__(self, gateway: Callable[[], Gateway], error: ErrorShape) -> None:
         self._gateway = gateway
-        self._dialect = dialect
+        self._error = error
+
+    @abstractmethod
+    async def _answer(
+        self, gateway: Gateway, authorization: str | None, body: bytes, trace: Trace, reply: Reply
+    ) -> None:
+        """Do the work and reply. A GatewayError is told by the caller."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         trace = Trace()
-        reply = _Reply(send, trace.id, self._dialect)
+        reply = Reply(send, trace.id, self._error)
         try:
             if scope["method"] != "POST":
                 raise NotAllowed(f"Use POST, not {scope['method']}.")
@@ -78,7 +106,8 @@ class Door:
                 body = await read_body(receive, server.max_body_bytes)
                 attended.watch(receive)
                 # Asked for again: a slow upload may have seen the configuration change.
-                await self._answer(self._gateway(), scope, body, trace, reply)
+                authorization = credential(dict(scope["headers"]))
+                await self._answer(self._gateway(), authorization, body, trace, reply)
         except ClientLeft:
             return
         except GatewayError as error:
@@ -87,32 +116,46 @@ class Door:
             log.exception("request %s failed", trace.id)
             await reply.error(GatewayError(f"Something broke here. Trace: {trace.id}"))
 
+
+def credential(headers: Mapping[bytes, bytes]) -> str | None:
+    """The Authorization header; a key in Anthropic's header is told as if it stood there."""
+    if given := headers.get(b"authorization"):
+        return given.decode("latin-1")
+    key = headers.get(b"x-api-key")
+    return f"Bearer {key.decode('latin-1')}" if key else None
+
+
+class Door(Endpoint, Generic[Asked]):
+    """The endpoint of a dialect: asks the pipeline, and tells its answer whole or as a stream."""
+
+    def __init__(self, gateway: Callable[[], Gateway], dialect: Dialect[Asked]) -> None:
+        super().__init__(gateway, dialect.error)
+        self._dialect = dialect
+
     async def _answer(
-        self, gateway: Gateway, scope: Scope, body: bytes, trace: Trace, reply: _Reply
+        self, gateway: Gateway, authorization: str | None, body: bytes, trace: Trace, reply: Reply
     ) -> None:
-        headers = dict(scope["headers"])
-        authorization = headers.get(b"authorization", b"").decode("latin-1") or None
         try:
-            ask = self._dialect.read(body)
+            asked = self._dialect.read(body)
         except InvalidRequest as error:
             await gateway.refused(authorization, error, trace)
             raise
-        answer = await gateway.answer(authorization, ask, trace)
-        if ask.stream:
-            await reply.stream(answer, self._dialect.telling(ask, answer.known, trace.id))
+        answer = await self._dialect.answer(gateway, authorization, asked, trace)
+        if asked.stream:
+            await reply.stream(answer, self._dialect.telling(asked, answer.known, trace.id))
         else:
             whole = await collect(answer.events)
             done = whole.done or Done()
-            await reply.json(200, self._dialect.whole(whole, done, trace.id), facts(done))
+            await reply.json(200, self._dialect.whole(asked, whole, done, trace.id), facts(done))
 
 
-class _Reply:
+class Reply:
     """Writes the response, and knows whether it has begun."""
 
-    def __init__(self, send: Send, trace_id: str, dialect: Dialect) -> None:
+    def __init__(self, send: Send, trace_id: str, shape: ErrorShape) -> None:
         self._send = send
         self._trace_id = trace_id
-        self._dialect = dialect
+        self._shape = shape
         self._telling: Telling | None = None
         self._begun = False
 
@@ -149,7 +192,7 @@ class _Reply:
             extra.append((b"allow", b"POST"))
         if error.status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
-        await self.json(error.status, self._dialect.error(error), extra)
+        await self.json(error.status, self._shape(error, self._trace_id), extra)
 
     async def _start(
         self,
