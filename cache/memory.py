@@ -25,6 +25,7 @@ class _Kept:
     entry: Entry
     similar: str
     size: int
+    stale_for: float  # seconds that it is kept after its time
 
 
 @dataclass(slots=True)
@@ -66,29 +67,43 @@ class MemoryCache:
         self._standing: dict[str, set[str]] = {}  # source → keys of the answers on it
         self._size = 0
 
-    async def exact(self, scope: Scope) -> Entry | None:
-        return self._live(scope.exact)
+    async def exact(self, scope: Scope, *, stale_for: float = 0.0) -> Entry | None:
+        return self._live(scope.exact, stale_for)
 
-    async def near(self, scope: Scope, query: Query) -> Entry | None:
+    async def near(
+        self,
+        scope: Scope,
+        query: Query,
+        *,
+        stale_for: float = 0.0,
+        threshold: float | None = None,
+    ) -> Entry | None:
         questions = self._questions.get(scope.similar)
         if questions is None:
             return None
         for key in list(questions.vectors):
-            self._expire(key)
-        if not questions.vectors:
-            return None
+            if self._age(self._kept[key]) >= self._kept[key].stale_for:
+                self._forget(key)
         keys = list(questions.vectors)
+        young = [at for at, key in enumerate(keys) if self._age(self._kept[key]) < stale_for]
+        if not young:
+            return None
+        vectors = questions.stacked()
+        if len(young) < len(keys):
+            vectors, keys = vectors[young], [keys[at] for at in young]
         answers = [answer_of(self._kept[key].entry) for key in keys]
-        best = nearest(query.vector, questions.stacked(), answers, self._semantic)
-        return None if best is None else self._live(keys[best])
+        best = nearest(query.vector, vectors, answers, self._semantic, threshold)
+        return None if best is None else self._live(keys[best], stale_for)
 
-    async def fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
+    async def fill(
+        self, scope: Scope, entry: Entry, query: Query | None, *, stale_for: float = 0.0
+    ) -> None:
         self._forget(scope.exact)
         size = _OVERHEAD + len(entry.value) + 4 * len(entry.question)
         size += query.vector.nbytes if query else 0
         if size > self._store.max_bytes:
             return
-        self._kept[scope.exact] = _Kept(entry, scope.similar, size)
+        self._kept[scope.exact] = _Kept(entry, scope.similar, size, stale_for)
         self._size += size
         for source in entry.sources:
             self._standing.setdefault(source, set()).add(scope.exact)
@@ -110,17 +125,20 @@ class MemoryCache:
         self._standing.clear()
         self._size = 0
 
-    def _live(self, key: str) -> Entry | None:
-        self._expire(key)
+    def _live(self, key: str, stale_for: float) -> Entry | None:
         if (kept := self._kept.get(key)) is None:
+            return None
+        age = self._age(kept)
+        if age >= kept.stale_for:
+            self._forget(key)
+        if age >= min(stale_for, kept.stale_for):
             return None
         self._kept.move_to_end(key)
         return kept.entry
 
-    def _expire(self, key: str) -> None:
-        kept = self._kept.get(key)
-        if kept and self._clock() - kept.entry.made_at >= self._ttl:
-            self._forget(key)
+    def _age(self, kept: _Kept) -> float:
+        """Seconds since its time was over; negative while it is fresh."""
+        return self._clock() - kept.entry.made_at - self._ttl
 
     def _forget(self, key: str) -> None:
         if (kept := self._kept.pop(key, None)) is None:

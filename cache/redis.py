@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -30,8 +30,18 @@ T = TypeVar("T")
 _ANSWER = 20  # bytes that identify an answer, in front of its question's vector
 _TRIES = 3  # questions whose answer is gone that one look-up passes over
 
+# A set that answers of several ages are in lives as long as the longest-lived of them.
+_LIVE_ON = """
+local function live_on(key, ttl)
+  if redis.call('PTTL', key) < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
+end
+"""
+_STAND_ON = f"""{_LIVE_ON}
+redis.call('SADD', KEYS[1], ARGV[1])
+live_on(KEYS[1], ARGV[2])
+"""
 # Adds a question and drops the oldest beyond the limit. Both keys hash to one cluster slot.
-_ADD_QUESTION = """
+_ADD_QUESTION = f"""{_LIVE_ON}
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 local extra = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[4])
@@ -39,8 +49,8 @@ if extra > 0 then
   local oldest = redis.call('ZPOPMIN', KEYS[2], extra)
   for i = 1, #oldest, 2 do redis.call('HDEL', KEYS[1], oldest[i]) end
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
+live_on(KEYS[1], ARGV[5])
+live_on(KEYS[2], ARGV[5])
 """
 
 
@@ -51,7 +61,7 @@ class RedisCache:
         self, config: CacheConfig, store: RedisStore, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
-        self._ttl = max(1, int(config.ttl_seconds * 1000))  # milliseconds
+        self._ttl = config.ttl_seconds
         self._semantic = config.semantic
         self._clock = clock
         self._failing = False
@@ -67,14 +77,24 @@ class RedisCache:
         )
         self._redis = Redis(connection_pool=pool)
 
-    async def exact(self, scope: Scope) -> Entry | None:
-        return await self._asked(lambda: self._entry(scope.exact))
+    async def exact(self, scope: Scope, *, stale_for: float = 0.0) -> Entry | None:
+        return await self._asked(lambda: self._entry(scope.exact, self._oldest(stale_for)))
 
-    async def near(self, scope: Scope, query: Query) -> Entry | None:
-        return await self._asked(lambda: self._near(scope.similar, query))
+    async def near(
+        self,
+        scope: Scope,
+        query: Query,
+        *,
+        stale_for: float = 0.0,
+        threshold: float | None = None,
+    ) -> Entry | None:
+        oldest = self._oldest(stale_for)
+        return await self._asked(lambda: self._near(scope.similar, query, oldest, threshold))
 
-    async def fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
-        await self._asked(lambda: self._fill(scope, entry, query))
+    async def fill(
+        self, scope: Scope, entry: Entry, query: Query | None, *, stale_for: float = 0.0
+    ) -> None:
+        await self._asked(lambda: self._fill(scope, entry, query, self._ttl + stale_for))
 
     async def retire(self, sources: Sequence[str]) -> int:
         return await self._asked(lambda: self._retire(sources))
@@ -83,21 +103,31 @@ class RedisCache:
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
 
-    async def _entry(self, exact: str) -> Entry | None:
-        raw = cast("bytes | None", await self._redis.get(self._key("e", exact)))
-        return _read(raw) if raw else None
+    def _oldest(self, stale_for: float) -> float:
+        """When an entry that is found must have been made at the earliest."""
+        return time.time() - self._ttl - stale_for
 
-    async def _near(self, similar: str, query: Query) -> Entry | None:
+    async def _entry(self, exact: str, oldest: float) -> Entry | None:
+        raw = cast("bytes | None", await self._redis.get(self._key("e", exact)))
+        entry = _read(raw) if raw else None
+        return entry if entry and entry.made_at > oldest else None
+
+    async def _near(
+        self, similar: str, query: Query, oldest: float, threshold: float | None
+    ) -> Entry | None:
         hashed, order = self._question_keys(similar)
-        fields = cast("Mapping[bytes, bytes]", await _awaited(self._redis.hgetall(hashed)))
-        questions = dict(fields)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(hashed)
+            pipe.zrangebyscore(order, f"({oldest}", "+inf")
+            fields, young = cast("tuple[dict[bytes, bytes], list[bytes]]", await pipe.execute())
+        questions = {key: fields[key] for key in young if key in fields}
         for _ in range(_TRIES):
             keys = list(questions)
             vectors, answers = _unpacked([questions[key] for key in keys], query.vector.size)
-            best = nearest(query.vector, vectors, answers, self._semantic)
+            best = nearest(query.vector, vectors, answers, self._semantic, threshold)
             if best is None:
                 return None
-            if entry := await self._entry(keys[best].decode()):
+            if entry := await self._entry(keys[best].decode(), oldest):
                 return entry
             gone = keys[best]  # Its answer has run out or was retired.
             del questions[gone]
@@ -105,13 +135,12 @@ class RedisCache:
             await _awaited(self._redis.zrem(order, gone))
         return None
 
-    async def _fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
+    async def _fill(self, scope: Scope, entry: Entry, query: Query | None, kept_for: float) -> None:
+        ttl = max(1, int(kept_for * 1000))  # milliseconds
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.set(self._key("e", scope.exact), _written(entry), px=self._ttl)
+            pipe.set(self._key("e", scope.exact), _written(entry), px=ttl)
             for source in entry.sources:
-                standing = self._key("s", digest(source))
-                pipe.sadd(standing, scope.exact)
-                pipe.pexpire(standing, self._ttl)
+                pipe.eval(_STAND_ON, 1, self._key("s", digest(source)), scope.exact, str(ttl))
             if query:
                 pipe.eval(
                     _ADD_QUESTION,
@@ -121,7 +150,7 @@ class RedisCache:
                     _packed(entry, query),
                     str(entry.made_at),
                     str(self._semantic.max_questions),
-                    str(self._ttl),
+                    str(ttl),
                 )
             await pipe.execute()
 

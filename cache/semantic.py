@@ -17,17 +17,22 @@ from retrieval.types import Vector, Vectors
 
 
 def nearest(
-    vector: Vector, vectors: Vectors, answers: Sequence[str | bytes], config: SemanticConfig
+    vector: Vector,
+    vectors: Vectors,
+    answers: Sequence[str | bytes],
+    config: SemanticConfig,
+    threshold: float | None = None,
 ) -> int | None:
     """The index of the question whose answer may be given again, or None.
 
     `answers` says for each question which answer it has; equal ones are the same answer.
+    `threshold` stands in for the configured one.
     """
     if not answers:
         return None
     cosines = vectors @ vector
     best = int(np.argmax(cosines))
-    if cosines[best] < config.threshold:
+    if cosines[best] < (config.threshold if threshold is None else threshold):
         return None
     close = np.flatnonzero(cosines > cosines[best] - config.margin).tolist()
     if any(answers[other] != answers[best] for other in close):

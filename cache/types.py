@@ -37,20 +37,35 @@ class Entry:
 
 
 class AnswerCache(Protocol):
-    """Keeps answers by scope. Every method may raise CacheDown."""
+    """Keeps answers by scope. Every method may raise CacheDown.
 
-    async def exact(self, scope: Scope) -> Entry | None: ...
+    An entry is fresh for the configured time. `stale_for` are the seconds after it: in `fill` how
+    much longer it is kept, in a look-up how much older than fresh it may be.
+    """
 
-    async def near(self, scope: Scope, query: Query) -> Entry | None:
-        """An entry of the same `similar` scope whose question is close enough."""
+    async def exact(self, scope: Scope, *, stale_for: float = 0.0) -> Entry | None: ...
+
+    async def near(
+        self,
+        scope: Scope,
+        query: Query,
+        *,
+        stale_for: float = 0.0,
+        threshold: float | None = None,
+    ) -> Entry | None:
+        """An entry of the same `similar` scope whose question is close enough: as close as
+        configured, or as `threshold` says."""
         ...
 
-    async def fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
+    async def fill(
+        self, scope: Scope, entry: Entry, query: Query | None, *, stale_for: float = 0.0
+    ) -> None:
         """Keep an entry; with a query it can be found by similarity too."""
         ...
 
     async def retire(self, sources: Sequence[str]) -> int:
-        """Forget every answer that stands on one of these "document@version"; says how many."""
+        """Forget every answer, stale ones too, that stands on one of these "document@version";
+        says how many."""
         ...
 
     async def aclose(self) -> None: ...

@@ -85,3 +85,15 @@ async def test_what_made_room_is_not_found_by_similarity_either() -> None:
     await cache.fill(scope("b"), entry(b"b"), query(1))
     assert await cache.near(scope("c"), query(0)) is None
     assert await cache.near(scope("c"), query(1)) is not None
+
+
+async def test_a_stale_answer_is_kept_for_as_long_as_it_was_asked_for() -> None:
+    clock = Clock()
+    cache = opened(clock)
+    await cache.fill(scope("a"), entry(), query(0), stale_for=30)
+    clock.now = 89.9
+    assert await cache.exact(scope("a")) is None
+    assert await cache.exact(scope("a"), stale_for=300) is not None
+    clock.now = 90
+    assert await cache.exact(scope("a"), stale_for=300) is None
+    assert await cache.near(scope("b"), query(0), stale_for=300) is None

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 PREFIX = f"t{uuid.uuid4().hex}:"
 SCOPE = Scope("e", "s")
-ENTRY = Entry(b"answer", "?", ("a.md@1",), 0.0)
+ENTRY = Entry(b"answer", "?", ("a.md@1",), time.time())
 
 
 class Clock:
@@ -165,3 +165,16 @@ async def test_something_else_under_the_key_is_a_miss() -> None:
         async with opened(url) as cache, Redis.from_url(url) as redis:
             await redis.set(f"{PREFIX}e:{SCOPE.exact}", b"not ours")
             assert await cache.exact(SCOPE) is None
+
+
+async def test_redis_itself_forgets_what_is_neither_fresh_nor_kept_as_stale() -> None:
+    with redis_server() as url:
+        async with opened(url) as cache, Redis.from_url(url) as redis:
+            await cache.fill(Scope("fresh", "s"), ENTRY, None)
+            await cache.fill(Scope("stale", "s"), ENTRY, None, stale_for=100)
+            await cache.fill(Scope("later", "s"), ENTRY, None)
+            lives = [await redis.ttl(f"{PREFIX}e:{name}") for name in ("fresh", "stale")]
+            (standing,) = [key async for key in redis.scan_iter(f"{PREFIX}s:*")]
+            together = await redis.ttl(standing)
+    assert [round(life, -1) for life in lives] == [60, 160]
+    assert together > 100  # as long as the longest-lived answer on the source

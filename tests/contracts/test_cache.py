@@ -116,6 +116,66 @@ async def test_compares_the_latest_questions_only(cache: AnswerCache) -> None:
     assert [each and each.answer for each in found] == [None, "1", "2", "3"]
 
 
+TTL = CONFIG.ttl_seconds
+
+
+def aged(seconds: float, **fields: str) -> Entry:
+    """An entry whose time has been over for this long."""
+    return replace(entry(**fields), made_at=time.time() - TTL - seconds)  # type: ignore[arg-type]
+
+
+async def test_a_stale_answer_is_found_only_by_who_asks_for_one(cache: AnswerCache) -> None:
+    old = aged(100)
+    await cache.fill(SCOPE, old, query(1), stale_for=1000)
+    assert await cache.exact(SCOPE) is None
+    assert await cache.near(SCOPE, query(1)) is None
+    assert await cache.exact(SCOPE, stale_for=200) == old
+    assert await cache.near(SCOPE, query(1), stale_for=200) == old
+
+
+async def test_an_answer_older_than_asked_for_is_not_found(cache: AnswerCache) -> None:
+    await cache.fill(SCOPE, aged(100), query(1), stale_for=1000)
+    assert await cache.exact(SCOPE, stale_for=50) is None
+    assert await cache.near(SCOPE, query(1), stale_for=50) is None
+
+
+async def test_a_fresh_answer_is_found_by_who_takes_a_stale_one_too(cache: AnswerCache) -> None:
+    await cache.fill(SCOPE, entry(), query(1), stale_for=1000)
+    assert await cache.exact(SCOPE, stale_for=50) is not None
+    assert await cache.near(SCOPE, query(1), stale_for=50) is not None
+
+
+async def test_a_stale_answer_neither_hides_nor_replaces_a_fresh_one(cache: AnswerCache) -> None:
+    await cache.fill(Scope("e1", "s"), aged(100, answer="old"), query(1), stale_for=1000)
+    await cache.fill(Scope("e2", "s"), entry(answer="new"), query(1, 0.1), stale_for=1000)
+    found = await cache.near(Scope("", "s"), query(1))
+    assert found is not None
+    assert found.answer == "new"
+    assert await cache.near(Scope("", "s"), query(1), stale_for=1000) is None
+
+
+async def test_a_lower_threshold_finds_a_less_similar_question(cache: AnswerCache) -> None:
+    await cache.fill(SCOPE, entry(), query(1, 1))
+    assert await cache.near(SCOPE, query(1)) is None
+    assert await cache.near(SCOPE, query(1), threshold=0.8) is None
+    assert await cache.near(SCOPE, query(1), threshold=0.7) is not None
+
+
+async def test_another_scope_is_a_miss_however_loosely_it_is_asked(cache: AnswerCache) -> None:
+    await cache.fill(SCOPE, aged(1), query(1), stale_for=1000)
+    assert await cache.exact(replace(SCOPE, exact="e2"), stale_for=1000) is None
+    elsewhere = replace(SCOPE, similar="s2")
+    assert await cache.near(elsewhere, query(1), stale_for=1000, threshold=0) is None
+
+
+async def test_a_retired_source_takes_its_stale_answers_along(cache: AnswerCache) -> None:
+    await cache.fill(Scope("e1", "s"), aged(1), query(1), stale_for=1000)
+    await cache.fill(Scope("e2", "s"), entry(), None)  # does not shorten what is known of the first
+    assert await cache.retire(["a.md@1"]) == 2
+    assert await cache.exact(Scope("e1", "s"), stale_for=1000) is None
+    assert await cache.near(Scope("", "s"), query(1), stale_for=1000, threshold=0) is None
+
+
 async def test_forgets_the_answers_that_stand_on_a_retired_source(cache: AnswerCache) -> None:
     await cache.fill(Scope("e1", "s"), entry(answer="1", sources="a.md@1 b.md@1"), query(1))
     await cache.fill(Scope("e2", "s"), entry(answer="2", sources="b.md@1"), query(0, 1))
