@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import os
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from gateway.providers.services import SERVICES, OutputLimit
 from gateway.providers.wire.client import BadEndpoint, Endpoint
 from retrieval.config import Section
 
@@ -14,6 +16,11 @@ class ModelConfig(Section):
     """A model as its provider calls it. Prices that are not given come from the price list."""
 
     name: str = Field(min_length=1, description="The name that is sent to the provider.")
+    listed_as: str | None = Field(
+        default=None,
+        description="What the price list calls it, where that is not to be seen from the name: "
+        "azure/gpt-4o for a deployment.",
+    )
     window: int = Field(default=32_768, ge=512, description="Tokens that prompt and answer share.")
     max_output: int = Field(
         default=4096, ge=1, description="Tokens of the window kept free for the answer."
@@ -61,6 +68,11 @@ class _Http(_Remote):
         default=True,
         description="Ask for token counts in streams; switch off if it refuses `stream_options`.",
     )
+    output_limit: OutputLimit | None = Field(
+        default=None,
+        description="What it calls the bound on an answer's tokens, if it knows one name only: "
+        "the other is renamed.",
+    )
 
     @field_validator("base_url")
     @classmethod
@@ -76,6 +88,34 @@ class OpenAICompatibleProvider(_Http):
     """Any server that speaks OpenAI's chat completions, over our own client."""
 
     kind: Literal["openai-compatible"]
+    base_url: str = Field(
+        description="Base URL that ends in /v1 or its like; may be left out with `service`."
+    )
+    service: str | None = Field(
+        default=None,
+        description="A known service or server, such as groq or ollama, from which come what of "
+        "`base_url`, `api_key` (its usual environment variable), `stream_usage` and "
+        "`output_limit` is left out, and the prices.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_known_service(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or (name := given.get("service")) is None:
+            return given
+        service = SERVICES.get(name)
+        if service is None:
+            raise ValueError(f"no such `service`; known are {', '.join(SERVICES)}")
+        known: dict[str, Any] = {
+            "base_url": service.base_url,
+            "stream_usage": service.stream_usage,
+            "output_limit": service.output_limit,
+        }
+        if service.key in os.environ:
+            known["api_key"] = os.environ[service.key]
+        elif service.key and not {"api_key", "base_url"} & given.keys():
+            raise ValueError(f"neither `api_key` nor the variable {service.key} is set")
+        return known | given
 
 
 class VllmProvider(_Http):

@@ -17,9 +17,11 @@ from gateway.providers.config import (
     ExtractiveProvider,
     LiteLlmProvider,
     ModelConfig,
+    OpenAICompatibleProvider,
     ProviderConfig,
     SimulatedProvider,
 )
+from gateway.providers.services import SERVICES
 
 Entry: TypeAlias = Mapping[str, Any]
 
@@ -64,9 +66,17 @@ def listed(providers: Mapping[str, ProviderConfig], file: Path | None = None) ->
 def names(provider: ProviderConfig, model: ModelConfig) -> Iterator[tuple[str, str]]:
     """What the list may call a model, the likeliest first, each with how the name of the entry's
     owner has to begin."""
+    if model.listed_as:
+        yield model.listed_as, ""
+        return
     match provider:
         case SimulatedProvider() | ExtractiveProvider():
             return
+        case OpenAICompatibleProvider(service=str(known)):
+            prefix = SERVICES[known].listed
+            yield prefix + model.name, ""
+            if prefix:
+                yield model.name, prefix.removesuffix("/")
         case LiteLlmProvider():
             region = provider.options.get("aws_region_name")
             yield from _of_litellm(model.name, region.get_secret_value() if region else "")

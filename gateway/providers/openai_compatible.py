@@ -44,6 +44,7 @@ class OpenAICompatible:
         self._client = client
         self._models = config.models
         self._stream_usage = config.stream_usage
+        self._output_limit = config.output_limit
         headers = _headers(config)
         self._chat = Endpoint.of("POST", f"{config.base_url}/chat/completions", headers)
         self._list = Endpoint.of("GET", f"{config.base_url}/models", headers)
@@ -149,6 +150,8 @@ class OpenAICompatible:
                     **(call.params.get("stream_options") or {}),
                     "include_usage": True,
                 }
+        if self._output_limit:
+            _rename_limit(body, self._output_limit)
         try:
             return orjson.dumps(body, default=_as_dict)
         except orjson.JSONEncodeError as error:
@@ -248,6 +251,14 @@ def _headers(config: OpenAICompatibleProvider | VllmProvider) -> Mapping[str, st
         headers["authorization"] = f"Bearer {config.api_key.get_secret_value()}"
     own = {name.lower(): value.get_secret_value() for name, value in config.headers.items()}
     return headers | own
+
+
+def _rename_limit(body: dict[str, Any], known: str) -> None:
+    """The bound on the answer's tokens under the one of its two names that the server knows."""
+    other = "max_tokens" if known == "max_completion_tokens" else "max_completion_tokens"
+    if other in body:
+        body.setdefault(known, body[other])
+        del body[other]
 
 
 def _as_dict(value: Any) -> Any:

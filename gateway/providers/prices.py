@@ -17,15 +17,14 @@ from typing import Any
 from gateway.providers.config import (
     ExtractiveProvider,
     ModelConfig,
+    OpenAICompatibleProvider,
     ProviderConfig,
     SimulatedProvider,
     VllmProvider,
 )
 from gateway.providers.listing import Entry, listed
+from gateway.providers.services import SERVICES
 from gateway.types import Usage
-
-# Whoever runs these pays for a machine, not for tokens.
-FREE = (VllmProvider, SimulatedProvider, ExtractiveProvider)
 
 _TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
@@ -65,7 +64,7 @@ class Prices:
         self._reading = Lock()
         self._found: dict[str, Price | None] = {}
         self._configured = {
-            f"{name}/{model.name}": (model, isinstance(provider, FREE))
+            f"{name}/{model.name}": (model, free(provider))
             for name, provider in providers.items()
             for model in provider.models
         }
@@ -94,9 +93,9 @@ class Prices:
             if not model:
                 return None
         if model not in self._found:
-            config, free = self._configured[model]
+            config, costless = self._configured[model]
             entry = self.listed(model)
-            listed = Price() if free else listed_price(entry) if entry else None
+            listed = Price() if costless else listed_price(entry) if entry else None
             self._found[model] = _overridden(listed, config)
         return self._found[model]
 
@@ -109,6 +108,16 @@ class Prices:
             if self._listed is None:
                 self._listed = listed(self._providers, self._file)
             return self._listed
+
+
+def free(provider: ProviderConfig) -> bool:
+    """Whether whoever runs it pays for a machine, not for tokens."""
+    match provider:
+        case VllmProvider() | SimulatedProvider() | ExtractiveProvider():
+            return True
+        case OpenAICompatibleProvider(service=str(known)):
+            return SERVICES[known].free
+    return False
 
 
 def listed_price(entry: Mapping[str, Any]) -> Price | None:

@@ -455,3 +455,15 @@ async def test_a_server_that_lists_none_is_a_failure(client: Client) -> None:
     async with scripted(answer(b'{"detail": "Not found"}')) as server:
         with pytest.raises(ProviderError, match="no list of models"):
             await provider(client, server).served()
+
+
+@pytest.mark.parametrize("asked", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("known", ["max_tokens", "max_completion_tokens"])
+async def test_the_bound_on_an_answer_goes_by_the_name_that_the_server_knows(
+    client: Client, asked: str, known: str
+) -> None:
+    async with scripted(PLAIN) as server:
+        subject = provider(client, server, output_limit=known)
+        await subject.start(call(stream=False, **{asked: 7}))
+        body = orjson.loads(server.requests[0].partition(b"\r\n\r\n")[2])
+    assert {key: value for key, value in body.items() if key.startswith("max_")} == {known: 7}
