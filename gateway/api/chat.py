@@ -10,32 +10,20 @@ from collections.abc import Awaitable, Iterator
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from context.citations import Link, url_citations
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.api.body import can_be_sent, json_object, validated
+from gateway.api.moorline import MoorlineOptions, about
+from gateway.errors import GatewayError
 from gateway.messages import question_of
 from gateway.pipeline import Gateway
-from gateway.streams import Choice, Collected
+from gateway.streams import Choice, Collected, deltas_of
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Delta, Done, Grounding, Usage
+from gateway.types import Answer, Ask, Delta, Done, Usage
 
 DONE_LINE = b"data: [DONE]\n\n"
 OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})
-
-
-class MoorlineOptions(BaseModel):
-    """What a request may say about its grounding, under the key `moorline`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    collection: str | None = Field(default=None, description="Documents to answer from.")
-    top_k: int | None = Field(default=None, ge=1, le=50, description="Passages to read.")
-    grounding: Grounding | None = Field(default=None, description="strict, open or off.")
-    filter: dict[str, Any] | None = Field(
-        default=None, description='Over metadata: {"region": "EU", "year": {"gte": 2024}}.'
-    )
-    cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
 
 
 class Part(BaseModel):
@@ -108,22 +96,11 @@ class Chat:
 
 def read_ask(body: bytes) -> Ask:
     """A request from its bytes. Raises InvalidRequest that names the field."""
-    try:
-        raw = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"The body is not JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise InvalidRequest("The body must be a JSON object.")
-    try:
-        request = ChatRequest.model_validate(raw)
-    except ValidationError as error:
-        raise invalid(error) from None
+    raw = json_object(body)
+    request = validated(ChatRequest, raw)
     options = request.moorline or MoorlineOptions()
     params = {key: value for key, value in raw.items() if key not in OURS}
-    try:
-        orjson.dumps(params)  # what is nested too deep to be passed on
-    except orjson.JSONEncodeError as error:
-        raise InvalidRequest(f"The request cannot be passed on: {error}") from error
+    can_be_sent(params)
     return Ask(
         model=request.model,
         messages=tuple(raw["messages"]),  # as sent: unknown fields and their order are kept
@@ -137,18 +114,21 @@ def read_ask(body: bytes) -> Ask:
         grounding=options.grounding,
         where=options.filter,
         use_cache=options.cache,
+        verbatim=request.n in (None, 1) and "response_format" not in params,
     )
-
-
-def invalid(error: ValidationError) -> InvalidRequest:
-    """Pydantic's first finding in OpenAI's words: which field, and what is wrong with it."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    param = ".".join(str(part) for part in first["loc"]) or None
-    return InvalidRequest(f"Invalid value for '{param}': {first['msg']}.", param=param)
 
 
 def completion(whole: Collected, done: Done, trace_id: str) -> bytes:
     """A whole answer as one JSON body."""
+    if whole.completion:  # the provider's own, which nobody has changed
+        body = whole.completion.body
+        body["id"] = f"chatcmpl-{trace_id}"
+        body["model"] = done.model
+        body.setdefault("object", "chat.completion")
+        body.setdefault("created", int(time.time()))
+        body["usage"] = body.get("usage") or usage(done.usage)
+        body["moorline"] = about(done, trace_id)
+        return orjson.dumps(body)
     choices = [
         {
             "index": index,
@@ -200,9 +180,16 @@ class Chunks:
         self._include_usage = include_usage
         self._text: dict[int, list[str]] = {}
         self._finish: dict[int, str] = {}
+        self._id = b'"chatcmpl-%b"' % trace_id.encode()
+        self._model = orjson.dumps(model)
 
-    def delta(self, event: Delta) -> bytes:
+    def delta(self, event: Delta | Verbatim | Completion) -> bytes:
         """The chunk of one piece; empty when the piece says nothing but the end."""
+        if isinstance(event, Verbatim):
+            self._text.setdefault(0, [])
+            return event.data.replace(event.id, self._id).replace(event.model, self._model)
+        if isinstance(event, Completion):  # its provider does not stream
+            return b"".join(map(self.delta, deltas_of(event)))
         first = event.choice not in self._text
         text = self._text.setdefault(event.choice, [])
         text.append(event.text)
@@ -250,23 +237,6 @@ def usage(seen: Usage) -> dict[str, Any]:
         "total_tokens": seen.total,
         "prompt_tokens_details": {"cached_tokens": seen.cached},
         "completion_tokens_details": {"reasoning_tokens": seen.reasoning},
-    }
-
-
-def about(done: Done, trace_id: str) -> dict[str, Any]:
-    """The `moorline` object: what answered, from what, at what cost."""
-    return {
-        "trace_id": trace_id,
-        "model": done.model,
-        "route": done.route,
-        "cache": done.cache,
-        "collection": done.collection,
-        "grounding": done.grounding,
-        "grounded": done.grounded,
-        "faithfulness": done.faithfulness,
-        "sources": done.sources,
-        "tokens": done.tokens,
-        "cost_usd": done.cost_usd,
     }
 
 

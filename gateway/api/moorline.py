@@ -1,0 +1,56 @@
+"""The field `moorline` of every dialect: what a request may say of its grounding, and what an
+answer says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.types import Ask, Done, Grounding
+
+
+class MoorlineOptions(BaseModel):
+    """What a request may say about its grounding, under the key `moorline`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    collection: str | None = Field(default=None, description="Documents to answer from.")
+    top_k: int | None = Field(default=None, ge=1, le=50, description="Passages to read.")
+    grounding: Grounding | None = Field(default=None, description="strict, open or off.")
+    filter: dict[str, Any] | None = Field(
+        default=None, description='Over metadata: {"region": "EU", "year": {"gte": 2024}}.'
+    )
+    cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
+
+
+def with_options(ask: Ask, options: MoorlineOptions | None) -> Ask:
+    """The request, grounded as its options say."""
+    if options is None:
+        return ask
+    return replace(
+        ask,
+        collection=options.collection,
+        top_k=options.top_k,
+        grounding=options.grounding,
+        where=options.filter,
+        use_cache=options.cache,
+    )
+
+
+def about(done: Done, trace_id: str) -> dict[str, Any]:
+    """The `moorline` object: what answered, from what, at what cost."""
+    return {
+        "trace_id": trace_id,
+        "model": done.model,
+        "route": done.route,
+        "cache": done.cache,
+        "collection": done.collection,
+        "grounding": done.grounding,
+        "grounded": done.grounded,
+        "faithfulness": done.faithfulness,
+        "sources": done.sources,
+        "tokens": done.tokens,
+        "cost_usd": done.cost_usd,
+    }
