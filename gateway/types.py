@@ -10,8 +10,8 @@ from context.types import Message
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
 CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic"]
-Step: TypeAlias = Literal["", "fallback", "cached", "extract", "canned"]
-"""Of the ladder below the first choice of model, which gave an answer: "" is none."""
+Step: TypeAlias = Literal["", "fallback", "cached", "extract", "canned", "hand-over"]
+"""What stood in for the first choice of model: "" is nothing."""
 
 
 @dataclass(frozen=True, slots=True)

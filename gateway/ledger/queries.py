@@ -30,7 +30,8 @@ _TOTALS_SQL = f"""
            CAST(SUM(cached_tokens) AS BIGINT), SUM(cost_usd),
            COUNT(*) FILTER (WHERE cache IN ('exact', 'semantic')),
            COUNT(*) FILTER (WHERE cache <> 'off'),
-           CAST(COALESCE(SUM(grounded), 0) AS BIGINT), COUNT(grounded)
+           CAST(COALESCE(SUM(grounded), 0) AS BIGINT), COUNT(grounded),
+           COUNT(*) FILTER (WHERE degraded <> '')
     FROM requests WHERE at >= ? AND at < ? GROUP BY 1, 2
 """
 
@@ -167,6 +168,10 @@ def _where(filters: Filters) -> tuple[str, tuple[Any, ...]]:
         need("team = ?", filters.team)
     if filters.cache is not None:
         need("cache = ?", filters.cache)
+    if filters.degraded == "any":
+        need("degraded <> ''")
+    elif filters.degraded is not None:
+        need("degraded = ?", filters.degraded)
     if filters.since is not None:
         need("at >= ?", rows.microseconds(filters.since))
     if filters.until is not None:

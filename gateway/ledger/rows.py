@@ -26,6 +26,7 @@ NAMES = (
     *("grounding", "cache", "stream", "status", "error_code", "prompt_tokens"),
     *("completion_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_ms"),
     *("latency_step", "ttft_ms", "grounded", "faithfulness", "sources", "question"),
+    *("door", "degraded", "attempts"),
 )
 COLUMNS = ", ".join(NAMES)
 
@@ -74,6 +75,9 @@ def row(request: Request) -> Row:
         r.faithfulness,
         r.sources,
         _text(r.question[:QUESTION_LENGTH]),
+        r.door,
+        r.degraded,
+        r.attempts,
     )
 
 

@@ -73,4 +73,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE changes (subject TEXT PRIMARY KEY, version BIGINT NOT NULL)",
         "INSERT INTO changes (subject, version) VALUES ('keys', 0)",
     ),
+    (
+        "ALTER TABLE requests ADD COLUMN door TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE requests ADD COLUMN degraded TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE requests ADD COLUMN attempts BIGINT NOT NULL DEFAULT 0",
+    ),
 )

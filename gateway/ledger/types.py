@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.tracing.trace import Span
-from gateway.types import CacheState
+from gateway.types import CacheState, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,9 @@ class Request:
     faithfulness: float | None = None
     sources: int = 0  # how many
     question: str = ""
+    door: str = ""  # the part of the API that it came through
+    degraded: Step = ""  # what stood in for the first choice of model
+    attempts: int = 0  # calls of models, failed ones included
 
     @property
     def tokens(self) -> int:
@@ -63,6 +66,7 @@ class Filters:
     key: str | None = None
     team: str | None = None
     cache: str | None = None
+    degraded: str | None = None  # a step, or "any"
     since: float | None = None
     until: float | None = None
     text: str | None = None  # part of the question
@@ -90,6 +94,7 @@ class Totals:
     cache_lookups: int = 0  # requests whose cache was on
     grounded: int = 0
     judged: int = 0  # requests whose grounding was on and that were answered
+    degraded: int = 0  # requests for which something stood in for the first choice of model
     p50_ms: float | None = None
     p95_ms: float | None = None
 
@@ -104,6 +109,10 @@ class Totals:
     @property
     def cache_hit_rate(self) -> float | None:
         return self.cache_hits / self.cache_lookups if self.cache_lookups else None
+
+    @property
+    def degraded_rate(self) -> float | None:
+        return self.degraded / self.requests if self.requests else None
 
     @property
     def grounded_rate(self) -> float | None:

@@ -58,6 +58,9 @@ def test_every_field_comes_back_as_it_was_written(database: Database, queries: Q
         faithfulness=0.5,
         sources=4,
         question="Wie lange? 🙂",
+        door="responses",
+        degraded="extract",
+        attempts=4,
     )
     bare = a_request("f" * 32)
     written(database, request, bare)
@@ -115,6 +118,8 @@ def test_a_batch_that_is_written_twice_counts_once(database: Database, queries: 
         (Filters(key="k_2"), "e"),
         (Filters(team="support"), "f"),
         (Filters(cache="exact"), "f"),
+        (Filters(degraded="any"), "ad"),
+        (Filters(degraded="canned"), "d"),
         (Filters(since=NOON + 3), "def"),
         (Filters(until=NOON + 3), "abc"),
         (Filters(text="RETURN"), "a"),
@@ -127,10 +132,10 @@ def test_requests_are_filtered(
 ) -> None:
     written(
         database,
-        a_request("a" * 32, NOON, question="How do I return it?"),
+        a_request("a" * 32, NOON, question="How do I return it?", degraded="fallback"),
         a_request("b" * 32, NOON + 1, model="openai/gpt", model_asked="big", question="50%_off"),
         a_request("c" * 32, NOON + 2, status=500, question="50 percent off"),
-        a_request("d" * 32, NOON + 3, status=499),
+        a_request("d" * 32, NOON + 3, status=499, degraded="canned"),
         a_request("e" * 32, NOON + 4, key="k_2"),
         a_request("f" * 32, NOON + 5, team="support", cache="exact"),
     )
@@ -158,7 +163,7 @@ def test_the_overview_counts(database: Database, queries: Queries) -> None:
     written(
         database,
         replace(usual, trace_id="1", model="a/x", cache="miss", grounded=True),
-        replace(usual, trace_id="2", model="a/x", cache="exact", grounded=False),
+        replace(usual, trace_id="2", model="a/x", cache="exact", grounded=False, degraded="cached"),
         replace(usual, trace_id="3", model="a/y", status=502, key="k_2", team="support"),
         replace(usual, trace_id="4", status=499, at=NOON + 1),
         replace(usual, trace_id="5", at=NOON - DAY),
@@ -169,6 +174,7 @@ def test_the_overview_counts(database: Database, queries: Queries) -> None:
     assert (totals.prompt_tokens, totals.completion_tokens, totals.cached_tokens) == (400, 40, 200)
     assert totals.cost_usd == pytest.approx(2.0)
     assert (totals.cache_hit_rate, totals.grounded_rate, totals.error_rate) == (0.5, 0.5, 0.25)
+    assert (totals.degraded, totals.degraded_rate) == (1, 0.25)
     assert [(m.id, m.requests, m.errors, m.tokens) for m in overview.models] == [
         ("a/x", 2, 0, 220),
         ("a/y", 1, 1, 110),
@@ -276,6 +282,18 @@ def test_opening_again_keeps_what_is_there(
         assert Queries(again).traces().total == 1
     finally:
         again.close()
+
+
+def test_a_ledger_of_an_older_version_is_brought_forward_with_its_rows(
+    database: Database, queries: Queries
+) -> None:
+    written(database, a_request())
+    with database.connection() as connection:
+        for column in ("door", "degraded", "attempts"):
+            connection.run(f"ALTER TABLE requests DROP COLUMN {column}")
+        connection.run("UPDATE schema_version SET version = 1")
+    migrate(database)
+    assert queries.traces().requests == (a_request(),)
 
 
 def test_a_ledger_of_a_newer_version_is_refused(database: Database) -> None:
