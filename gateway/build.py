@@ -150,7 +150,7 @@ def catalogue(config: Config) -> Catalogue:
         for model in provider.models:
             target = Target(name, model.name, model.window, model.max_output)
             targets[target.name] = target
-    return Catalogue(targets, {name: alias.use for name, alias in config.models.items()})
+    return Catalogue(targets, config.models)
 
 
 def extractive(config: Config) -> set[str]:

@@ -23,7 +23,7 @@ from gateway.tracing.config import TracingConfig
 from gateway.types import Grounding
 from guardrails.config import GuardrailsConfig
 from retrieval.config import RetrievalConfig, Section
-from routing.config import RoutingConfig
+from routing.config import ModelAlias, RoutingConfig
 
 DEFAULT_FILE = Path("moorline.toml")
 
@@ -57,12 +57,6 @@ class GroundingConfig(Section):
         description="Searched where neither request nor key names one; while it does not exist, "
         "such requests are not grounded.",
     )
-
-
-class ModelAlias(Section):
-    """A name of your own for one or more models."""
-
-    use: tuple[str, ...] = Field(min_length=1, description="`provider/model`, in order of trying.")
 
 
 class Config(Section):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field
@@ -52,6 +52,7 @@ class Begun:
 
     events: Events
     target: Target
+    fallback: bool = False  # a group below the plan's first answered
 
 
 class Dispatcher:
@@ -70,7 +71,8 @@ class Dispatcher:
         for target in plan.targets:
             call = Call(target.model, prompt, ask.stream, params)
             try:
-                return Begun(await self._tried(target, call, attempts), target)
+                events = await self._tried(target, call, attempts)
+                return Begun(events, target, target not in plan.groups[0].targets)
             except WindowExceeded as error:
                 last = error  # another model of the plan may have a larger window
             except ProviderError as error:
@@ -84,6 +86,17 @@ class Dispatcher:
             f"the last said: {last.message if last else 'nothing'}",
             retry_after=last.retry_after if last else None,
         ) from last
+
+    async def resume(
+        self, prompt: Prompt, plan: Plan, ask: Ask, after: Target, span: Span
+    ) -> Begun:
+        """The first of the targets below `after` that answers; raises what `start` raises.
+
+        For whoever goes on with an answer that `after` broke off."""
+        rest = plan.after(after)
+        if not rest.targets:
+            raise NoModelAvailable(f"No other model is left after {after.name}.")
+        return replace(await self.start(prompt, rest, ask, span), fallback=True)
 
     async def _tried(self, target: Target, call: Call, attempts: list[dict[str, Any]]) -> Events:
         try:

@@ -36,9 +36,10 @@ def _section(path: str, model: type[BaseModel], title: str) -> Iterator[str]:
         where = f"{path}{name}"
         parts = list(_models(info.annotation))
         keyed = get_origin(info.annotation) is dict
+        short = str in _alternatives(info.annotation)  # a text where no more is to be said
         if parts:
             below += [(where + (".NAME" if keyed else ""), part) for part in parts]
-        if not parts or keyed:
+        if not parts or keyed or short:
             rows.append(
                 f"| `{name}` | {_type(info)} | {_default(info)} | {info.description or ''} |"
             )
@@ -62,6 +63,12 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(argument)
 
 
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    """What an entry of a list may be."""
+    entry = get_args(annotation)[:1] if get_origin(annotation) is tuple else ()
+    return get_args(entry[0]) if entry and get_origin(entry[0]) is types.UnionType else ()
+
+
 def _type(info: FieldInfo) -> str:
     return _named(info.annotation).replace("|", "\\|")
 
@@ -82,6 +89,8 @@ def _named(annotation: Any) -> str:
         return _named(get_args(annotation)[0])
     if annotation is SecretStr:
         return "secret"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "table"
     return {str: "text", Path: "path", int: "integer", float: "number", bool: "true or false"}.get(
         annotation, getattr(annotation, "__name__", str(annotation))
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from routing.config import RoutingConfig, Rule
+from routing.config import ModelAlias, RoutingConfig, Rule
 from routing.features import Features
-from routing.types import Plan, Target
+from routing.types import Group, Plan, Target
 
 AUTO = "auto"
 
@@ -18,31 +18,52 @@ class NoSuchModel(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All that can be named: targets as `provider/model`, and aliases for lists of those."""
+    """All that can be named: targets as `provider/model`, and aliases for groups of those."""
 
     targets: Mapping[str, Target]
-    aliases: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    aliases: Mapping[str, ModelAlias] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """Every name that a request may use, `auto` first."""
         return [AUTO, *self.aliases, *self.targets]
 
     def resolve(self, name: str) -> list[Target]:
-        """An alias, `provider/model`, or a model's bare name, which the first provider serves."""
-        if name in self.aliases:
-            return _distinct(t for each in self.aliases[name] for t in self.resolve(each))
+        """Every target that a name may lead to, in order."""
+        return [target for group in self.groups(name) for target in group.targets]
+
+    def groups(self, name: str) -> list[Group]:
+        """An alias, `provider/model`, or a model's bare name: whoever serves it, in order.
+
+        No target is in two groups, so that none is tried again after it has failed."""
+        return _distinct(self._groups(name))
+
+    def first_of_each_provider(self) -> list[Group]:
+        first: dict[str, Target] = {}
+        for target in self.targets.values():
+            first.setdefault(target.provider, target)
+        return [_alone(target) for target in first.values()]
+
+    def _groups(self, name: str) -> list[Group]:
+        if alias := self.aliases.get(name):
+            return self._of_alias(name, alias)
         if name in self.targets:
-            return [self.targets[name]]
-        bare = [target for target in self.targets.values() if target.model == name]
+            return [_alone(self.targets[name])]
+        bare = [_alone(target) for target in self.targets.values() if target.model == name]
         if bare:
             return bare
         raise NoSuchModel(name)
 
-    def first_of_each_provider(self) -> list[Target]:
-        first: dict[str, Target] = {}
-        for target in self.targets.values():
-            first.setdefault(target.provider, target)
-        return list(first.values())
+    def _of_alias(self, name: str, alias: ModelAlias) -> list[Group]:
+        below = [group for each in alias.fallbacks for group in self._groups(each)]
+        if alias.balance is None:
+            chain = [group for each in alias.deployments for group in self._groups(each.to)]
+            return [*chain, *below]
+        weights: dict[Target, float] = {}
+        for each in alias.deployments:
+            for target in self.resolve(each.to):
+                weights.setdefault(target, each.weight)
+        group = Group(name, tuple(weights), alias.balance, tuple(weights.values()))
+        return [group, *below]
 
 
 def plan(
@@ -58,19 +79,20 @@ def plan(
     Raises NoSuchModel, also for a model that the caller may not use.
     """
     if model != AUTO or seen is None:
-        chosen, reason = catalogue.resolve(model), "named"
+        chosen, reason = catalogue.groups(model), "named"
     elif rule := next((rule for rule in config.rules if _holds(rule, seen)), None):
         chosen, reason = _all(catalogue, rule.use), f"rule:{rule.name}"
     elif config.default:
         chosen, reason = _all(catalogue, config.default), "default"
     else:
         chosen, reason = catalogue.first_of_each_provider(), "default"
-    targets = _distinct([*chosen, *_all(catalogue, config.last_resort)])
-    if allowed:
-        targets = [t for t in targets if {model, t.name, t.model} & set(allowed)]
-    if not targets:
+    groups = [*chosen, *_all(catalogue, config.last_resort)]
+    if allowed and model not in allowed:
+        groups = [g.only(t for t in g.targets if {t.name, t.model} & set(allowed)) for g in groups]
+    groups = _distinct(groups)
+    if not groups:
         raise NoSuchModel(model)
-    return Plan(tuple(targets), reason)
+    return Plan(tuple(groups), reason)
 
 
 def _holds(rule: Rule, seen: Features) -> bool:
@@ -82,9 +104,22 @@ def _holds(rule: Rule, seen: Features) -> bool:
     )
 
 
-def _all(catalogue: Catalogue, names: Sequence[str]) -> list[Target]:
-    return [target for name in names for target in catalogue.resolve(name)]
+def _all(catalogue: Catalogue, names: Sequence[str]) -> list[Group]:
+    return [group for name in names for group in catalogue.groups(name)]
 
 
-def _distinct(targets: Iterable[Target]) -> list[Target]:
-    return list(dict.fromkeys(targets))
+def _alone(target: Target) -> Group:
+    return Group(target.name, (target,))
+
+
+def _distinct(groups: Iterable[Group]) -> list[Group]:
+    """Each target where it comes first; groups that are left without any are gone."""
+    seen: set[Target] = set()
+    distinct = []
+    for group in groups:
+        if not seen.isdisjoint(group.targets):
+            group = group.only(set(group.targets) - seen)
+        seen.update(group.targets)
+        if group.targets:
+            distinct.append(group)
+    return distinct

@@ -1,8 +1,22 @@
-"""What a route is: targets in the order in which they are tried, and why."""
+"""What a route is: groups of targets in the order in which they are tried, and why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Balance: TypeAlias = Literal["latency", "least-busy", "weighted", "cheapest"]
+"""How one of a group's targets is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a target takes before it refuses; None is not known."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_parallel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,18 +27,60 @@ class Target:
     model: str  # name that the provider knows
     window: int  # tokens of prompt and answer together
     max_output: int  # tokens reserved for the answer where the caller names none
+    region: str = ""  # where it runs
+    limits: Limits = Limits()
+    name: str = field(init=False, compare=False)  # provider/model; made once, read on every request
 
-    @property
-    def name(self) -> str:
-        return f"{self.provider}/{self.model}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.provider}/{self.model}")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One model to the caller: targets that stand in for each other, any of which may answer."""
+
+    name: str
+    targets: tuple[Target, ...]
+    balance: Balance = "latency"
+    weights: tuple[float, ...] = ()  # of the targets; empty is all alike
+
+    def only(self, keep: Iterable[Target]) -> Group:
+        """The same group without the targets that are not kept."""
+        kept = set(keep)
+        places = [place for place, target in enumerate(self.targets) if target in kept]
+        return Group(
+            self.name,
+            tuple(self.targets[place] for place in places),
+            self.balance,
+            tuple(self.weights[place] for place in places) if self.weights else (),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Targets, first choice first, and the rule that chose."""
+    """Groups, first choice first, and the rule that chose."""
 
-    targets: tuple[Target, ...]
+    groups: tuple[Group, ...]
     reason: str
+    targets: tuple[Target, ...] = field(init=False)  # of all groups, in order
+
+    def __post_init__(self) -> None:
+        flat = tuple(target for group in self.groups for target in group.targets)
+        object.__setattr__(self, "targets", flat)
+
+    @classmethod
+    def chain(cls, targets: Iterable[Target], reason: str) -> Plan:
+        """Targets that are tried one after another."""
+        return cls(tuple(Group(target.name, (target,)) for target in targets), reason)
+
+    def after(self, target: Target) -> Plan:
+        """What is left when a target has failed: the others of its group, then the groups below."""
+        place = next((i for i, each in enumerate(self.groups) if target in each.targets), -1)
+        groups = list(self.groups[max(place, 0) :])
+        if place >= 0:
+            rest = groups[0].only(t for t in groups[0].targets if t != target)
+            groups[:1] = [rest] if rest.targets else []
+        return Plan(tuple(groups), self.reason)
 
     @property
     def window(self) -> int:

@@ -151,7 +151,8 @@ def _models(config: Config) -> Finding:
     from gateway.build import catalogue
     from routing.plan import NoSuchModel
 
-    names = [use for alias in config.models.values() for use in alias.use]
+    names = [each.to for alias in config.models.values() for each in alias.deployments]
+    names += [each for alias in config.models.values() for each in alias.fallbacks]
     names += [use for rule in config.routing.rules for use in rule.use]
     names += [*config.routing.default, *config.routing.last_resort]
     known = catalogue(config)

@@ -47,7 +47,7 @@ async def begun(*providers: Scripted, attempts: int = 2) -> tuple[Begun, Span]:
     span = Span("dispatch", 0)
     dispatcher = Dispatcher(named, config)
     ask = Ask("auto", (), "", stream=True)
-    return await dispatcher.start(Prompt(()), Plan(targets, "test"), ask, span), span
+    return await dispatcher.start(Prompt(()), Plan.chain(targets, "test"), ask, span), span
 
 
 async def answered_by(providers: Sequence[Scripted], attempts: int = 2) -> str:

@@ -19,7 +19,7 @@ from routing.types import Plan, Target
 pytestmark = pytest.mark.anyio
 
 TARGET = Target("p", "m", 1000, 100)
-PLAN = Plan((TARGET,), "named")
+PLAN = Plan.chain((TARGET,), "named")
 SECRET = "sk-proj-" + "a1B2" * 12
 
 

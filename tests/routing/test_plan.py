@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routing.config import RoutingConfig, Rule
+from routing.config import ModelAlias, RoutingConfig, Rule
 from routing.features import Features, features
 from routing.plan import Catalogue, NoSuchModel, plan
 from routing.types import Plan, Target
@@ -14,7 +14,10 @@ LARGE = Target("cloud", "large", 128_000, 4_000)
 LOCAL = Target("gpu", "mini", 4_000, 500)
 CATALOGUE = Catalogue(
     {t.name: t for t in (MINI, LARGE, LOCAL)},
-    {"support": ["gpu/mini", "cloud/large"], "best": ["support", "cloud/mini"]},
+    {
+        "support": ModelAlias(use=("gpu/mini", "cloud/large")),
+        "best": ModelAlias(use=("support", "cloud/mini")),
+    },
 )
 PLAIN = Features("question", "simple", grounded=True, tokens=20)
 
