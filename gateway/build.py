@@ -19,7 +19,10 @@ from gateway.accounting import Accounting
 from gateway.accounts.keys import Accounts
 from gateway.accounts.limits import Limits
 from gateway.accounts.limits import open_limits as limits_of
-from gateway.config import Config
+from gateway.admission import Admission
+from gateway.config import Config, ServerConfig
+from gateway.degrade.canned import prepared
+from gateway.degrade.ladder import Ladder
 from gateway.dispatch import Dispatcher
 from gateway.grounding import Library
 from gateway.judging import Judge
@@ -72,6 +75,7 @@ class Stores:
     encoder: Encoder
     indexes: Indexes
     reranker: Reranker | None
+    admission: Admission
 
 
 KEPT_OPEN = frozenset({"data", "server", "retrieval", "cache", "limits", "ledger", "tracing"})
@@ -102,6 +106,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             encoder=encoder,
             indexes=await opened(open_indexes(config, encoder)),
             reranker=await opened(open_reranker(config)),
+            admission=admission(config.server),
         )
         await asyncio.gather(asyncio.to_thread(warm), encoder.query("warm up"))
         yield stores
@@ -139,7 +144,16 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 judging=extractive(config),
             ),
             dispatcher=Dispatcher(providers, config.dispatch),
-            judge=Judge(config.guardrails),
+            ladder=Ladder(
+                config.degrade,
+                known,
+                providers[quoter.provider],
+                quoter,
+                judge,
+                await prepared(config.degrade, stores.encoder),
+            ),
+            judge=judge,
+            admission=stores.admission,
         )
 
 
@@ -149,6 +163,11 @@ def catalogue(config: Config) -> Catalogue:
     for name, provider in config.all_providers.items():
         for model in provider.models:
             target = Target(name, model.name, model.window, model.max_output)
+def admission(server: ServerConfig) -> Admission:
+    """How many are answered at once."""
+    return Admission(server.max_in_flight, server.max_waiting, server.max_wait)
+
+
             targets[target.name] = target
     return Catalogue(targets, config.models)
 

@@ -44,6 +44,39 @@ class ServerConfig(Section):
         default=10 * 2**20, ge=1024, description="A larger request is refused with 413."
     )
     request_timeout: float = Field(
+    max_head_bytes: int = Field(
+        default=64 * 2**10, ge=1024, description="URL and headers; more is refused with 431."
+    )
+    max_headers: int = Field(
+        default=128, ge=8, description="Headers of a request; more are refused with 431."
+    )
+    max_url_bytes: int = Field(
+        default=8192, ge=256, description="A longer URL is refused with 414."
+    )
+    max_messages: int = Field(
+        default=2048, ge=1, description="Messages of a chat; more are refused with 400."
+    )
+    max_depth: int = Field(
+        default=128, ge=8, le=512, description="Lists and objects inside each other in a body."
+    )
+    max_connections: int = Field(
+        default=8192, ge=1, description="Open connections; another one is told 429 and closed."
+    )
+    max_in_flight: int = Field(
+        default=1024, ge=1, description="Requests that are answered at once; others wait."
+    )
+    max_waiting: int = Field(
+        default=1024, ge=0, description="Requests that may wait; another one is refused with 429."
+    )
+    max_wait: float = Field(
+        default=10, gt=0, description="Seconds after which who waits is refused with 429."
+    )
+    head_timeout: float = Field(
+        default=15, gt=0, description="Seconds in which the headers must have come, else 408."
+    )
+    body_timeout: float = Field(
+        default=60, gt=0, description="Seconds in which the body must have come, else 408."
+    )
         default=600, gt=0, description="Longest life of a request, in seconds."
     )
 

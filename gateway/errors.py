@@ -10,9 +10,13 @@ GatewayError
 │   ├── UnknownModel          404  model_not_found
 │   └── UnknownCollection     404  collection_not_found
 ├── NotAllowed                405  method_not_allowed
+├── TooSlow                   408  request_timeout
 ├── TooLarge                  413  request_too_large
+│   ├── UrlTooLong            414  url_too_long
+│   └── HeadTooLarge          431  headers_too_large
 ├── RateLimited               429  rate_limit_exceeded
-│   └── BudgetSpent           429  insufficient_quota
+│   ├── BudgetSpent           429  insufficient_quota
+│   └── Overloaded            429  overloaded
 ├── ProviderError             502  provider_error
 │   ├── ProviderTimeout       504  provider_timeout
 │   └── WindowExceeded        400  context_length_exceeded
@@ -129,6 +133,28 @@ class TooLarge(GatewayError):
 
 class RateLimited(GatewayError):
     """The key's rate is used up; `retry_after` says for how long."""
+class UrlTooLong(TooLarge):
+    """The URL is over the limit."""
+
+    status = 414
+    code = "url_too_long"
+
+
+class HeadTooLarge(TooLarge):
+    """The headers are over the limit, by size or by number."""
+
+    status = 431
+    code = "headers_too_large"
+
+
+class TooSlow(GatewayError):
+    """The request did not come whole within its time."""
+
+    status = 408
+    type = "invalid_request_error"
+    code = "request_timeout"
+
+
 
     status = 429
     type = "rate_limit_error"
@@ -144,6 +170,12 @@ class BudgetSpent(RateLimited):
 
 class ProviderError(GatewayError):
     """A provider failed. Dispatch sees it first; a client only when nothing else is left.
+class Overloaded(RateLimited):
+    """More is being answered and waited for than the gateway takes on, whoever asks."""
+
+    code = "overloaded"
+
+
 
     `retryable`: the same call may succeed later or elsewhere. `upstream_status`: what the
     provider answered, if it answered.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.errors import InvalidRequest
+
 
 def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
     """The text of the last user message."""
@@ -12,6 +14,15 @@ def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
         if message.get("role") == "user":
             return text_of(message.get("content"))
     return ""
+
+
+def refuse_number(messages: Sequence[Mapping[str, Any]], most: int) -> None:
+    """Raises InvalidRequest where there are more."""
+    if len(messages) > most:
+        raise InvalidRequest(
+            f"{len(messages)} messages are too many; up to {most} are taken (server.max_messages).",
+            param="messages",
+        )
 
 
 def size_of(messages: Sequence[Mapping[str, Any]]) -> int:

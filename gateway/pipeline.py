@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.accounting import Accounting, Tab
 from gateway.accounts.keys import Accounts
+from gateway.admission import Admission
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import GatewayError
@@ -17,6 +18,7 @@ from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
 from gateway.routes import Router
+from gateway.messages import refuse_number
 from gateway.screening import NOTHING, Screen
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, CacheState, Caller
@@ -39,6 +41,7 @@ class Gateway:
     judge: Judge  # guards over what goes out: citations, faithfulness
 
     async def answer(self, authorization: str | None, ask: Ask, trace: Trace) -> Answer:
+    admission: Admission  # how many at once; asked at the door
         """An answer that has begun. Until then every failure is raised as a GatewayError."""
         tab = Tab(self.accounting, trace, ask)
         try:
@@ -46,6 +49,7 @@ class Gateway:
                 tab.caller = self.accounts.identify(authorization)
             tab.hold = await trace.step("reserve", self.accounting.reserve(tab.caller, ask))
             return tab.metered(await self._compose(tab.caller, ask, trace))
+            refuse_number(ask.messages, self.config.server.max_messages)
         except BaseException as error:
             await tab.failed(error)
             raise

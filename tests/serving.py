@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from gateway.app import create_app
 from gateway.config import Config
+from gateway.protocol import bounded
 
 STARTS_WITHIN = 60  # seconds
 
@@ -33,7 +34,10 @@ def serving(config: Config, control_token: str = "") -> Iterator[Served]:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         app = create_app(config, control_token)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        http = bounded(config.server)
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=http, ws="none", log_level="warning", lifespan="on")
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

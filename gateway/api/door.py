@@ -15,8 +15,8 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.guard import ClientLeft, read_body
-from gateway.errors import GatewayError, InvalidRequest, NotAllowed, ProviderTimeout
+from gateway.api.guard import ClientLeft, read_body, refuse_depth
+from gateway.errors import GatewayError, HandedOver, InvalidRequest, NotAllowed, ProviderTimeout
 from gateway.pipeline import Gateway
 from gateway.streams import Collected, collect
 from gateway.tracing.trace import Trace
@@ -106,8 +106,16 @@ class Endpoint(ABC):
                 body = await read_body(receive, server.max_body_bytes)
                 attended.watch(receive)
                 # Asked for again: a slow upload may have seen the configuration change.
-                authorization = credential(dict(scope["headers"]))
-                await self._answer(self._gateway(), authorization, body, trace, reply)
+                refuse_depth(body, server.max_depth)
+                gateway = self._gateway()
+                admission = gateway.admission
+                if not admission.enter():
+                    await admission.wait()
+                try:
+                    authorization = credential(dict(scope["headers"]))
+                    await self._answer(gateway, authorization, body, trace, reply)
+                finally:
+                    admission.leave()
         except ClientLeft:
             return
         except GatewayError as error:

@@ -1,4 +1,4 @@
-"""What every request passes before anything reads it: where it comes from, and how long it is.
+"""What every request passes before anything reads it: where it comes from, its length and depth.
 
 Without keys whoever reaches the gateway may ask, so it has to be sure that it is asked by somebody
 on this machine and not by a page of another site in that somebody's browser.
@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from starlette.types import Message, Receive
 
-from gateway.errors import Forbidden, TooLarge
+from gateway.errors import Forbidden, InvalidRequest, TooLarge
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -81,6 +82,28 @@ async def _pieces(message: Any, receive: Receive, limit: int) -> AsyncIterator[b
         if size > limit or not message.get("more_body"):
             return
         message = await receive()
+
+
+def refuse_depth(body: bytes, most: int) -> None:
+    """Raises InvalidRequest for JSON that is nested deeper than anything here wants to follow."""
+    # So few lists and objects cannot be too deep, however they lie: the usual request ends here.
+    if body.count(b"{") + body.count(b"[") <= most:
+        return
+    try:
+        inside = [orjson.loads(body)]
+    except orjson.JSONDecodeError:
+        return  # whoever reads it says what is wrong with it
+    for _ in range(most):
+        inside = [each for outer in inside for each in _members(outer)]
+        if not inside:
+            return
+    raise InvalidRequest(f"The body is nested more than {most} levels deep (server.max_depth).")
+
+
+def _members(outer: Any) -> list[Any]:
+    """The lists and objects directly in one."""
+    members = outer.values() if isinstance(outer, dict) else outer
+    return [each for each in members if isinstance(each, dict | list)]
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

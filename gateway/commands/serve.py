@@ -44,6 +44,7 @@ def run(config: Config, file: Path, read: Callable[[], Config]) -> None:
     import uvicorn
 
     from gateway.app import create_app
+    from gateway.protocol import bounded
     from gateway.reload import Source
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -57,9 +58,15 @@ def run(config: Config, file: Path, read: Callable[[], Config]) -> None:
             create_app(config, token, Source(file, read), started=collect_less),
             host=host,
             port=port,
+            http=bounded(config.server),
+            ws="none",
+            lifespan="on",
             access_log=False,  # the ledger has every request, with what it cost
             proxy_headers=False,  # nothing here asks for the client's address
             server_header=False,
+            # Longer than clients keep an idle connection, so that it is they who close it: a
+            # request that crosses with our closing would fail.
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=10,
             log_config=None,
         )

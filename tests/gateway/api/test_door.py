@@ -1,0 +1,167 @@
+"""The door under load: who is answered, waits or is refused, and what a leaving client ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from fastapi import FastAPI
+
+from gateway.app import create_app
+from gateway.config import parse
+from gateway.pipeline import Gateway
+from tests.gateway.providers.scripted import Scripted, answer, scripted, until
+
+pytestmark = pytest.mark.anyio
+
+CONFIG = """
+data = "{data}"
+[server]
+max_in_flight = 1
+max_waiting = 1
+max_messages = 2
+max_depth = 8
+[providers.up]
+kind = "openai-compatible"
+base_url = "{url}"
+models = [{{ name = "m" }}]
+[dispatch]
+attempts = 3
+first_wait = 30
+"""
+ASK: dict[str, Any] = {
+    "model": "up/m",
+    "messages": [{"role": "user", "content": "Hello"}],
+    "moorline": {"grounding": "off", "cache": False},
+}
+
+
+class Visitor:
+    """A client in ASGI's own words, which may leave at any time."""
+
+    def __init__(self, app: FastAPI, body: Any) -> None:
+        self.said: list[Any] = []
+        self._leaves = asyncio.Event()
+        self._bodies = [orjson.dumps(body)]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/chat/completions",
+            "headers": [(b"host", b"localhost")],
+        }
+        self.task = asyncio.create_task(app(scope, self._receive, self._send))
+
+    def leave(self) -> None:
+        self._leaves.set()
+
+    async def answer(self) -> tuple[int, dict[bytes, bytes], Any]:
+        await self.task
+        body = b"".join(each.get("body", b"") for each in self.said[1:])
+        return self.said[0]["status"], dict(self.said[0]["headers"]), orjson.loads(body)
+
+    async def _receive(self) -> Any:
+        if self._bodies:
+            return {"type": "http.request", "body": self._bodies.pop(), "more_body": False}
+        await self._leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        self.said.append(message)
+
+
+@asynccontextmanager
+async def gateway_over(server: Scripted, data: Path, more: str = "") -> AsyncIterator[FastAPI]:
+    app = create_app(parse(CONFIG.format(data=data, url=server.url) + more))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+def admission(app: FastAPI) -> Any:
+    gateway: Gateway = app.state.gateway
+    return gateway.admission
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_closes_the_upstream(tmp_path: Path, stream: bool) -> None:
+    async with scripted(b"", then="hold") as server, gateway_over(server, tmp_path) as app:
+        visitor = Visitor(app, ASK | {"stream": stream})
+        await until(lambda: server.requests)
+        visitor.leave()
+        await asyncio.wait_for(server.hung_up.wait(), 1)
+        await visitor.task
+        assert (visitor.said, admission(app).in_flight) == ([], 0)
+
+
+async def test_who_finds_everything_full_is_told_when_to_come_again(tmp_path: Path) -> None:
+    async with scripted(b"", then="hold") as server, gateway_over(server, tmp_path) as app:
+        first = Visitor(app, ASK)
+        await until(lambda: server.requests)
+        second = Visitor(app, ASK)
+        await until(lambda: admission(app).waiting)
+        status, headers, body = await Visitor(app, ASK).answer()
+        assert (status, body["error"]["code"]) == (429, "overloaded")
+        assert int(headers[b"retry-after"]) >= 1
+        assert len(server.requests) == 1
+
+        second.leave()  # while waiting for its turn
+        await second.task
+        assert admission(app).waiting == 0
+        first.leave()
+        await first.task
+        assert (len(server.requests), admission(app).in_flight) == (1, 0)
+
+
+async def test_a_client_that_leaves_while_a_call_is_to_be_tried_again_ends_it(
+    tmp_path: Path,
+) -> None:
+    refusal = b"HTTP/1.1 503 -\r\ncontent-length: 0\r\n\r\n"
+    async with scripted(refusal) as server, gateway_over(server, tmp_path) as app:
+        visitor = Visitor(app, ASK)
+        await until(lambda: server.requests)
+        await asyncio.sleep(0.02)  # now it waits for half a minute
+        visitor.leave()
+        await asyncio.wait_for(visitor.task, 1)
+        assert (visitor.said, len(server.requests)) == ([], 1)
+
+
+async def test_what_was_answered_makes_room_for_who_waits(tmp_path: Path) -> None:
+    message = {"role": "assistant", "content": "Hi"}
+    said = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    async with (
+        scripted(answer(orjson.dumps(said))) as server,
+        gateway_over(server, tmp_path) as app,
+    ):
+        visitors = [Visitor(app, ASK) for _ in range(2)]
+        assert [(await visitor.answer())[0] for visitor in visitors] == [200, 200]
+        assert (server.connections, admission(app).in_flight) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "setting"),
+    [
+        (ASK | {"messages": ASK["messages"] * 3}, "messages", "max_messages"),
+        (ASK | {"tools": [[[[[[[[[[1]]]]]]]]]]}, None, "max_depth"),
+    ],
+)
+async def test_what_is_too_many_or_too_deep_is_told(
+    tmp_path: Path, body: Any, param: str | None, setting: str
+) -> None:
+    async with scripted(b"") as server, gateway_over(server, tmp_path) as app:
+        status, _, said = await Visitor(app, body).answer()
+    assert (status, said["error"]["param"]) == (400, param)
+    assert f"server.{setting}" in said["error"]["message"]
+    assert server.requests == []
+
+
+async def test_many_lists_that_are_not_deep_are_taken(tmp_path: Path) -> None:
+    body = ASK | {"stop": [[]] * 50}
+    async with scripted(None) as server, gateway_over(server, tmp_path) as app:
+        visitor = Visitor(app, body)
+        await until(lambda: server.requests)
+        visitor.leave()
+        await visitor.task
