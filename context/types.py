@@ -41,3 +41,4 @@ class Prompt:
     sources: tuple[Source, ...] = ()
     tokens: Mapping[str, int] = field(default_factory=dict)  # per part: system, history, …
     question: str = ""
+    said: str = ""  # the beginning of the answer, where another model was cut off

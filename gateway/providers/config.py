@@ -7,9 +7,34 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from gateway.providers.capabilities import Capability, Prefill
 from gateway.providers.services import SERVICES, OutputLimit
 from gateway.providers.wire.client import BadEndpoint, Endpoint
 from retrieval.config import Section
+
+
+class SpecialPrices(Section):
+    """USD for what has a price of its own: for a million tokens, or for one of its kind."""
+
+    reasoning: float | None = Field(default=None, ge=0, description="Tokens thought, not said.")
+    cache_write: float | None = Field(
+        default=None, ge=0, description="Prompt tokens written to the provider's cache."
+    )
+    cache_write_1h: float | None = Field(
+        default=None, ge=0, description="The same, to be kept for an hour."
+    )
+    cached_audio: float | None = Field(
+        default=None, ge=0, description="Audio tokens read from the provider's cache."
+    )
+    audio_input: float | None = Field(default=None, ge=0, description="Audio in the prompt.")
+    audio_output: float | None = Field(default=None, ge=0, description="Audio in the answer.")
+    image_input: float | None = Field(default=None, ge=0, description="Image tokens, prompt.")
+    image_output: float | None = Field(default=None, ge=0, description="Image tokens, answer.")
+    image: float | None = Field(
+        default=None, ge=0, description="One image in the prompt, where they are counted."
+    )
+    search: float | None = Field(default=None, ge=0, description="One search of the web.")
+    request: float | None = Field(default=None, ge=0, description="One request.")
 
 
 class ModelConfig(Section):
@@ -33,6 +58,34 @@ class ModelConfig(Section):
     )
     output_usd_per_million: float | None = Field(
         default=None, ge=0, description="Price of a million completion tokens."
+    )
+    prices: SpecialPrices = Field(
+        default=SpecialPrices(), description="Prices of what few answers have."
+    )
+    has: tuple[Capability, ...] = Field(
+        default=(), description="What it can although the price list does not say so."
+    )
+    lacks: tuple[Capability, ...] = Field(
+        default=(),
+        description="What it cannot: a request that needs it goes to another model, and is refused "
+        "with 400 where there is none; what is a mere wish is left out for a fallback.",
+    )
+    system_prompt: str = Field(
+        default="", description="An instruction put in front of every prompt for this model."
+    )
+    rename: dict[str, str] = Field(
+        default={}, description="Parameters that it calls otherwise: OpenAI's name = its own."
+    )
+    plain_schemas: bool = Field(
+        default=False,
+        description="Give it schemas of tools and answers without `strict`, references and the "
+        "keywords that simple servers refuse.",
+    )
+    prefill: Prefill | None = Field(
+        default=None,
+        description="How it goes on with an answer that another model began: "
+        "continue_final_message (vLLM), prefix (a mark on the last message), assistant (the last "
+        "message alone), or instruction. Chosen by the provider's kind when empty.",
     )
 
 
