@@ -21,8 +21,6 @@ from gateway.accounts.limits import Limits
 from gateway.accounts.limits import open_limits as limits_of
 from gateway.admission import Admission
 from gateway.config import Config, ServerConfig
-from gateway.degrade.canned import prepared
-from gateway.degrade.ladder import Ladder
 from gateway.dispatch import Dispatcher
 from gateway.grounding import Library
 from gateway.judging import Judge
@@ -144,17 +142,14 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 judging=extractive(config),
             ),
             dispatcher=Dispatcher(providers, config.dispatch),
-            ladder=Ladder(
-                config.degrade,
-                known,
-                providers[quoter.provider],
-                quoter,
-                judge,
-                await prepared(config.degrade, stores.encoder),
-            ),
-            judge=judge,
+            judge=Judge(config.guardrails),
             admission=stores.admission,
         )
+
+
+def admission(server: ServerConfig) -> Admission:
+    """How many are answered at once."""
+    return Admission(server.max_in_flight, server.max_waiting, server.max_wait)
 
 
 def catalogue(config: Config) -> Catalogue:
@@ -163,11 +158,6 @@ def catalogue(config: Config) -> Catalogue:
     for name, provider in config.all_providers.items():
         for model in provider.models:
             target = Target(name, model.name, model.window, model.max_output)
-def admission(server: ServerConfig) -> Admission:
-    """How many are answered at once."""
-    return Admission(server.max_in_flight, server.max_waiting, server.max_wait)
-
-
             targets[target.name] = target
     return Catalogue(targets, config.models)
 

@@ -43,7 +43,6 @@ class ServerConfig(Section):
     max_body_bytes: int = Field(
         default=10 * 2**20, ge=1024, description="A larger request is refused with 413."
     )
-    request_timeout: float = Field(
     max_head_bytes: int = Field(
         default=64 * 2**10, ge=1024, description="URL and headers; more is refused with 431."
     )
@@ -77,6 +76,7 @@ class ServerConfig(Section):
     body_timeout: float = Field(
         default=60, gt=0, description="Seconds in which the body must have come, else 408."
     )
+    request_timeout: float = Field(
         default=600, gt=0, description="Longest life of a request, in seconds."
     )
 

@@ -131,8 +131,6 @@ class TooLarge(GatewayError):
     code = "request_too_large"
 
 
-class RateLimited(GatewayError):
-    """The key's rate is used up; `retry_after` says for how long."""
 class UrlTooLong(TooLarge):
     """The URL is over the limit."""
 
@@ -155,6 +153,8 @@ class TooSlow(GatewayError):
     code = "request_timeout"
 
 
+class RateLimited(GatewayError):
+    """The key's rate is used up; `retry_after` says for how long."""
 
     status = 429
     type = "rate_limit_error"
@@ -168,14 +168,14 @@ class BudgetSpent(RateLimited):
     code = "insufficient_quota"
 
 
-class ProviderError(GatewayError):
-    """A provider failed. Dispatch sees it first; a client only when nothing else is left.
 class Overloaded(RateLimited):
     """More is being answered and waited for than the gateway takes on, whoever asks."""
 
     code = "overloaded"
 
 
+class ProviderError(GatewayError):
+    """A provider failed. Dispatch sees it first; a client only when nothing else is left.
 
     `retryable`: the same call may succeed later or elsewhere. `upstream_status`: what the
     provider answered, if it answered.

@@ -17,8 +17,8 @@ from gateway.errors import GatewayError
 from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
-from gateway.routes import Router
 from gateway.messages import refuse_number
+from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, CacheState, Caller
@@ -39,17 +39,17 @@ class Gateway:
     library: Library  # which documents
     dispatcher: Dispatcher  # the models themselves
     judge: Judge  # guards over what goes out: citations, faithfulness
+    admission: Admission  # how many at once; asked at the door
 
     async def answer(self, authorization: str | None, ask: Ask, trace: Trace) -> Answer:
-    admission: Admission  # how many at once; asked at the door
         """An answer that has begun. Until then every failure is raised as a GatewayError."""
         tab = Tab(self.accounting, trace, ask)
         try:
             with trace.span("authenticate"):
                 tab.caller = self.accounts.identify(authorization)
+            refuse_number(ask.messages, self.config.server.max_messages)
             tab.hold = await trace.step("reserve", self.accounting.reserve(tab.caller, ask))
             return tab.metered(await self._compose(tab.caller, ask, trace))
-            refuse_number(ask.messages, self.config.server.max_messages)
         except BaseException as error:
             await tab.failed(error)
             raise

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.guard import ClientLeft, read_body, refuse_depth
-from gateway.errors import GatewayError, HandedOver, InvalidRequest, NotAllowed, ProviderTimeout
+from gateway.errors import GatewayError, InvalidRequest, NotAllowed, ProviderTimeout
 from gateway.pipeline import Gateway
 from gateway.streams import Collected, collect
 from gateway.tracing.trace import Trace
@@ -105,8 +105,8 @@ class Endpoint(ABC):
             async with Attended(server.request_timeout) as attended:
                 body = await read_body(receive, server.max_body_bytes)
                 attended.watch(receive)
-                # Asked for again: a slow upload may have seen the configuration change.
                 refuse_depth(body, server.max_depth)
+                # Asked for again: a slow upload may have seen the configuration change.
                 gateway = self._gateway()
                 admission = gateway.admission
                 if not admission.enter():
