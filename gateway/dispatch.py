@@ -24,6 +24,7 @@ from gateway.errors import (
     ProviderError,
     WindowExceeded,
 )
+from gateway.fitting import NOTHING_TO_FIT, Fitting
 from gateway.providers.base import Call, Provider
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Events
@@ -58,18 +59,26 @@ class Begun:
 class Dispatcher:
     """Holds the providers by name and calls them."""
 
-    def __init__(self, providers: Mapping[str, Provider], config: DispatchConfig) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        config: DispatchConfig,
+        fitting: Fitting = NOTHING_TO_FIT,
+    ) -> None:
         self._providers = providers
         self._config = config
+        self._fitting = fitting
 
     async def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
         """The first target that answers. Raises InvalidRequest or NoModelAvailable."""
+        plan = self._fitting.able(ask, plan, span)
         attempts: list[dict[str, Any]] = []
         span.set(attempts=attempts)
         params = {**ask.params, "n": ask.n} if ask.n > 1 else ask.params
         last: ProviderError | None = None
         for target in plan.targets:
             call = Call(target.model, prompt, ask.stream, params)
+            call = self._fitting.fitted(call, target, span)
             try:
                 events = await self._tried(target, call, attempts)
                 return Begun(events, target, target not in plan.groups[0].targets)
