@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 
 from context.tokens import Counter
 from gateway.accounts.limits import Hold, Limits
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, HandedOver
 from gateway.ledger.queries import Queries
 from gateway.ledger.types import Request
 from gateway.ledger.writer import LedgerWriter
 from gateway.messages import size_of
 from gateway.providers.prices import Prices
-from gateway.streams import Collected, metered
+from gateway.streams import Collected, told
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Usage
 from routing.plan import Catalogue, NoSuchModel
@@ -102,7 +102,8 @@ class Tab:
             await self._close(done, failure, whole.text)
             return done
 
-        return replace(answer, events=metered(answer.events, settle))
+        events = told(answer.events, answer.judge, answer.endings, settle)
+        return Answer(events, answer.known)
 
     async def failed(self, error: BaseException) -> None:
         """Close the tab of a request that never began to be answered."""
@@ -112,20 +113,18 @@ class Tab:
         await self._close(Done(), error, "")
 
     def _priced(self, done: Done, whole: Collected) -> Done:
-        if done.cache in ("exact", "semantic"):
+        if _free(done):
             return done
         usage = done.usage
-        told = "".join(choice.text for choice in whole.choices.values())
-        if not usage.total and told and self.ask:
+        if not usage.total and self.ask and (said := _said(whole)):
             prompt = done.tokens.get("total") or estimated_tokens(self.ask)
-            usage = Usage(prompt, self.books.count(told), estimated=True)
+            usage = Usage(prompt, self.books.count(said), estimated=True)
         cost = self.books.prices.cost(done.model, usage)
         return replace(done, usage=usage, cost_usd=cost) if cost or usage != done.usage else done
 
     async def _close(self, done: Done, failure: BaseException | None, answer: str) -> None:
         if self.hold:
-            fresh = done.cache not in ("exact", "semantic")
-            await self.hold.settle(done.usage.total if fresh else 0, done.cost_usd)
+            await self.hold.settle(0 if _free(done) else done.usage.total, done.cost_usd)
         if self.ask:
             self.trace.attributes["question"] = self.ask.question
         self.trace.attributes["answer"] = answer
@@ -160,7 +159,25 @@ class Tab:
             faithfulness=done.faithfulness,
             sources=len(done.sources),
             question=ask.question[:LONGEST_QUESTION] if ask else "",
+            door=ask.door if ask else "",
+            degraded="hand-over" if isinstance(failure, HandedOver) else done.degraded,
+            attempts=_attempts(self.trace),
         )
+
+
+def _said(whole: Collected) -> str:
+    return "".join(choice.text for choice in whole.choices.values())
+
+
+def _free(done: Done) -> bool:
+    """Whether no model was asked for the answer, or none gave it."""
+    return done.cache in ("exact", "semantic") or done.degraded in ("extract", "canned")
+
+
+def _attempts(trace: Trace) -> int:
+    """How often a model was called."""
+    spans = (span for span in trace.spans if span.name == "dispatch")
+    return sum(len(span.attributes.get("attempts", ())) for span in spans)
 
 
 def _outcome(failure: BaseException | None) -> tuple[int, str | None]:

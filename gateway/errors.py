@@ -19,10 +19,12 @@ GatewayError
 │   └── Overloaded            429  overloaded
 ├── ProviderError             502  provider_error
 │   ├── ProviderTimeout       504  provider_timeout
-│   └── WindowExceeded        400  context_length_exceeded
+│   ├── WindowExceeded        400  context_length_exceeded
+│   └── NothingToQuote        502  provider_error
 ├── SourcesUnavailable        503  retrieval_unavailable
 ├── LedgerAway                503  ledger_unavailable
 └── NoModelAvailable          503  no_model_available
+    └── HandedOver            503  no_model_available
 
 The shape is OpenAI's: `{"error": {"message", "type", "param", "code"}}`. The same body is the
 event that ends a broken stream.
@@ -30,6 +32,7 @@ event that ends a broken stream.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -213,6 +216,10 @@ class WindowExceeded(ProviderError):
     code = "context_length_exceeded"
 
 
+class NothingToQuote(ProviderError):
+    """The model quotes documents, and the request came without any. Nothing is wrong with it."""
+
+
 class SourcesUnavailable(GatewayError):
     """The index or the encoder does not answer, and the request wants grounding."""
 
@@ -232,3 +239,23 @@ class NoModelAvailable(GatewayError):
 
     status = 503
     code = "no_model_available"
+
+
+class HandedOver(NoModelAvailable):
+    """Nothing stood in for the models either. Says whom to turn to, and beside the error, under
+    the key `moorline`, what was tried."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, param=param, retry_after=retry_after)
+        self.about = about
+
+    def body(self) -> dict[str, Any]:
+        """See GatewayError."""
+        return super().body() | ({"moorline": self.about} if self.about else {})

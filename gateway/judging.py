@@ -6,17 +6,16 @@ an answer is held back by no more than that. Everything but text passes through 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from context.citations import Citing
 from context.types import Prompt
 from gateway.dispatch import Begun
 from gateway.grounding import Grounds, references
+from gateway.streams import Collected, Ending, Judged
 from gateway.tracing.trace import Span, Trace
-from gateway.types import Answer, CacheState, Delta, Done, Event, Events, Reference
+from gateway.types import Answer, CacheState, Done, Reference
 from guardrails.chain import Guard
 from guardrails.config import GuardrailsConfig
 from guardrails.faithfulness import Evidence, faithfulness
@@ -24,14 +23,6 @@ from guardrails.output import OutputGuard
 from routing.types import Plan
 
 SHORTEST_SECRET = 16  # characters; most pieces of a stream are shorter
-
-
-class Judged(Protocol):
-    """A text that is being told: pieces go in, judged pieces come out."""
-
-    def feed(self, piece: str) -> str: ...
-
-    def finish(self) -> str: ...
 
 
 class Judge:
@@ -58,14 +49,17 @@ class Judge:
             grounding=grounds.mode if grounds else "off",
             sources=references(grounds, prompt),
             tokens=prompt.tokens,
+            degraded="fallback" if begun.fallback else "",
         )
         if grounds is None:
-            guard = OutputGuard(self._config)
-            events = rewritten(begun.events, lambda: Words(guard))
-            return Answer(completed(events, known), known)
+            guard = OutputGuard(self._config) if self._config.secrets == "redact" else None
+            return Answer(
+                begun.events, known, (lambda: Words(guard)) if guard else None, (_joined(known),)
+            )
         claims = Claims(prompt, grounds.mode == "strict", self._guard(prompt))
-        events = rewritten(begun.events, claims.of_another_choice)
-        return Answer(completed(events, known, claims, trace), known)
+        return Answer(
+            begun.events, known, claims.of_another_choice, (_joined(known), claims.ending(trace))
+        )
 
     def _guard(self, prompt: Prompt) -> Guard:
         ours = (str(m.get("content")) for m in prompt.messages if m.get("role") == "system")
@@ -133,6 +127,17 @@ class Claims:
         self.choices.append(citing)
         return Sentences(citing, self.guard)
 
+    def ending(self, trace: Trace) -> Ending:
+        """The span `judge` runs beside the stream, since the judging is spread over it."""
+        span = trace.begin("judge")
+
+        async def weighed(whole: Collected, done: Done) -> Done:
+            done = self.weighed(done, span)
+            span.end = trace.elapsed
+            return done
+
+        return weighed
+
     def weighed(self, done: Done, span: Span) -> Done:
         """The end of the answer, with what its claims came to."""
         claims = [claim for citing in self.choices for claim in citing.claims]
@@ -156,42 +161,10 @@ def _with_cited(sources: Sequence[Reference], cited: set[int]) -> tuple[Referenc
     return tuple(replace(source, cited=source.n in cited) for source in sources)
 
 
-async def rewritten(events: Events, judged: Callable[[], Judged]) -> AsyncGenerator[Event, None]:
-    """Each choice's text through a judge of its own, which is emptied before the choice ends."""
-    judges: dict[int, Judged] = {}
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Done):
-                for choice, judge in judges.items():
-                    if rest := judge.finish():
-                        yield Delta(rest, choice)
-                yield event
-                continue
-            if event.choice not in judges:
-                judges[event.choice] = judged()
-            judge = judges[event.choice]
-            text = judge.feed(event.text) if event.text else ""
-            if event.finish:
-                text += judge.finish()
-            if text or event.fields or event.extra or event.finish:
-                yield Delta(text, event.choice, event.fields, event.extra, event.finish)
+def _joined(known: Done) -> Ending:
+    """At the end, what the provider says joined with what was known before."""
 
+    async def joined(whole: Collected, done: Done) -> Done:
+        return replace(known, usage=done.usage, fields=done.fields, grounded=done.grounded)
 
-async def completed(
-    events: Events, known: Done, claims: Claims | None = None, trace: Trace | None = None
-) -> AsyncGenerator[Event, None]:
-    """At the end, what the provider says joined with what was known before.
-
-    The span `judge` runs beside the stream, since the judging is spread over it.
-    """
-    span = trace.begin("judge") if trace else None
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Done):
-                event = replace(
-                    known, usage=event.usage, fields=event.fields, grounded=event.grounded
-                )
-                if claims and trace and span:
-                    event = claims.weighed(event, span)
-                    span.end = trace.elapsed
-            yield event
+    return joined

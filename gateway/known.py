@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -18,15 +18,26 @@ from cache.config import CacheConfig
 from cache.keys import cacheable, digest, scope
 from cache.types import AnswerCache, CacheDown, Entry, Scope
 from gateway.grounding import Grounds
-from gateway.streams import Choice, Collected, kept, replay
+from gateway.streams import Collected, chunks_of, deltas_of, replay
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Reference, Usage
+from gateway.types import (
+    Answer,
+    Ask,
+    CacheState,
+    Caller,
+    Completion,
+    Delta,
+    Done,
+    Reference,
+    Step,
+    Usage,
+)
 from retrieval.types import Query
 
 log = logging.getLogger("moorline")
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 """Of a kept answer; a new one misses what an older gateway has kept in a shared cache."""
 
 
@@ -37,6 +48,7 @@ class KnownAnswers:
     cache: AnswerCache
     config: CacheConfig
     policy: str  # digest of everything in the configuration that shapes an answer
+    stale_for: float = 0.0  # seconds after its time in which an answer may stand in for a model
 
     def scope(self, caller: Caller, ask: Ask, grounds: Grounds | None) -> Scope | None:
         """What must be equal for an answer to be given again; None where none may be."""
@@ -76,6 +88,18 @@ class KnownAnswers:
         entry = await trace.step("cache.semantic", _unless_down(self.cache.near(scope, query)))
         return _given_again(entry, "semantic") if entry else None
 
+    async def older(self, scope: Scope, query: Query | None, threshold: float) -> Answer | None:
+        """What may stand in for a model: the answer to the very same request though its time is
+        over, or to a question that is only as similar as `threshold` says."""
+        stale = self.stale_for
+        if entry := await _unless_down(self.cache.exact(scope, stale_for=stale)):
+            return _given_again(entry, "exact", "cached")
+        if query is None or not self.config.semantic.enabled:
+            return None
+        near = self.cache.near(scope, query, stale_for=stale, threshold=threshold)
+        entry = await _unless_down(near)
+        return _given_again(entry, "semantic", "cached") if entry else None
+
     def kept(
         self, answer: Answer, scope: Scope | None, ask: Ask, query: Query | None, trace: Trace
     ) -> Answer:
@@ -83,31 +107,33 @@ class KnownAnswers:
         if scope is None:
             return answer
 
-        async def keep(whole: Collected) -> None:
-            await trace.step("keep", self._keep(scope, whole, ask, query))
+        async def keep(whole: Collected, done: Done) -> Done:
+            await trace.step("keep", self._keep(scope, whole, done, ask, query))
+            return done
 
-        return replace(answer, events=kept(answer.events, keep))
+        answer.endings = (*answer.endings, keep)
+        return answer
 
     async def forget(self, retired: Sequence[str]) -> None:
         """Drop every answer that stood on one of these document versions."""
         if retired:
             await _unless_down(self.cache.retire(retired))
 
-    async def _keep(self, scope: Scope, whole: Collected, ask: Ask, query: Query | None) -> None:
+    async def _keep(
+        self, scope: Scope, whole: Collected, done: Done, ask: Ask, query: Query | None
+    ) -> None:
         """Keep a whole answer, unless it is one that nobody should be given again."""
-        done, choice = whole.done, whole.choices.get(0)
-        if done is None or choice is None or choice.finish not in (None, "stop", "tool_calls"):
+        if whole.finish not in (None, "stop", "tool_calls"):
             return
         entry = Entry(
-            value=_written(choice, done),
+            value=_written(whole, done),
             question=ask.question,
-            answer=digest(choice.text),
+            answer=digest(whole.text) if self.config.semantic.enabled else "",
             sources=done.grounded_on,
             made_at=time.time(),
         )
-        await _unless_down(
-            self.cache.fill(scope, entry, query if self.config.semantic.enabled else None)
-        )
+        near = query if self.config.semantic.enabled else None
+        await _unless_down(self.cache.fill(scope, entry, near, stale_for=self.stale_for))
 
 
 # Parameters that do not change what is said.
@@ -129,11 +155,27 @@ async def _unless_down(work: Awaitable[T]) -> T | None:
         return None
 
 
-def _written(choice: Choice, done: Done) -> bytes:
-    return orjson.dumps({"choice": choice, "done": done})
+def _written(whole: Collected, done: Done) -> bytes:
+    """What came verbatim is kept so: it is taken apart when it is given again, if it ever is."""
+    if chunks := whole.chunks:
+        said: dict[str, Any] = {"chunks": chunks.decode(), "finish": whole.finish}
+    elif whole.completion:
+        said = {"completion": whole.completion.body}
+    else:
+        said = {"choice": whole.choices.get(0)}
+    return orjson.dumps({**said, "done": done})
 
 
-def _given_again(entry: Entry, state: CacheState) -> Answer:
+def _deltas(kept: dict[str, Any]) -> list[Delta]:
+    if "chunks" in kept:
+        return [*chunks_of(kept["chunks"].encode()), Delta(finish=kept["finish"])]
+    if "completion" in kept:
+        return [*deltas_of(Completion(kept["completion"]))]
+    choice = kept["choice"]
+    return [Delta(choice["text"], 0, choice["fields"], choice["extra"], choice["finish"])]
+
+
+def _given_again(entry: Entry, state: CacheState, degraded: Step = "") -> Answer:
     """An entry as the events of a new answer. It costs nothing."""
     raw = orjson.loads(entry.value)
     kept = raw["done"]
@@ -144,8 +186,7 @@ def _given_again(entry: Entry, state: CacheState) -> Answer:
             "sources": tuple(Reference(**each) for each in kept["sources"]),
             "cache": state,
             "cost_usd": 0.0,
+            "degraded": degraded,
         }
     )
-    choice = raw["choice"]
-    delta = Delta(choice["text"], 0, choice["fields"], choice["extra"], choice["finish"])
-    return Answer(replay([delta], done), done)
+    return Answer(replay(_deltas(raw), done), done)

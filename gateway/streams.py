@@ -1,14 +1,21 @@
-"""Wrappers over an answer's events. Each adds one concern and closes what it wraps."""
+"""An answer's events on their way to the client: judged, kept, and settled exactly once.
+
+One generator does all of it, `told`: what a stage wants is hung on the answer, so that a stage
+that wants nothing costs nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeAlias
+
+import orjson
 
 from gateway.errors import ProviderError
-from gateway.types import Delta, Done, Event, Events
+from gateway.types import Completion, Delta, Done, Event, Events, Verbatim
 
 
 @dataclass(slots=True)
@@ -21,27 +28,166 @@ class Choice:
     finish: str | None = None
 
 
-@dataclass(slots=True)
 class Collected:
-    """A whole answer."""
+    """A whole answer, or as much as has been told: put together only when it is asked for."""
 
-    choices: dict[int, Choice] = field(default_factory=dict)
-    done: Done | None = None
+    __slots__ = ("_added", "_choices", "_pieces", "completion", "done")
+
+    def __init__(self) -> None:
+        self.done: Done | None = None
+        self.completion: Completion | None = None  # where it came as one
+        self._pieces: list[Delta | Verbatim] = []
+        self._choices: dict[int, Choice] = {}
+        self._added = 0  # of the pieces, to the choices
 
     def add(self, event: Event) -> None:
-        if isinstance(event, Done):
+        """One event more."""
+        if isinstance(event, Delta | Verbatim):
+            self._pieces.append(event)
+        elif isinstance(event, Done):
             self.done = event
-            return
-        choice = self.choices.setdefault(event.choice, Choice())
-        choice.text += event.text
-        choice.finish = event.finish or choice.finish
-        _merge(choice.fields, event.fields)
-        _merge(choice.extra, event.extra)
+        else:
+            self.completion = event
+
+    @property
+    def chunks(self) -> bytes | None:
+        """The answer as server-sent events, where all but its end came verbatim."""
+        verbatim = [piece.data for piece in self._pieces if isinstance(piece, Verbatim)]
+        others = [piece for piece in self._pieces if isinstance(piece, Delta)]
+        if not verbatim or any(each.text or each.fields or each.extra for each in others):
+            return None
+        return b"".join(verbatim)
+
+    @property
+    def choices(self) -> dict[int, Choice]:
+        """Every choice by its index."""
+        if self.completion and not self._choices:
+            for delta in deltas_of(self.completion):
+                self._add(delta)
+        for piece in self._pieces[self._added :]:
+            for delta in chunks_of(piece.data) if isinstance(piece, Verbatim) else (piece,):
+                self._add(delta)
+        self._added = len(self._pieces)
+        return self._choices
+
+    @property
+    def finish(self) -> str | None:
+        """Why the first choice ended."""
+        if self.completion:
+            reason: str | None = self.completion.body["choices"][0].get("finish_reason")
+            return reason
+        ends = (p.finish for p in reversed(self._pieces) if isinstance(p, Delta) and p.choice == 0)
+        return next(filter(None, ends), None)
 
     @property
     def text(self) -> str:
         """The first choice's text."""
-        return self.choices[0].text if 0 in self.choices else ""
+        if self.completion:
+            return content_of(self.completion.body["choices"][0])
+        return "".join(
+            text_of(piece.data) if isinstance(piece, Verbatim) else piece.text
+            for piece in self._pieces
+            if isinstance(piece, Verbatim) or piece.choice == 0
+        )
+
+    def _add(self, event: Delta) -> None:
+        choice = self._choices.get(event.choice)
+        if choice is None:
+            choice = self._choices[event.choice] = Choice()
+        choice.text += event.text
+        if event.finish:
+            choice.finish = event.finish
+        if event.fields:
+            _merge(choice.fields, event.fields)
+        if event.extra:
+            _merge(choice.extra, event.extra)
+
+
+_CONTENT = re.compile(rb'"content": ?"((?:[^"\\]|\\.)*)"')
+
+
+def text_of(chunks: bytes) -> str:
+    """What the chunks of one choice say. Reads the one field without parsing the rest: a quote
+    inside a JSON string is escaped, so that what looks like the field is the field."""
+    said = b"".join(_CONTENT.findall(chunks))
+    try:
+        text: str = orjson.loads(b'"%b"' % said)
+    except orjson.JSONDecodeError:
+        return said.decode("utf-8", "replace")
+    return text
+
+
+def chunks_of(data: bytes) -> Iterator[Delta]:
+    """Server-sent events of OpenAI's chunks as the pieces that they are."""
+    for line in data.split(b"\n"):
+        if line.startswith(b"data: "):
+            for choice in orjson.loads(line[6:]).get("choices") or ():
+                fields = choice.get("delta") or {}
+                text = fields.pop("content", None) or ""
+                logprobs = choice.get("logprobs")
+                extra = {"logprobs": logprobs} if logprobs else {}
+                yield Delta(text, choice.get("index", 0), fields, extra, choice["finish_reason"])
+
+
+def deltas_of(completion: Completion) -> Iterator[Delta]:
+    """A completion's choices, each as one piece."""
+    for choice in completion.body["choices"]:
+        fields = {k: v for k, v in choice["message"].items() if k != "content"}
+        extra = {k: v for k, v in choice.items() if k not in _OF_A_CHOICE and v is not None}
+        text, finish = content_of(choice), choice.get("finish_reason")
+        yield Delta(text, choice.get("index", 0), fields, extra, finish)
+
+
+_OF_A_CHOICE = frozenset({"index", "message", "finish_reason"})
+
+
+def content_of(choice: Mapping[str, Any]) -> str:
+    """The text of a completion's choice."""
+    content = choice["message"].get("content")
+    return content if isinstance(content, str) else ""
+
+
+class Judged(Protocol):
+    """A choice's text that is being told: pieces go in, judged pieces come out."""
+
+    def feed(self, piece: str) -> str: ...
+
+    def finish(self) -> str: ...
+
+
+Ending: TypeAlias = Callable[[Collected, Done], Awaitable[Done]]
+"""What a stage does with a whole and clean answer before its end is told; returns the end."""
+
+Settle: TypeAlias = Callable[[Collected, BaseException | None], Awaitable[Done]]
+"""Told what was delivered and why it ended early, if it did; returns the end. Called once."""
+
+
+class Told(AsyncGenerator[Event, None]):
+    """Events that are all there already, as a stream."""
+
+    __slots__ = ("_at", "events")
+
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+        self._at = 0
+
+    async def asend(self, value: None) -> Event:
+        if self._at >= len(self.events):
+            raise StopAsyncIteration
+        self._at += 1
+        return self.events[self._at - 1]
+
+    async def athrow(self, kind: Any, value: Any = None, traceback: Any = None) -> Event:
+        self._at = len(self.events)
+        raise kind
+
+    async def aclose(self) -> None:
+        self._at = len(self.events)
+
+
+def replay(deltas: list[Delta], done: Done) -> Told:
+    """An answer given before, or made here, as the events of a new one."""
+    return Told([*deltas, done])
 
 
 async def collect(events: Events) -> Collected:
@@ -55,51 +201,88 @@ async def collect(events: Events) -> Collected:
     return whole
 
 
-async def replay(deltas: list[Delta], done: Done) -> AsyncGenerator[Event, None]:
-    """An answer given before, or made here, as the events of a new one."""
-    for delta in deltas:
-        yield delta
-    yield done
-
-
-async def kept(
-    events: Events, keep: Callable[[Collected], Awaitable[None]]
-) -> AsyncGenerator[Event, None]:
-    """Hand a whole and clean answer to `keep` before its end is told; a cut one never."""
-    whole = Collected()
-    async with aclosing(events):
-        async for event in events:
-            whole.add(event)
-            if isinstance(event, Done):
-                await keep(whole)
-            yield event
-
-
-async def metered(
-    events: Events, settle: Callable[[Collected, BaseException | None], Awaitable[Done]]
-) -> AsyncGenerator[Event, None]:
-    """Settle exactly once, however the stream ends: told whole, cut, or left by the client.
-
-    `settle` is told what was delivered and why it ended early, if it did; it returns the end.
+async def told(
+    events: Events,
+    judge: Callable[[], Judged] | None = None,
+    endings: Sequence[Ending] = (),
+    settle: Settle | None = None,
+) -> Events:
+    """The events as they are to be told: each choice's text through a judge of its own, and at a
+    clean end the endings in their order. `settle` is called exactly once, however it ends: told
+    whole, cut, or left by the client.
     """
     whole = Collected()
+    judging = _Judging(judge) if judge else None
     failure: BaseException | None = GeneratorExit()
     try:
+        done: Done | None = None
         async with aclosing(events):
             async for event in events:
-                whole.add(event)
                 if isinstance(event, Done):
+                    done = event
                     break
-                yield event
-        failure = None if whole.done else ProviderError("The answer ended before it was complete.")
+                for piece in judging.pieces(event) if judging else (event,):
+                    whole.add(piece)
+                    yield piece
+        for piece in judging.rest() if judging and done else ():
+            whole.add(piece)
+            yield piece
+        if done is None:
+            raise ProviderError("The answer ended before it was complete.")
+        for ending in endings:
+            done = await ending(whole, done)
+        whole.done = done
+        failure = None
     except BaseException as error:
         failure = error
         raise
     finally:
-        done = await settle(whole, failure)
-    if failure:
-        raise failure
-    yield done
+        if settle:
+            whole.done = await settle(whole, failure)
+    assert whole.done is not None
+    yield whole.done
+
+
+class _Judging:
+    """Pieces through the judge of their choice, which is emptied before the choice ends."""
+
+    __slots__ = ("_judge", "_judges")
+
+    def __init__(self, judge: Callable[[], Judged]) -> None:
+        self._judge = judge
+        self._judges: dict[int, Judged] = {}
+
+    def pieces(self, event: Event) -> Iterator[Event]:
+        if isinstance(event, Delta):
+            if (piece := self._of_choice(event)) is not None:
+                yield piece
+        elif isinstance(event, Verbatim):
+            for delta in chunks_of(event.data):
+                if (piece := self._of_choice(delta)) is not None:
+                    yield piece
+        elif isinstance(event, Completion):
+            for choice in event.body["choices"]:
+                if text := content_of(choice):
+                    judge = self._judge()
+                    choice["message"]["content"] = judge.feed(text) + judge.finish()
+            yield event
+
+    def rest(self) -> Iterator[Delta]:
+        """What is still held back at the end."""
+        for choice, judge in self._judges.items():
+            if text := judge.finish():
+                yield Delta(text, choice)
+
+    def _of_choice(self, event: Delta) -> Delta | None:
+        judge = self._judges.get(event.choice)
+        if judge is None:
+            judge = self._judges[event.choice] = self._judge()
+        text = judge.feed(event.text) if event.text else ""
+        if event.finish:
+            text += judge.finish()
+        if text or event.fields or event.extra or event.finish:
+            return Delta(text, event.choice, event.fields, event.extra, event.finish)
+        return None
 
 
 def _merge(into: dict[str, Any], new: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -48,6 +48,24 @@ class Ask:
     use_cache: bool = True
     deadline: float | None = None  # seconds from arrival
     door: str = "chat"  # the part of the API that it came through
+    verbatim: bool = False  # whether the door takes Verbatim and Completion for Deltas
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What few answers have and what is priced apart."""
+
+    cache_written: int = 0  # of the prompt, written to the provider's cache
+    cache_written_1h: int = 0  # of that, to be kept for an hour
+    cached_audio: int = 0  # of what was read from the cache
+    audio_in: int = 0  # of the prompt
+    audio_out: int = 0  # of the completion
+    image_in: int = 0  # of the prompt
+    image_out: int = 0  # of the completion
+    images: int = 0  # in the prompt, where the provider counts them
+    searches: int = 0  # of the web, by the provider
+    tier: str = ""  # of service: flex, priority …; "" is the usual one
+    billed_usd: float | None = None  # where the provider says what it charges
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,7 @@ class Usage:
     cached: int = 0  # of the prompt, read from the provider's cache
     reasoning: int = 0  # of the completion
     estimated: bool = False
+    parts: Parts | None = None  # where some of it has a price of its own
 
     @property
     def total(self) -> int:
@@ -120,14 +139,42 @@ class Done:
         return tuple(dict.fromkeys(f"{each.document}@{each.version}" for each in self.sources))
 
 
-Event: TypeAlias = Delta | Done
+@dataclass(slots=True)
+class Verbatim:
+    """A piece of a streamed answer as its provider wrote it: whole server-sent events of OpenAI's
+    chunks, which nobody has taken apart. `id` and `model` are how each of them begins to name
+    itself, as bytes to be replaced. Only one choice, and never its end."""
+
+    data: bytes
+    id: bytes
+    model: bytes
+
+
+@dataclass(slots=True)
+class Completion:
+    """A whole answer as its provider wrote it, parsed: OpenAI's chat completion."""
+
+    body: dict[str, Any]
+
+
+Event: TypeAlias = Delta | Verbatim | Completion | Done
 Events: TypeAlias = AsyncGenerator[Event, None]
-"""Delta…, Done. Whoever wraps a stream closes what it wraps, on every way out."""
+"""Delta…, Done. Whoever wraps a stream closes what it wraps, on every way out.
+
+Where a call allows it (`Call.verbatim`), Verbatim or a Completion stand for Deltas: gateway.streams
+takes them apart for whoever needs their text.
+"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """A stream that has begun, with what is known of its end already: model, route, sources …"""
+    """A stream that has begun, with what is known of its end already: model, route, sources …
+
+    What stages hang on it, `told` in gateway/streams.py carries out: a judge for each choice's
+    text, and what happens with a whole answer before its end is told.
+    """
 
     events: Events
     known: Done
+    judge: Callable[[], Any] | None = None
+    endings: tuple[Callable[..., Awaitable[Done]], ...] = ()

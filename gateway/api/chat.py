@@ -18,9 +18,9 @@ from gateway.api.moorline import MoorlineOptions, about
 from gateway.errors import GatewayError
 from gateway.messages import question_of
 from gateway.pipeline import Gateway
-from gateway.streams import Choice, Collected
+from gateway.streams import Choice, Collected, deltas_of
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Delta, Done, Usage
+from gateway.types import Answer, Ask, Completion, Delta, Done, Usage, Verbatim
 
 DONE_LINE = b"data: [DONE]\n\n"
 OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})
@@ -114,11 +114,21 @@ def read_ask(body: bytes) -> Ask:
         grounding=options.grounding,
         where=options.filter,
         use_cache=options.cache,
+        verbatim=request.n in (None, 1) and "response_format" not in params,
     )
 
 
 def completion(whole: Collected, done: Done, trace_id: str) -> bytes:
     """A whole answer as one JSON body."""
+    if whole.completion:  # the provider's own, which nobody has changed
+        body = whole.completion.body
+        body["id"] = f"chatcmpl-{trace_id}"
+        body["model"] = done.model
+        body.setdefault("object", "chat.completion")
+        body.setdefault("created", int(time.time()))
+        body["usage"] = body.get("usage") or usage(done.usage)
+        body["moorline"] = about(done, trace_id)
+        return orjson.dumps(body)
     choices = [
         {
             "index": index,
@@ -170,9 +180,16 @@ class Chunks:
         self._include_usage = include_usage
         self._text: dict[int, list[str]] = {}
         self._finish: dict[int, str] = {}
+        self._id = b'"id":"chatcmpl-%b"' % trace_id.encode()
+        self._model = b'"model":' + orjson.dumps(model)
 
-    def delta(self, event: Delta) -> bytes:
+    def delta(self, event: Delta | Verbatim | Completion) -> bytes:
         """The chunk of one piece; empty when the piece says nothing but the end."""
+        if isinstance(event, Verbatim):
+            self._text.setdefault(0, [])
+            return event.data.replace(event.id, self._id).replace(event.model, self._model)
+        if isinstance(event, Completion):  # its provider does not stream
+            return b"".join(map(self.delta, deltas_of(event)))
         first = event.choice not in self._text
         text = self._text.setdefault(event.choice, [])
         text.append(event.text)

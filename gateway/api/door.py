@@ -16,11 +16,11 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.guard import ClientLeft, read_body, refuse_depth
-from gateway.errors import GatewayError, InvalidRequest, NotAllowed, ProviderTimeout
+from gateway.errors import GatewayError, HandedOver, InvalidRequest, NotAllowed, ProviderTimeout
 from gateway.pipeline import Gateway
 from gateway.streams import Collected, collect
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Delta, Done
+from gateway.types import Answer, Completion, Delta, Done, Verbatim
 
 log = logging.getLogger("moorline")
 
@@ -28,8 +28,9 @@ log = logging.getLogger("moorline")
 class Telling(Protocol):
     """One streamed answer in a dialect: events in, server-sent events out."""
 
-    def delta(self, event: Delta) -> bytes:
-        """Nothing where the piece says nothing."""
+    def delta(self, event: Delta | Verbatim | Completion) -> bytes:
+        """Nothing where the piece says nothing. Only a dialect whose requests are `verbatim` is
+        given anything but Deltas."""
         ...
 
     def done(self, done: Done) -> Iterable[bytes]:
@@ -178,12 +179,13 @@ class Reply:
             (b"x-moorline-cache", answer.known.cache.encode()),
             (b"cache-control", b"no-cache"),
             (b"x-accel-buffering", b"no"),
+            *_degraded(answer.known),
         ]
         async with aclosing(answer.events) as events:
             async for event in events:
                 if not self._begun:
                     await self._start(200, b"text/event-stream; charset=utf-8", extra)
-                lines = [telling.delta(event)] if isinstance(event, Delta) else telling.done(event)
+                lines = telling.done(event) if isinstance(event, Done) else [telling.delta(event)]
                 for line in filter(None, lines):
                     await self._body(line)
         await self._send({"type": "http.response.body", "body": b""})
@@ -200,6 +202,8 @@ class Reply:
             extra.append((b"allow", b"POST"))
         if error.status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
+        if isinstance(error, HandedOver):
+            extra.append((b"x-moorline-degraded", b"hand-over"))
         await self.json(error.status, self._shape(error, self._trace_id), extra)
 
     async def _start(
@@ -229,7 +233,12 @@ def facts(done: Done) -> list[tuple[bytes, bytes]]:
         (b"x-moorline-model", done.model.encode()),
         (b"x-moorline-cache", done.cache.encode()),
         (b"x-moorline-cost-usd", f"{done.cost_usd:.8f}".encode()),
+        *_degraded(done),
     ]
+
+
+def _degraded(done: Done) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"x-moorline-degraded", done.degraded.encode()),) if done.degraded else ()
 
 
 class Attended:

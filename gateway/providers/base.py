@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from context.types import Prompt
 from gateway.types import Events
+
+
+Header: TypeAlias = tuple[bytes, bytes]
+"""A header's name, in whatever case, and its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Call:
     prompt: Prompt
     stream: bool
     params: Mapping[str, Any] = field(default_factory=dict)  # OpenAI's names, n included
+    verbatim: bool = False  # Verbatim and Completion will do where Deltas would
+    observe: Callable[[Iterable[Header]], None] | None = None  # told every answer's headers
 
 
 class Provider(Protocol):

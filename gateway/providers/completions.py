@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from gateway.types import Delta, Done, Event, Usage
+from gateway.providers.usage import counted
+from gateway.types import Completion, Delta, Done, Event, Usage
 
 END = b"[DONE]"
 
@@ -56,7 +57,7 @@ class Seen:
 
     def read(self, data: bytes) -> list[Delta]:
         """One event's data. Raises Garbled and Reported."""
-        return self.end() if data == END else self.add(_loaded(data))
+        return self.end() if data == END else self.add(loaded(data))
 
     def end(self) -> list[Delta]:
         """The provider says that this was all: choices without an end of their own get one."""
@@ -66,7 +67,7 @@ class Seen:
     def add(self, chunk: dict[str, Any]) -> list[Delta]:
         """A chunk that has been parsed."""
         if chunk.get("usage"):
-            self.usage = usage_of(chunk["usage"])
+            self.usage = usage_of(chunk["usage"], chunk.get("service_tier"))
         for key, value in chunk.items():
             if key not in OURS and value is not None:
                 self.fields[key] = value
@@ -104,7 +105,7 @@ def whole(body: bytes, model: str) -> list[Event]:
     """A whole answer: a piece for each choice, and the end. Raises Garbled and Reported."""
     if not body.strip():
         raise Garbled("it is empty")
-    return whole_of(_loaded(body), model)
+    return whole_of(loaded(body), model)
 
 
 def whole_of(completion: dict[str, Any], model: str) -> list[Event]:
@@ -113,28 +114,44 @@ def whole_of(completion: dict[str, Any], model: str) -> list[Event]:
     if not choices:
         raise Garbled("it has no choices")
     told = completion.get("usage")
-    usage = usage_of(told) if told else Usage(estimated=True)
+    usage = usage_of(told, completion.get("service_tier")) if told else Usage(estimated=True)
     return [*map(_message, choices), Done(usage=usage, model=model, fields=_others(completion))]
 
 
-def usage_of(told: Any) -> Usage:
-    """Token counts. What the total counts and the parts leave out was thought, not said:
-    xAI and Gemini count reasoning so, and bill it as output."""
-    if not isinstance(told, dict):
-        raise Garbled("its usage is not an object")
-    prompt, completion = _count(told, "prompt_tokens"), _count(told, "completion_tokens")
-    cached = _count(told.get("prompt_tokens_details"), "cached_tokens")
-    reasoning = _count(told.get("completion_tokens_details"), "reasoning_tokens")
-    unsaid = max(0, _count(told, "total_tokens") - prompt - completion)
-    return Usage(
-        prompt=prompt,
-        completion=completion + unsaid,
-        cached=cached or _count(told, "prompt_cache_hit_tokens"),  # DeepSeek's name
-        reasoning=max(reasoning, unsaid),
+def verbatim(body: bytes, model: str) -> list[Event]:
+    """A whole answer that need not be taken apart. Raises Garbled and Reported."""
+    if not body.strip():
+        raise Garbled("it is empty")
+    completion = loaded(body)
+    choices = _choices(completion)
+    if not all(map(_usual, choices)):
+        return whole_of(completion, model)
+    if not choices:
+        raise Garbled("it has no choices")
+    told = completion.get("usage")
+    usage = usage_of(told, completion.get("service_tier")) if told else Usage(estimated=True)
+    return [Completion(completion), Done(usage=usage, model=model, fields=_others(completion))]
+
+
+def _usual(choice: dict[str, Any]) -> bool:
+    message = choice.get("message")
+    return (
+        isinstance(message, dict)
+        and isinstance(message.get("content"), str | None)
+        and isinstance(choice.get("finish_reason"), str)
+        and choice["finish_reason"] != "error"
     )
 
 
-def _loaded(data: bytes) -> dict[str, Any]:
+def usage_of(told: Any, tier: object = None) -> Usage:
+    """Token counts; `tier` is the tier of service that the answer's top level names."""
+    if not isinstance(told, dict):
+        raise Garbled("its usage is not an object")
+    return counted(told, tier)
+
+
+def loaded(data: bytes) -> dict[str, Any]:
+    """What the provider sent, where that is an answer. Raises Garbled and Reported."""
     try:
         answer = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -193,11 +210,6 @@ def _text(content: Any) -> str:
 def _check(finish: Any, choice: dict[str, Any]) -> None:
     if finish == "error":  # OpenRouter's way to end a broken stream
         raise Reported({"error": choice.get("error") or "The answer was broken off."})
-
-
-def _count(told: Any, name: str) -> int:
-    value = told.get(name) if isinstance(told, dict) else None
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
 
 
 def _not_json(data: bytes, error: orjson.JSONDecodeError) -> str:

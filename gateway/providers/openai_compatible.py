@@ -7,7 +7,7 @@ failure, is dispatch's business.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,14 +15,16 @@ import orjson
 
 from gateway.errors import ProviderError
 from gateway.providers.base import Call
-from gateway.providers.completions import Garbled, Reported, Seen, speaks, whole
+from gateway.providers.completions import Garbled, Reported, Seen, verbatim, whole
 from gateway.providers.config import ModelConfig, OpenAICompatibleProvider, VllmProvider
 from gateway.providers.failures import Failures, retry_after
+from gateway.providers.passing import Apart, Passed
 from gateway.providers.wire.client import Client, Endpoint
 from gateway.providers.wire.connection import Response, Timeouts
 from gateway.providers.wire.errors import TimedOut, WireError
-from gateway.providers.wire.sse import EventParser, EventTooLarge
-from gateway.types import Delta, Event, Events
+from gateway.providers.wire.sse import EventTooLarge
+from gateway.streams import Told
+from gateway.types import Delta, Event, Events, Verbatim
 
 # A stream's preamble is held back until it says something: until then another model can take over.
 HELD_EVENTS = 64
@@ -79,9 +81,9 @@ class OpenAICompatible:
         body = self._body(call)
         with self._failures.translated():
             if not call.stream:
-                return _told(await self._plain_answer(call, body))
+                return Told(await self._plain_answer(call, body))
             response = await self._client.post(self._chat, body, self._streamed, STREAM_LIMIT)
-            events = self._stream(response, call.model)
+            events = self._stream(response, call)
             await anext(events)
         return events
 
@@ -105,31 +107,32 @@ class OpenAICompatible:
     async def _plain_answer(self, call: Call, body: bytes) -> list[Event]:
         async with await self._client.post(self._chat, body, self._plain, PLAIN_LIMIT) as response:
             await self._accept(response)
-            return whole(await response.read(), call.model)
+            read = verbatim if call.verbatim else whole
+            return read(await response.read(), call.model)
 
-    async def _stream(self, response: Response, model: str) -> Events:
+    async def _stream(self, response: Response, call: Call) -> Events:
         """BEGUN, then the answer's events."""
         try:
             with self._failures.translated():
                 await self._accept(response)
                 if _is(response, b"application/json"):  # it does not stream
-                    events = whole(await response.read(), model)
+                    events = whole(await response.read(), call.model)
                     yield BEGUN
                     for event in events:
                         yield event
                     return
-                reading = _Reading(response)
+                reading = _Reading(response, call.verbatim)
                 opening = await reading.opening(self._streamed.first_byte)
                 yield BEGUN
-                for delta in opening:
-                    yield delta
+                for piece in opening:
+                    yield piece
                 while not reading.over:
-                    for delta in await reading.burst():
-                        yield delta
+                    for piece in await reading.burst():
+                        yield piece
                 if reading.failure:
                     raise reading.failure
                 response.drain()
-                yield reading.seen.done(model)
+                yield reading.seen.done(call.model)
         finally:
             response.close()
 
@@ -163,24 +166,20 @@ class OpenAICompatible:
 class _Reading:
     """A streamed answer as it is read, a burst of events at a time."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, verbatim: bool) -> None:
         self.seen = Seen()
         self.over = False
         self.failure: Garbled | Reported | EventTooLarge | None = None  # how it was over
         self._response = response
-        self._parser = EventParser(EVENT_LIMIT)
+        self._reader = (Passed if verbatim else Apart)(self.seen, EVENT_LIMIT)
         self._size = 0
 
-    async def burst(self) -> list[Delta]:
+    async def burst(self) -> Sequence[Delta | Verbatim]:
         """What has come since the last one. Raises WireError."""
         piece = await self._response.piece()
         self._size += len(piece)
-        deltas: list[Delta] = []
         try:
-            for data in self._parser.feed(piece) if piece else self._parser.finish():
-                deltas += self.seen.read(data)
-                if self.seen.ended:
-                    break
+            self._reader.feed(piece)
             if self.seen.ended or not piece:
                 self.over = True
                 if not self.seen.whole:
@@ -188,16 +187,15 @@ class _Reading:
         except (Garbled, Reported, EventTooLarge) as failure:
             self.failure = failure  # after what came before it
             self.over = True
-        return joined(deltas)
+        return joined(self._reader.taken())
 
-    async def opening(self, within: float) -> list[Delta]:
+    async def opening(self, within: float) -> list[Delta | Verbatim]:
         """All up to the first content. Whatever fails so far is raised, for nothing is shown."""
         begin_by = time.monotonic() + within
-        held: list[Delta] = []
+        held: list[Delta | Verbatim] = []
         while not self.over:
-            deltas = await self.burst()
-            held += deltas
-            if any(map(speaks, deltas)) or len(held) >= HELD_EVENTS:
+            held += await self.burst()
+            if self._reader.spoke or len(held) >= HELD_EVENTS:
                 break
             if held and self._size >= HELD_BYTES:
                 break
@@ -208,13 +206,16 @@ class _Reading:
         return held
 
 
-def joined(deltas: Iterable[Delta]) -> list[Delta]:
+def joined(pieces: Sequence[Delta | Verbatim]) -> Sequence[Delta | Verbatim]:
     """Neighbours that only carry on one choice's text as one: what came together goes together."""
-    whole: list[Delta] = []
-    for delta in deltas:
+    if len(pieces) < 2:
+        return pieces
+    whole: list[Delta | Verbatim] = []
+    for delta in pieces:
         last = whole[-1] if whole else None
         if (
-            last
+            isinstance(last, Delta)
+            and isinstance(delta, Delta)
             and last.choice == delta.choice
             and not (last.finish or last.extra or delta.fields or delta.extra)
         ):
@@ -223,11 +224,6 @@ def joined(deltas: Iterable[Delta]) -> list[Delta]:
         else:
             whole.append(delta)
     return whole
-
-
-async def _told(events: list[Event]) -> Events:
-    for event in events:
-        yield event
 
 
 def _is(response: Response, content_type: bytes) -> bool:

@@ -8,7 +8,7 @@ from context.types import Prompt, Source
 from gateway.dispatch import Begun
 from gateway.grounding import Grounds
 from gateway.judging import Judge, Words
-from gateway.streams import Collected, collect, replay
+from gateway.streams import Collected, collect, replay, told
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Delta, Done, Event, Grounding
 from guardrails.config import GuardrailsConfig, OutputConfig
@@ -38,61 +38,64 @@ def judged(*events: Event, mode: Grounding = "strict") -> Answer:
     prompt = Prompt(({"role": "system", "content": "Obey."},), SOURCES, question="?")
     grounds = None if mode == "off" else Grounds("docs", None, mode, None, None)  # type: ignore[arg-type]
     begun = Begun(replay([e for e in events if isinstance(e, Delta)], Done()), TARGET)
-    return Judge(GuardrailsConfig()).judged(begun, prompt, grounds, PLAN, "off", Trace())
+    answer = Judge(GuardrailsConfig()).judged(begun, prompt, grounds, PLAN, "off", Trace())
+    return Answer(told(answer.events, answer.judge, answer.endings), answer.known)
 
 
-async def told(*texts: str, mode: Grounding = "strict") -> tuple[Collected, Done]:
+async def answered(*texts: str, mode: Grounding = "strict") -> tuple[Collected, Done]:
     whole = await collect(judged(*(Delta(text) for text in texts), mode=mode).events)
     assert whole.done is not None
     return whole, whole.done
 
 
 async def test_a_claim_without_a_marker_gets_the_one_of_its_source() -> None:
-    whole, done = await told("Customers in the EU may return goods ", "within 30 days of delivery.")
+    whole, done = await answered(
+        "Customers in the EU may return goods ", "within 30 days of delivery."
+    )
     assert whole.text == "Customers in the EU may return goods within 30 days of delivery [1]."
     assert (done.grounded, done.faithfulness) == (True, 1.0)
     assert [s.n for s in done.sources if s.cited] == [1]
 
 
 async def test_a_claim_that_no_source_supports_is_said_to_be_unsupported() -> None:
-    whole, done = await told("Every order ships with a free penguin from Antarctica.")
+    whole, done = await answered("Every order ships with a free penguin from Antarctica.")
     assert "[unsupported]" in whole.text
     assert (done.grounded, done.faithfulness) == (False, 0.0)
 
 
 async def test_a_marker_on_something_else_is_not_believed() -> None:
-    whole, done = await told("Winter orchards sing about copper engines [1].")
+    whole, done = await answered("Winter orchards sing about copper engines [1].")
     assert whole.text == "Winter orchards sing about copper engines [unsupported]."
     assert (done.grounded, done.faithfulness) == (False, 0.0)
 
 
 async def test_a_paraphrase_keeps_its_marker() -> None:
     text = "You have 30 days after the delivery to send something back from the EU [1]."
-    whole, done = await told(text)
+    whole, done = await answered(text)
     assert whole.text == text
     assert done.grounded is True
 
 
 async def test_a_marker_that_points_to_nothing_is_dropped() -> None:
-    whole, _ = await told("Gift cards are never refunded [2][7].")
+    whole, _ = await answered("Gift cards are never refunded [2][7].")
     assert whole.text == "Gift cards are never refunded [2]."
 
 
 async def test_the_pieces_in_which_text_comes_do_not_matter() -> None:
     text = "Gift cards are never refunded [2]. Customers in the EU may return goods within 30 days."
-    whole, _ = await told(text)
-    pieces, _ = await told(*text)
+    whole, _ = await answered(text)
+    pieces, _ = await answered(*text)
     assert pieces.text == whole.text
 
 
 async def test_open_grounding_leaves_unmarked_claims_alone() -> None:
-    whole, done = await told("Penguins live in the south.", mode="open")
+    whole, done = await answered("Penguins live in the south.", mode="open")
     assert whole.text == "Penguins live in the south."
     assert done.grounded is False
 
 
 async def test_without_documents_text_passes_word_by_word_and_secrets_do_not() -> None:
-    whole, done = await told("The key is ", SECRET[:20], SECRET[20:], " and more", mode="off")
+    whole, done = await answered("The key is ", SECRET[:20], SECRET[20:], " and more", mode="off")
     assert whole.text == "The key is [SECRET] and more"
     assert (done.grounded, done.sources) == (None, ())
 

@@ -119,7 +119,7 @@ async def test_every_stage_is_in_the_trace_in_order(gateway: Gateway) -> None:
     await told(gateway, ask("Which stages does a request pass when it asks about EU goods?"), trace)
     assert [span.name for span in trace.spans] == [
         "authenticate", "reserve", "screen", "cache.exact", "embed", "cache.semantic", "route",
-        "retrieve", "screen.sources", "pack", "dispatch", "stream", "judge", "keep",
+        "retrieve", "screen.sources", "pack", "dispatch", "judge", "stream", "keep",
     ]  # fmt: skip
     assert all(span.end >= span.start for span in trace.spans)
 

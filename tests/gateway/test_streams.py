@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import ProviderError
-from gateway.streams import Collected, collect, kept, metered
-from gateway.types import Delta, Done, Event
+from gateway.streams import Collected, Told, collect, deltas_of, replay, text_of, told
+from gateway.types import Completion, Delta, Done, Event, Verbatim
 
 pytestmark = pytest.mark.anyio
 
@@ -61,25 +65,26 @@ async def test_collect_refuses_a_stream_without_an_end() -> None:
 async def test_a_cut_answer_is_never_kept() -> None:
     keeps: list[Collected] = []
 
-    async def keep(whole: Collected) -> None:
+    async def keep(whole: Collected, done: Done) -> Done:
         keeps.append(whole)
+        return done
 
     with pytest.raises(ProviderError):
-        await texts(kept(Source(Delta("half"), then=ProviderError("cut"))(), keep))
+        await texts(told(Source(Delta("half"), then=ProviderError("cut"))(), endings=[keep]))
     assert keeps == []
-    assert await texts(kept(Source(Delta("whole"), Done())(), keep)) == ["whole"]
+    assert await texts(told(Source(Delta("whole"), Done())(), endings=[keep])) == ["whole"]
     assert [whole.text for whole in keeps] == ["whole"]
 
 
 async def settled(source: Source, pull: int | None) -> list[BaseException | None]:
-    """How `metered` settles when `pull` events are read and the stream is then closed."""
+    """How `told` settles when `pull` events are read and the stream is then closed."""
     seen: list[BaseException | None] = []
 
     async def settle(whole: Collected, failure: BaseException | None) -> Done:
         seen.append(failure)
         return Done()
 
-    events = metered(source(), settle)
+    events = told(source(), settle=settle)
     try:
         count = 0
         while pull is None or count < pull:
@@ -91,22 +96,89 @@ async def settled(source: Source, pull: int | None) -> list[BaseException | None
     return seen
 
 
-async def test_metered_settles_once_when_told_whole() -> None:
+async def test_told_settles_once_when_told_whole() -> None:
     assert await settled(Source(Delta("a"), Done()), None) == [None]
 
 
-async def test_metered_settles_once_when_the_client_leaves() -> None:
+async def test_told_settles_once_when_the_client_leaves() -> None:
     source = Source(Delta("a"), Delta("b"), Done())
     (failure,) = await settled(source, 1)
     assert isinstance(failure, GeneratorExit)
     assert source.closed
 
 
-async def test_metered_settles_once_when_the_provider_breaks() -> None:
+async def test_told_settles_once_when_the_provider_breaks() -> None:
     (failure,) = await settled(Source(Delta("a"), then=ProviderError("cut")), None)
     assert isinstance(failure, ProviderError)
 
 
-async def test_metered_calls_an_end_without_done_a_failure() -> None:
+async def test_told_calls_an_end_without_done_a_failure() -> None:
     (failure,) = await settled(Source(Delta("a")), None)
     assert isinstance(failure, ProviderError)
+
+
+class Loud:
+    """A judge that holds back what does not end in a space."""
+
+    def __init__(self) -> None:
+        self.held = ""
+
+    def feed(self, piece: str) -> str:
+        text, self.held = self.held + piece, ""
+        if not text.endswith(" "):
+            text, self.held = "", text
+        return text.upper()
+
+    def finish(self) -> str:
+        text, self.held = self.held, ""
+        return text.upper()
+
+
+def chunk(text: str) -> Verbatim:
+    choice = b'{"index":0,"delta":{"content":%b},"finish_reason":null}' % orjson.dumps(text)
+    return Verbatim(b'data: {"id":"x","choices":[%b]}\n\n' % choice, b"", b"")
+
+
+def completion(text: str) -> Completion:
+    message = {"role": "assistant", "content": text}
+    return Completion({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [Delta("one "), Delta("two"), Delta(finish="stop")],
+        [chunk("one "), chunk("two"), Delta(finish="stop")],
+        [completion("one two")],
+    ],
+    ids=["deltas", "verbatim", "completion"],
+)
+async def test_every_form_of_an_answer_is_judged_and_collected_alike(events: list[Event]) -> None:
+    whole = await collect(told(Told([*events, Done()]), Loud))
+    assert (whole.text, whole.finish) == ("ONE TWO", "stop")
+    assert (whole.choices[0].text, whole.choices[0].finish) == ("ONE TWO", "stop")
+
+
+async def test_an_ending_may_change_the_end() -> None:
+    async def priced(whole: Collected, done: Done) -> Done:
+        return replace(done, cost_usd=len(whole.text))
+
+    whole = await collect(told(replay([Delta("four")], Done()), endings=[priced]))
+    assert whole.done == Done(cost_usd=4)
+
+
+@given(st.lists(st.text()))
+def test_the_text_of_chunks_is_read_without_taking_them_apart(texts: list[str]) -> None:
+    storable = [text.encode("utf-8", "ignore").decode() for text in texts]
+    chunks = b"".join(chunk(text).data for text in storable)
+    assert text_of(chunks) == "".join(storable)
+
+
+def test_a_completion_is_taken_apart_with_all_that_it_has() -> None:
+    body = completion("text").body
+    body["choices"][0] |= {"logprobs": {"content": []}, "stop_reason": None}
+    body["choices"][0]["message"]["tool_calls"] = [{"id": "c"}]
+    (delta,) = deltas_of(Completion(body))
+    assert delta.fields == {"role": "assistant", "tool_calls": [{"id": "c"}]}
+    assert (delta.text, delta.finish) == ("text", "stop")
+    assert delta.extra == {"logprobs": {"content": []}}

@@ -1,0 +1,163 @@
+"""A streamed answer's bytes, passed on as they came as far as nobody has to look into them.
+
+Chunks that only carry an answer on are scanned for what would make them more than that: an end,
+a count of tokens, an error. Whatever looks unusual is taken apart instead, so that a scan can be
+wasteful but not wrong. No I/O.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from gateway.providers.completions import END, Garbled, Seen, loaded, speaks
+from gateway.providers.wire.sse import EventParser, EventTooLarge
+from gateway.types import Delta, Verbatim
+
+_MARKS = (
+    *(b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {'),
+    *(b'"error"', b"[DONE]"),
+)
+_NEVER = b"\0"  # in JSON
+
+
+class Apart:
+    """Takes every event apart. `pieces` are what has come of them and is not yet taken."""
+
+    def __init__(self, seen: Seen, limit: int) -> None:
+        self.pieces: list[Delta | Verbatim] = []
+        self.spoke = False
+        self._seen = seen
+        self._parser = EventParser(limit)
+
+    def feed(self, data: bytes) -> None:
+        """More of the stream, or its end. Raises Garbled, Reported and EventTooLarge."""
+        for event in self._parser.feed(data) if data else self._parser.finish():
+            self._take(self._seen.read(event))
+            if self._seen.ended:
+                return
+
+    def taken(self) -> list[Delta | Verbatim]:
+        pieces, self.pieces = self.pieces, []
+        return pieces
+
+    def _take(self, deltas: list[Delta]) -> None:
+        if not self.spoke:
+            self.spoke = any(map(speaks, deltas))
+        self.pieces += deltas
+
+
+class Passed(Apart):
+    """Passes on what can be passed on: of one choice, in chunks of a line each."""
+
+    def __init__(self, seen: Seen, limit: int) -> None:
+        super().__init__(seen, limit)
+        self._limit = limit
+        self._tail = b""  # of an event that has not ended
+        self._id = b""
+        self._model = b""
+        self._unusual = False  # not one `data:` line an event: all is taken apart from here on
+
+    def feed(self, data: bytes) -> None:
+        if self._unusual:
+            super().feed(data)
+            return
+        if not data:
+            if self._tail:
+                super().feed(self._tail)
+            super().feed(b"")
+            return
+        data = self._tail + data
+        end = data.rfind(b"\n\n") + 2
+        if b"\r" in data:
+            self._take_apart(data)
+        elif end < 2:
+            self._tail = data
+            if len(data) > self._limit:
+                raise EventTooLarge(f"An event is larger than {self._limit} bytes.")
+        elif not _one_line_each(data[:end]):
+            self._take_apart(data)
+        else:
+            self._tail = data[end:]
+            self._pass_on(data[:end])
+
+    def _take_apart(self, data: bytes) -> None:
+        self._unusual, self._tail = True, b""
+        super().feed(data)
+
+    def _pass_on(self, events: bytes) -> None:
+        if self.spoke and _calm(events):
+            self.pieces.append(Verbatim(events, self._id, self._model))
+            return
+        passed: list[bytes] = []
+        try:
+            self._one_by_one(events, passed)
+        finally:  # what came before a failure is told
+            self._pass(passed)
+
+    def _one_by_one(self, events: bytes, passed: list[bytes]) -> None:
+        for event in events.split(b"\n\n")[:-1]:
+            calm = _calm(event)
+            if calm and self.spoke:
+                passed.append(event)
+                continue
+            data = event[6:]
+            if data == END:
+                deltas = self._seen.end()
+            else:
+                chunk = loaded(data)
+                if not self._id:
+                    self._name(chunk, event)
+                deltas = self._seen.add(chunk)
+            if calm and deltas:  # the first ones: looked into, and passed on all the same
+                self.spoke = any(map(speaks, deltas))
+                passed.append(event)
+                continue
+            self._pass(passed)
+            self._take(deltas)
+            if self._seen.ended:
+                return
+
+    def _pass(self, events: list[bytes]) -> None:
+        if events:
+            data = b"\n\n".join((*events, b""))
+            self.pieces.append(Verbatim(data, self._id, self._model))
+            events.clear()
+
+    def _name(self, chunk: dict[str, Any], event: bytes) -> None:
+        self._id, self._model = (_as_written(chunk, key, event) for key in ("id", "model"))
+
+
+def _one_line_each(events: bytes) -> bool:
+    """Whether these are whole events of a line of data each, and nothing else."""
+    count = events.count(b"\n\n")
+    return (
+        events.startswith(b"data: ")
+        and events.count(b"\n") == 2 * count
+        and events.count(b"\n\ndata: ") == count - 1
+        and _is_text(events)
+    )
+
+
+def _is_text(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise Garbled("it is not UTF-8") from None
+    return True
+
+
+def _calm(events: bytes) -> bool:
+    return not any(mark in events for mark in _MARKS)
+
+
+def _as_written(chunk: dict[str, Any], key: str, event: bytes) -> bytes:
+    """A field as it stands in the chunk, to be replaced in those that follow."""
+    for colon in (b":", b": "):
+        written = orjson.dumps(key) + colon + orjson.dumps(chunk.get(key))
+        if written in event:
+            return written
+    return _NEVER
