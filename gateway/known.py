@@ -182,7 +182,7 @@ def _given_again(entry: Entry, state: CacheState, degraded: Step = "") -> Answer
     done = Done(
         **{
             **kept,
-            "usage": Usage(**kept["usage"]),
+            "usage": Usage(**{**kept["usage"], "parts": None}),  # that were paid for already
             "sources": tuple(Reference(**each) for each in kept["sources"]),
             "cache": state,
             "cost_usd": 0.0,

@@ -1,4 +1,4 @@
-"""What tokens cost: litellm's price list read as data, under the prices of the configuration.
+"""What answers cost: litellm's price list read as data, under the prices of the configuration.
 
 litellm itself is never imported for it. A model that neither knows costs nothing, and `known`
 says so.
@@ -7,9 +7,8 @@ says so.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -23,35 +22,15 @@ from gateway.providers.config import (
     VllmProvider,
 )
 from gateway.providers.listing import Entry, listed
+from gateway.providers.price import Price, listed_price
 from gateway.providers.services import SERVICES
 from gateway.types import Usage
 
-_TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD for one token. `tiers` are the prices of longer prompts: above how many tokens."""
-
-    input: float = 0.0
-    output: float = 0.0
-    cached: float | None = None  # of the input, read from the provider's cache
-    reasoning: float | None = None  # of the output
-    tiers: tuple[tuple[int, Price], ...] = ()  # rising
-
-    def of(self, usage: Usage) -> float:
-        """USD for these tokens."""
-        price = self
-        for above, dearer in self.tiers:
-            if usage.prompt > above:
-                price = dearer
-        cached, reasoning = min(usage.cached, usage.prompt), min(usage.reasoning, usage.completion)
-        return (
-            (usage.prompt - cached) * price.input
-            + cached * (price.input if price.cached is None else price.cached)
-            + (usage.completion - reasoning) * price.output
-            + reasoning * (price.output if price.reasoning is None else price.reasoning)
-        )
+# What a configured price of prompts, or of answers, puts in the place of what is listed.
+_NO_INPUT: dict[str, Any] = dict.fromkeys(
+    ("cached", "written", "written_1h", "cached_audio", "audio_in", "image_in")
+)
+_NO_OUTPUT: dict[str, Any] = dict.fromkeys(("reasoning", "audio_out", "image_out"))
 
 
 class Prices:
@@ -78,7 +57,13 @@ class Prices:
         await asyncio.to_thread(self._entries)
 
     def cost(self, model: str, usage: Usage) -> float:
-        """USD for an answer of `provider/model`; 0 where the price is not known."""
+        """USD for an answer of `provider/model`; 0 where the price is not known.
+
+        What the provider says comes before the list, and after the configuration.
+        """
+        billed = usage.parts.billed_usd if usage.parts else None
+        if billed is not None and not self._settled(model):
+            return billed
         price = self.price(model)
         return price.of(usage) if price else 0.0
 
@@ -88,10 +73,9 @@ class Prices:
 
     def price(self, model: str) -> Price | None:
         """The configured price, completed by the listed one."""
-        if model not in self._configured:
-            model = self._full.get(model, "")
-            if not model:
-                return None
+        model = self._name(model)
+        if not model:
+            return None
         if model not in self._found:
             config, costless = self._configured[model]
             entry = self.listed(model)
@@ -99,9 +83,20 @@ class Prices:
             self._found[model] = _overridden(listed, config)
         return self._found[model]
 
+    def _settled(self, model: str) -> bool:
+        """Whether the price is not the provider's to say."""
+        if not (name := self._name(model)):
+            return True
+        config, costless = self._configured[name]
+        return costless or bool(_given(config))
+
+    def _name(self, model: str) -> str:
+        """`provider/model`; empty for what is not configured."""
+        return model if model in self._configured else self._full.get(model, "")
+
     def listed(self, model: str) -> Entry | None:
         """All that the list says of `provider/model`."""
-        return self._entries().get(model)
+        return self._entries().get(self._name(model))
 
     def _entries(self) -> Mapping[str, Entry]:
         with self._reading:
@@ -120,45 +115,37 @@ def free(provider: ProviderConfig) -> bool:
     return False
 
 
-def listed_price(entry: Mapping[str, Any]) -> Price | None:
-    """An entry of litellm's list; None where it has no price per token."""
-    base = _at(entry, "")
-    if base is None:
-        return None
-    found = (_TIER.fullmatch(key) for key in entry)
-    above = sorted(int(match[1]) for match in found if match)
-    tiers = ((k * 1000, _at(entry, f"_above_{k}k_tokens", base)) for k in above)
-    return replace(base, tiers=tuple((tokens, tier) for tokens, tier in tiers if tier))
-
-
-def _at(entry: Mapping[str, Any], tier: str, base: Price | None = None) -> Price | None:
-    def number(key: str, otherwise: float | None) -> float | None:
-        value = entry.get(f"{key}{tier}")
-        return float(value) if isinstance(value, int | float) else otherwise
-
-    start = base or Price()
-    paid = number("input_cost_per_token", base.input if base else None)
-    if paid is None:
-        return None
-    return Price(
-        input=paid,
-        output=number("output_cost_per_token", start.output) or 0.0,
-        cached=number("cache_read_input_token_cost", start.cached),
-        reasoning=number("output_cost_per_reasoning_token", start.reasoning),
-    )
-
-
 def _overridden(listed: Price | None, config: ModelConfig) -> Price | None:
-    """The listed price with what the configuration sets; its tiers hold only if nothing is set."""
-    paid, said = config.input_usd_per_million, config.output_usd_per_million
-    cached = config.cached_input_usd_per_million
-    if paid is None and said is None and cached is None:
+    """The listed price with what the configuration sets. What it sets for prompts or for answers
+    replaces all that is listed for them; tiers hold only if nothing is set."""
+    given = _given(config)
+    if not given:
         return listed
-    price = replace(listed or Price(), tiers=())
-    if paid is not None:
-        price = replace(price, input=paid / 1e6, cached=None)
-    if cached is not None:
-        price = replace(price, cached=cached / 1e6)
-    if said is not None:
-        price = replace(price, output=said / 1e6, reasoning=None)
-    return price
+    price = replace(listed or Price(), tiers=(), served={})
+    if "input" in given:
+        price = replace(price, **_NO_INPUT)
+    if "output" in given:
+        price = replace(price, **_NO_OUTPUT)
+    return replace(price, **given)
+
+
+def _given(config: ModelConfig) -> dict[str, Any]:
+    """The configured prices by the name of the Price's field."""
+    special = config.prices
+    by_million = {
+        "input": config.input_usd_per_million,
+        "output": config.output_usd_per_million,
+        "cached": config.cached_input_usd_per_million,
+        "reasoning": special.reasoning,
+        "written": special.cache_write,
+        "written_1h": special.cache_write_1h,
+        "cached_audio": special.cached_audio,
+        "audio_in": special.audio_input,
+        "audio_out": special.audio_output,
+        "image_in": special.image_input,
+        "image_out": special.image_output,
+    }
+    each = {"image": special.image, "search": special.search, "request": special.request}
+    return {name: usd / 1e6 for name, usd in by_million.items() if usd is not None} | {
+        name: usd for name, usd in each.items() if usd is not None
+    }

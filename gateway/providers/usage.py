@@ -11,6 +11,7 @@ from typing import Any
 from gateway.types import Parts, Usage
 
 NONE = Parts()
+MOST = 1e15  # more of anything is a slip
 TICKS = 1e10  # of xAI's in a dollar
 USUAL = frozenset({"auto", "default", "standard"})  # tiers
 # What has no price of its own.
@@ -57,13 +58,12 @@ def _of_input(told: Mapping[str, Any], tier: str) -> Usage:
     """OpenAI's Responses, and Anthropic, whose input leaves out what its cache took or gave."""
     taken = count(told, "cache_read_input_tokens")
     read, said = told.get("input_tokens_details"), told.get("output_tokens_details")
-    parts = _parts(told, read, said, tier)
     return Usage(
         prompt=count(told, "input_tokens") + taken + count(told, "cache_creation_input_tokens"),
         completion=count(told, "output_tokens"),
         cached=taken or count(read, "cached_tokens"),
         reasoning=count(said, "reasoning_tokens"),
-        parts=parts if parts != NONE else None,
+        parts=_parts(told, read, said, tier),
     )
 
 
@@ -100,8 +100,8 @@ def _plain(told: Mapping[str, Any], read: Any, said: Any, tier: str) -> bool:
     return True
 
 
-def _parts(told: Mapping[str, Any], read: Any, said: Any, tier: str) -> Parts:
-    return Parts(
+def _parts(told: Mapping[str, Any], read: Any, said: Any, tier: str) -> Parts | None:
+    parts = Parts(
         cache_written=(
             count(told, "cache_creation_input_tokens")  # Anthropic's name
             or count(read, "cache_write_tokens")  # OpenRouter's
@@ -125,12 +125,13 @@ def _parts(told: Mapping[str, Any], read: Any, said: Any, tier: str) -> Parts:
         tier=tier,
         billed_usd=_billed(told),
     )
+    return parts if parts != NONE else None
 
 
 def count(told: Any, name: str) -> int:
     """A number of something; 0 where there is none."""
     value = told.get(name) if isinstance(told, dict) else None
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+    return int(value) if isinstance(value, int | float) and 0 < value < MOST else 0
 
 
 def _of(told: Any, name: str) -> Any:

@@ -18,8 +18,9 @@ from gateway.providers.config import (
     SimulatedProvider,
 )
 from gateway.providers.listing import bundled
-from gateway.providers.prices import Price, Prices
-from gateway.types import Usage
+from gateway.providers.price import Price
+from gateway.providers.prices import Prices
+from gateway.types import Parts, Usage
 
 MILLION = Usage(prompt=1_000_000, completion=1_000_000)
 LISTED: dict[str, dict[str, Any]] = {
@@ -95,6 +96,52 @@ def test_a_configured_price_for_cached_tokens(tmp_path: Path) -> None:
     subject = prices(tmp_path, input_usd_per_million=4, cached_input_usd_per_million=1)
     cached = Usage(prompt=1_000_000, cached=500_000)
     assert subject.cost("openai/gpt-x", cached) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("reasoning", Usage(completion=10, reasoning=10)),
+        ("cache_write", Usage(prompt=10, parts=Parts(cache_written=10))),
+        (
+            "cache_write_1h",
+            Usage(prompt=10, parts=Parts(cache_written=10, cache_written_1h=10)),
+        ),
+        ("cached_audio", Usage(prompt=10, cached=10, parts=Parts(cached_audio=10))),
+        ("audio_input", Usage(prompt=10, parts=Parts(audio_in=10))),
+        ("audio_output", Usage(completion=10, parts=Parts(audio_out=10))),
+        ("image_input", Usage(prompt=10, parts=Parts(image_in=10))),
+        ("image_output", Usage(completion=10, parts=Parts(image_out=10))),
+    ],
+)
+def test_a_configured_price_for_special_tokens(tmp_path: Path, name: str, usage: Usage) -> None:
+    subject = prices(tmp_path, prices={name: 30})
+    assert subject.cost("openai/gpt-x", usage) == pytest.approx(10 * 30e-6)
+
+
+def test_configured_prices_by_the_piece(tmp_path: Path) -> None:
+    subject = prices(tmp_path, prices={"image": 0.5, "search": 0.25, "request": 1})
+    usage = Usage(parts=Parts(images=2, searches=3))
+    assert subject.cost("openai/gpt-x", usage) == pytest.approx(1 + 2 * 0.5 + 3 * 0.25)
+
+
+def test_what_the_provider_charges_comes_before_the_list(tmp_path: Path) -> None:
+    usage = Usage(prompt=1000, parts=Parts(billed_usd=0.125))
+    assert prices(tmp_path).cost("openai/gpt-x", usage) == 0.125
+    assert prices(tmp_path).cost("openai/own", usage) == 0.125
+
+
+def test_what_the_provider_charges_comes_after_the_configuration(tmp_path: Path) -> None:
+    usage = Usage(prompt=1_000_000, parts=Parts(billed_usd=0.125))
+    subject = prices(tmp_path, input_usd_per_million=3)
+    assert subject.cost("openai/gpt-x", usage) == pytest.approx(3)
+    assert subject.cost("sim/simulated", usage) == 0
+    assert subject.cost("nobody/knows", usage) == 0
+
+
+def test_all_that_the_list_says_of_a_model_can_be_had(tmp_path: Path) -> None:
+    assert prices(tmp_path).listed("openai/painter") == LISTED["painter"]
+    assert prices(tmp_path).listed("openai/own") is None
 
 
 @pytest.mark.parametrize("model", ["openai/own", "openai/painter", "nobody/knows", ""])
