@@ -159,6 +159,13 @@ async def test_every_form_of_an_answer_is_judged_and_collected_alike(events: lis
     assert (whole.choices[0].text, whole.choices[0].finish) == ("ONE TWO", "stop")
 
 
+async def test_what_was_held_back_comes_before_a_call_of_a_tool() -> None:
+    call = Delta(fields={"tool_calls": [{"index": 0, "id": "c"}]})
+    pieces = told(Told([Delta("Let me look."), call, Delta(finish="tool_calls"), Done()]), Loud)
+    texts = [event.text async for event in pieces if isinstance(event, Delta)]
+    assert texts == ["LET ME LOOK.", ""]  # the first with the call
+
+
 async def test_an_ending_may_change_the_end() -> None:
     async def priced(whole: Collected, done: Done) -> Done:
         return replace(done, cost_usd=len(whole.text))
