@@ -17,6 +17,7 @@ from gateway.ledger.queries import Queries
 from gateway.ledger.types import Request
 from gateway.ledger.writer import LedgerWriter
 from gateway.messages import size_of
+from gateway.metrics.counts import Counts
 from gateway.providers.prices import Prices
 from gateway.streams import Collected, told
 from gateway.tracing.trace import Trace
@@ -43,6 +44,7 @@ class Accounting:
     ledger: LedgerWriter
     queries: Queries
     count: Counter
+    counts: Counts  # for metrics
     catalogue: Catalogue
 
     async def reserve(self, caller: Caller, ask: Ask) -> Hold:
@@ -69,6 +71,11 @@ class Accounting:
             provider="moorline",
             prompt_tokens=tokens,
         )
+        self.record(row, trace)
+
+    def record(self, row: Request, trace: Trace) -> None:
+        """A request is over: it is counted, and written behind the response."""
+        self.counts.observe(row, trace)
         self.ledger.write(row, trace)
 
     def _dearest(self, model: str, usage: Usage) -> float:
@@ -128,7 +135,7 @@ class Tab:
         if self.ask:
             self.trace.attributes["question"] = self.ask.question
         self.trace.attributes["answer"] = answer
-        self.books.ledger.write(self._row(done, failure), self.trace)
+        self.books.record(self._row(done, failure), self.trace)
 
     def _row(self, done: Done, failure: BaseException | None) -> Request:
         ask, caller, usage = self.ask, self.caller, done.usage

@@ -16,7 +16,7 @@ from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import control, embeddings, health, models
+from gateway.api import control, embeddings, health, metrics, models
 from gateway.api.chat import Chat, ChatRequest
 from gateway.api.door import Door
 from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
@@ -94,7 +94,7 @@ def create_app(
         return gateway
 
     app.hot = {CHAT: Door(of_this_moment, Chat())}
-    for part in (models, embeddings, health, control, pages):
+    for part in (models, embeddings, health, metrics, control, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.
     patch_fastapi(app, redirect_from_root_to_docs=False)

@@ -29,6 +29,8 @@ from gateway.ledger.database import Database
 from gateway.ledger.database import open_database as database_of
 from gateway.ledger.queries import Queries
 from gateway.ledger.writer import LedgerWriter
+from gateway.metrics.counts import Counts
+from gateway.metrics.page import Metrics
 from gateway.pipeline import Gateway
 from gateway.providers.base import Provider
 from gateway.providers.config import (
@@ -74,6 +76,7 @@ class Stores:
     indexes: Indexes
     reranker: Reranker | None
     admission: Admission
+    counts: Counts
 
 
 KEPT_OPEN = frozenset({"data", "server", "retrieval", "cache", "limits", "ledger", "tracing"})
@@ -105,6 +108,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             indexes=await opened(open_indexes(config, encoder)),
             reranker=await opened(open_reranker(config)),
             admission=admission(config.server),
+            counts=Counts(),
         )
         await asyncio.gather(asyncio.to_thread(warm), encoder.query("warm up"))
         yield stores
@@ -118,6 +122,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     prices = Prices(config.all_providers)
     async with open_providers(config) as providers:
         await prices.load()
+        stores.counts.know([*catalogue(config).targets, f"moorline/{stores.encoder.name}"])
         yield Gateway(
             config=config,
             accounts=stores.accounts,
@@ -127,6 +132,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 stores.ledger,
                 Queries(stores.database),
                 counter(),
+                stores.counts,
                 catalogue(config),
             ),
             screen=Screen(config.guardrails),
@@ -144,6 +150,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             dispatcher=Dispatcher(providers, config.dispatch),
             judge=Judge(config.guardrails),
             admission=stores.admission,
+            metrics=Metrics(stores.counts, stores.admission, stores.ledger),
         )
 
 

@@ -18,6 +18,7 @@ from context.config import ContextConfig
 from gateway.accounts.config import LimitsConfig
 from gateway.dispatch import DispatchConfig
 from gateway.ledger.config import LedgerConfig, SqliteLedger
+from gateway.metrics.config import MetricsConfig
 from gateway.providers.config import ExtractiveProvider, ProviderConfig
 from gateway.tracing.config import TracingConfig
 from gateway.types import Grounding
@@ -111,6 +112,7 @@ class Config(Section):
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Rates and budgets.")
     ledger: LedgerConfig = Field(default=SqliteLedger(), description="Requests and costs.")
     tracing: TracingConfig = Field(default=TracingConfig(), description="Where traces go.")
+    metrics: MetricsConfig = Field(default=MetricsConfig(), description="For Prometheus.")
 
     @property
     def all_providers(self) -> dict[str, ProviderConfig]:

@@ -18,6 +18,7 @@ from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
 from gateway.messages import refuse_number
+from gateway.metrics.page import Metrics
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
 from gateway.tracing.trace import Trace
@@ -40,6 +41,7 @@ class Gateway:
     dispatcher: Dispatcher  # the models themselves
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door
+    metrics: Metrics  # what was counted, told at /metrics
 
     async def answer(self, authorization: str | None, ask: Ask, trace: Trace) -> Answer:
         """An answer that has begun. Until then every failure is raised as a GatewayError."""

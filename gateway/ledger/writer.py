@@ -84,6 +84,15 @@ class LedgerWriter:
         self._done = 0
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
+    @property
+    def waiting(self) -> int:
+        """Requests that are not written yet."""
+        return len(self._queue)
+
+    def sinks_dropped(self) -> list[tuple[str, int]]:
+        """Each sink and how many spans it gave up."""
+        return [(sink.name, sink.dropped) for sink in self._sinks]
+
     def start(self) -> None:
         self._thread.start()
 

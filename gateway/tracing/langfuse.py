@@ -71,6 +71,10 @@ class LangfuseSink:
         self._tracer = self._recorder.provider.get_tracer("moorline")
 
     @property
+    def name(self) -> str:
+        return "langfuse"
+
+    @property
     def dropped(self) -> int:
         return self._recorder.dropped
 

@@ -34,6 +34,10 @@ class OtlpSink:
         self._tracer = self._recorder.provider.get_tracer("moorline")
 
     @property
+    def name(self) -> str:
+        return "otlp"
+
+    @property
     def dropped(self) -> int:
         return self._recorder.dropped
 

@@ -16,6 +16,11 @@ class Sink(Protocol):
     """Takes finished requests, one at a time, from one thread."""
 
     @property
+    def name(self) -> str:
+        """What metrics call it."""
+        ...
+
+    @property
     def dropped(self) -> int:
         """How many spans were given up because the far end did not take them."""
         ...
@@ -39,6 +44,10 @@ class Sampled:
     def __init__(self, sink: Sink, rate: float) -> None:
         self._sink = sink
         self._bound = round(rate * HALF)
+
+    @property
+    def name(self) -> str:
+        return self._sink.name
 
     @property
     def dropped(self) -> int:

@@ -46,6 +46,7 @@ class Flaky:
 class Collector:
     """A sink that keeps what it is given, and then fails where it is told to."""
 
+    name = "collector"
     dropped = 0
 
     def __init__(self, fails: bool = False) -> None:

@@ -1,0 +1,56 @@
+"""The page that Prometheus reads: what was counted, and how things stand at this moment."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.admission import Admission
+from gateway.ledger.writer import LedgerWriter
+from gateway.metrics import process
+from gateway.metrics.counts import Counts
+from gateway.metrics.exposition import Family, Sample, counter, gauge, page
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Holds what is asked when somebody looks; nothing here is touched by a request."""
+
+    counts: Counts
+    admission: Admission
+    ledger: LedgerWriter
+
+    def text(self, version: str) -> str:
+        """All of it."""
+        return page(self._families(version))
+
+    def _families(self, version: str) -> Iterator[Family]:
+        yield from self.counts.families()
+        yield from _door(self.admission)
+        yield from _records(self.ledger)
+        yield gauge(
+            "moorline_build_info",
+            "What runs; always 1.",
+            1,
+            version=version,
+            python=platform.python_version(),
+        )
+        yield from process.families()
+
+
+def _door(admission: Admission) -> Iterator[Family]:
+    yield gauge("moorline_in_flight", "Requests being answered.", admission.in_flight)
+    yield gauge("moorline_waiting", "Requests that wait to be answered.", admission.waiting)
+    yield counter("moorline_overloaded_total", "Requests refused for load.", admission.refused)
+
+
+def _records(ledger: LedgerWriter) -> Iterator[Family]:
+    yield gauge("moorline_ledger_queue", "Requests that wait to be written.", ledger.waiting)
+    yield counter("moorline_ledger_dropped_total", "Requests never written.", ledger.dropped)
+    yield Family(
+        "moorline_spans_dropped_total",
+        "counter",
+        "Spans that a collector did not take.",
+        [Sample(count, (("sink", name),)) for name, count in ledger.sinks_dropped()],
+    )
