@@ -103,30 +103,48 @@ class Collected:
             _merge(choice.extra, event.extra)
 
 
-_CONTENT = re.compile(rb'"content": ?"((?:[^"\\]|\\.)*)"')
+_STRING = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
+_CONTENT = re.compile(rb'"content": ?' + _STRING)
+_ONLY_TEXT = re.compile(
+    rb'"choices":\[\{"index":0,"delta":\{"content":' + _STRING + rb'\}(?:,"\w+":null)*\}\]'
+)
 
 
 def text_of(chunks: bytes) -> str:
     """What the chunks of one choice say. Reads the one field without parsing the rest: a quote
     inside a JSON string is escaped, so that what looks like the field is the field."""
-    said = b"".join(_CONTENT.findall(chunks))
-    try:
-        text: str = orjson.loads(b'"%b"' % said)
-    except orjson.JSONDecodeError:
-        return said.decode("utf-8", "replace")
-    return text
+    return _unescaped(b"".join(_CONTENT.findall(chunks)))
 
 
 def chunks_of(data: bytes) -> Iterator[Delta]:
-    """Server-sent events of OpenAI's chunks as the pieces that they are."""
-    for line in data.split(b"\n"):
+    """Server-sent events of OpenAI's chunks as pieces; such that are text alone as one."""
+    first = data.find(b"\n\n") + 2
+    opening, rest = data[:first], data[first:]  # the first one often tells the role
+    texts = _ONLY_TEXT.findall(rest)
+    alike = bool(texts) and len(texts) == rest.count(b"\n\n")
+    for line in (opening if alike else data).split(b"\n"):
         if line.startswith(b"data: "):
             for choice in orjson.loads(line[6:]).get("choices") or ():
                 fields = choice.get("delta") or {}
                 text = fields.pop("content", None) or ""
                 logprobs = choice.get("logprobs")
                 extra = {"logprobs": logprobs} if logprobs else {}
-                yield Delta(text, choice.get("index", 0), fields, extra, choice["finish_reason"])
+                yield Delta(
+                    text, choice.get("index", 0), fields, extra, choice.get("finish_reason")
+                )
+    if alike:
+        yield Delta(_unescaped(b"".join(texts)))
+
+
+def _unescaped(said: bytes) -> str:
+    """What stands between the quotes of JSON strings, joined."""
+    if b"\\" not in said:
+        return said.decode("utf-8", "replace")
+    try:
+        text: str = orjson.loads(b'"%b"' % said)
+    except orjson.JSONDecodeError:
+        return said.decode("utf-8", "replace")
+    return text
 
 
 def deltas_of(completion: Completion) -> Iterator[Delta]:
@@ -278,8 +296,7 @@ class _Judging:
         if judge is None:
             judge = self._judges[event.choice] = self._judge()
         text = judge.feed(event.text) if event.text else ""
-        # What was said before a tool is called comes before the call.
-        if event.finish or "tool_calls" in event.fields:
+        if event.finish:
             text += judge.finish()
         if text or event.fields or event.extra or event.finish:
             return Delta(text, event.choice, event.fields, event.extra, event.finish)

@@ -87,46 +87,33 @@ class Passed(Apart):
         super().feed(data)
 
     def _pass_on(self, events: bytes) -> None:
-        if self.spoke and _calm(events):
-            self.pieces.append(Verbatim(events, self._id, self._model))
-            return
-        passed: list[bytes] = []
-        try:
-            self._one_by_one(events, passed)
-        finally:  # what came before a failure is told
-            self._pass(passed)
+        """Whole events, of a line each: what is calm as it came, what is not one by one."""
+        at, length = 0, len(events)
+        while at < length and not self._seen.ended:
+            mark = _first_mark(events, at)
+            calm = length if mark == length else _end_before(events, at, mark)
+            if self.spoke and calm > at:
+                self.pieces.append(Verbatim(events[at:calm], self._id, self._model))
+                at = calm
+                continue
+            end = events.index(b"\n\n", at) + 2
+            self._look_into(events[at:end], calm=end <= calm)
+            at = end
 
-    def _one_by_one(self, events: bytes, passed: list[bytes]) -> None:
-        for event in events.split(b"\n\n")[:-1]:
-            calm = _calm(event)
-            if calm and self.spoke:
-                passed.append(event)
-                continue
-            data = event[6:]
-            if data == END:
-                deltas = self._seen.end()
-            else:
-                chunk = loaded(data)
-                if not self._id:
-                    self._name(chunk, event)
-                deltas = self._seen.add(chunk)
-            if calm and deltas:  # the first ones: looked into, and passed on all the same
-                self.spoke = any(map(speaks, deltas))
-                passed.append(event)
-                continue
-            self._pass(passed)
+    def _look_into(self, event: bytes, calm: bool) -> None:
+        data = event[6:-2]
+        if data == END:
+            deltas = self._seen.end()
+        else:
+            chunk = loaded(data)
+            if not self._id:
+                self._id, self._model = (_as_written(chunk, key, data) for key in ("id", "model"))
+            deltas = self._seen.add(chunk)
+        if calm and deltas:  # the first ones: looked into, and passed on all the same
+            self.spoke = any(map(speaks, deltas))
+            self.pieces.append(Verbatim(event, self._id, self._model))
+        else:
             self._take(deltas)
-            if self._seen.ended:
-                return
-
-    def _pass(self, events: list[bytes]) -> None:
-        if events:
-            data = b"\n\n".join((*events, b""))
-            self.pieces.append(Verbatim(data, self._id, self._model))
-            events.clear()
-
-    def _name(self, chunk: dict[str, Any], event: bytes) -> None:
-        self._id, self._model = (_as_written(chunk, key, event) for key in ("id", "model"))
 
 
 def _one_line_each(events: bytes) -> bool:
@@ -150,8 +137,20 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _calm(events: bytes) -> bool:
-    return not any(mark in events for mark in _MARKS)
+def _first_mark(events: bytes, start: int) -> int:
+    """Where the first chunk begins to be more than one that carries on; the end if none does."""
+    first = len(events)
+    for mark in _MARKS:
+        at = events.find(mark, start, first)
+        if at >= 0:
+            first = at
+    return first
+
+
+def _end_before(events: bytes, start: int, mark: int) -> int:
+    """Where the last event ends before the mark."""
+    found = events.rfind(b"\n\n", start, mark)
+    return start if found < 0 else found + 2
 
 
 def _as_written(chunk: dict[str, Any], key: str, event: bytes) -> bytes:
