@@ -296,7 +296,8 @@ class _Judging:
         if judge is None:
             judge = self._judges[event.choice] = self._judge()
         text = judge.feed(event.text) if event.text else ""
-        if event.finish:
+        # What was said before a tool is called comes before the call.
+        if event.finish or "tool_calls" in event.fields:
             text += judge.finish()
         if text or event.fields or event.extra or event.finish:
             return Delta(text, event.choice, event.fields, event.extra, event.finish)
