@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_swagger import patch_fastapi
@@ -17,9 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api import control, embeddings, health, metrics, models
-from gateway.api.chat import Chat, ChatRequest
+from gateway.api.chat import Chat
+from gateway.api.documented import documented
 from gateway.api.door import Door
 from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
+from gateway.api.messages.dialect import CountTokens, Messages
+from gateway.api.responses.dialect import Responses
 from gateway.config import Config
 from gateway.dashboard import pages
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
@@ -27,7 +28,6 @@ from gateway.pipeline import Gateway
 from gateway.reload import Source, current
 
 VERSION = "0.1.0"
-CHAT = "/v1/chat/completions"
 
 
 class _Application(FastAPI):
@@ -93,7 +93,12 @@ def create_app(
         gateway: Gateway = app.state.gateway
         return gateway
 
-    app.hot = {CHAT: Door(of_this_moment, Chat())}
+    app.hot = {
+        "/v1/chat/completions": Door(of_this_moment, Chat()),
+        "/v1/responses": Door(of_this_moment, Responses()),
+        "/v1/messages": Door(of_this_moment, Messages()),
+        "/v1/messages/count_tokens": CountTokens(of_this_moment),
+    }
     for part in (models, embeddings, health, metrics, control, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.
@@ -104,7 +109,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _broken)
-    app.openapi = lambda: _documented(app)  # type: ignore[method-assign]
+    app.openapi = lambda: documented(app)  # type: ignore[method-assign]
     return app
 
 
@@ -143,31 +148,3 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _broken(request: Request, error: Exception) -> JSONResponse:
     return await _gateway_error(request, GatewayError("Something broke here."))
-
-
-def _documented(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI with the raw endpoint described as if FastAPI served it."""
-    if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        body = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        components |= body.pop("$defs", {})
-        components["ChatRequest"] = body
-        schema["paths"][CHAT] = {"post": _CHAT_OPERATION}
-        app.openapi_schema = schema
-    return app.openapi_schema
-
-
-_CHAT_OPERATION: dict[str, Any] = {
-    "tags": ["openai"],
-    "summary": "Complete a chat, grounded in documents",
-    "description": "OpenAI's chat completions; `moorline` says how the answer is grounded.",
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatRequest"}}},
-    },
-    "responses": {
-        "200": {"description": "A completion, or with `stream` its chunks as server-sent events."},
-        "4XX": {"description": "OpenAI's error shape."},
-    },
-}

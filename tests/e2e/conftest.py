@@ -14,6 +14,8 @@ import pytest
 
 from eval.bench.upstream import Behaviour, Upstream
 from gateway.config import parse
+from tests.e2e.gifted import Gifted
+from tests.gateway.providers.scripted import serving as answering
 from tests.serving import Served, serving
 
 HANDBOOK = {
@@ -36,6 +38,10 @@ models = [{{ name = "wordy", input_usd_per_million = 1.0, output_usd_per_million
 kind = "openai-compatible"
 base_url = "{slow}"
 models = [{{ name = "thinker" }}]
+[providers.gifted]
+kind = "openai-compatible"
+base_url = "{gifted}"
+models = [{{ name = "gifted" }}]
 [providers.sim]
 kind = "simulated"
 cite = true
@@ -63,6 +69,7 @@ class World:
     served: Served
     upstream: Upstream  # talks for 0.6 s
     slow: Upstream  # thinks for a minute
+    gifted: Gifted  # calls tools and thinks aloud
 
     @property
     def url(self) -> str:
@@ -98,20 +105,34 @@ def upstream(behaviour: Behaviour, loop: asyncio.AbstractEventLoop) -> Iterator[
         asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
 
 
+@contextmanager
+def clever(model: Gifted, loop: asyncio.AbstractEventLoop) -> Iterator[str]:
+    """The gifted model on loopback; its base URL."""
+    server = answering(model)
+    port = asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    try:
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Served once for all tests that only ask; its documents are ingested through the gateway."""
     talking = Behaviour(chunks=60, chunk_delay=0.01, key="sk-upstream-secret")
+    model = Gifted()
     with (
         background() as loop,
         upstream(talking, loop) as cloud,
         upstream(Behaviour(delay=60), loop) as slow,
+        clever(model, loop) as gifted,
     ):
         data = tmp_path_factory.mktemp("data")
-        config = parse(CONFIG.format(data=data, upstream=cloud.url, slow=slow.url))
+        urls = {"upstream": cloud.url, "slow": slow.url, "gifted": gifted}
+        config = parse(CONFIG.format(data=data, **urls))
         with serving(config, control_token="for-tests") as served:
             ingest(served, written(tmp_path_factory.mktemp("documents"), HANDBOOK), "default")
-            yield World(served, cloud, slow)
+            yield World(served, cloud, slow, model)
 
 
 def written(folder: Path, files: dict[str, str]) -> Path:

@@ -1,0 +1,88 @@
+"""OpenAPI for the raw endpoints, described as if FastAPI served them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from gateway.api.chat import ChatRequest
+from gateway.api.messages.request import Countable, MessagesRequest
+from gateway.api.responses.request import ResponsesRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A raw endpoint: what it takes, and what it gives."""
+
+    body: type[BaseModel]
+    tag: str
+    summary: str
+    description: str
+    answer: str
+
+
+RAW = {
+    "/v1/chat/completions": Described(
+        ChatRequest,
+        "openai",
+        "Complete a chat, grounded in documents",
+        "OpenAI's chat completions; `moorline` says how the answer is grounded.",
+        "A completion, or with `stream` its chunks as server-sent events.",
+    ),
+    "/v1/responses": Described(
+        ResponsesRequest,
+        "openai",
+        "Respond, grounded in documents",
+        "OpenAI's Responses API for any model; `moorline` says how the answer is grounded. Tools "
+        "are functions that the client calls.",
+        "A response, or with `stream` its events as server-sent events.",
+    ),
+    "/v1/messages": Described(
+        MessagesRequest,
+        "anthropic",
+        "Answer a message, grounded in documents",
+        "Anthropic's Messages API for any model; `moorline` says how the answer is grounded. The "
+        "key may come as `x-api-key`.",
+        "A message, or with `stream` its events as server-sent events.",
+    ),
+    "/v1/messages/count_tokens": Described(
+        Countable,
+        "anthropic",
+        "Count the tokens of a message's input",
+        "Counted here: no model is asked and nothing is charged.",
+        "`input_tokens`.",
+    ),
+}
+
+
+def documented(app: FastAPI) -> dict[str, Any]:
+    """The whole schema, made once."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        for path, described in RAW.items():
+            _add(schema, path, described)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _add(schema: dict[str, Any], path: str, described: Described) -> None:
+    name = described.body.__name__
+    body = described.body.model_json_schema(ref_template="#/components/schemas/{model}")
+    components = schema.setdefault("components", {}).setdefault("schemas", {})
+    components |= body.pop("$defs", {})
+    components[name] = body
+    takes = {"schema": {"$ref": f"#/components/schemas/{name}"}}
+    schema["paths"].setdefault(path, {})["post"] = {
+        "tags": [described.tag],
+        "summary": described.summary,
+        "description": described.description,
+        "requestBody": {"required": True, "content": {"application/json": takes}},
+        "responses": {
+            "200": {"description": described.answer},
+            "4XX": {"description": f"{described.tag.capitalize()}'s error shape."},
+        },
+    }

@@ -1,0 +1,1 @@
+"""Anthropic's Messages API, so that its clients work with any model."""
