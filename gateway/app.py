@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api import control, embeddings, health, metrics, models
 from gateway.api.chat import Chat
+from gateway.api.completions.dialect import Completions
 from gateway.api.documented import documented
 from gateway.api.door import Door
 from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
@@ -95,6 +96,7 @@ def create_app(
 
     app.hot = {
         "/v1/chat/completions": Door(of_this_moment, Chat()),
+        "/v1/completions": Door(of_this_moment, Completions()),
         "/v1/responses": Door(of_this_moment, Responses()),
         "/v1/messages": Door(of_this_moment, Messages()),
         "/v1/messages/count_tokens": CountTokens(of_this_moment),

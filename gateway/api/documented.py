@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway.api.chat import ChatRequest
+from gateway.api.completions.request import CompletionsRequest
 from gateway.api.messages.request import Countable, MessagesRequest
 from gateway.api.responses.request import ResponsesRequest
 
@@ -31,6 +32,14 @@ RAW = {
         "openai",
         "Complete a chat, grounded in documents",
         "OpenAI's chat completions; `moorline` says how the answer is grounded.",
+        "A completion, or with `stream` its chunks as server-sent events.",
+    ),
+    "/v1/completions": Described(
+        CompletionsRequest,
+        "openai",
+        "Complete prompts, grounded in documents",
+        "OpenAI's older completions, answered by chat models; `moorline` says how an answer is "
+        "grounded.",
         "A completion, or with `stream` its chunks as server-sent events.",
     ),
     "/v1/responses": Described(

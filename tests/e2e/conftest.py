@@ -46,6 +46,9 @@ models = [{{ name = "gifted" }}]
 kind = "simulated"
 cite = true
 words = 12
+[providers.echo]
+kind = "simulated"
+answer = "echo"
 [providers.broken]
 kind = "simulated"
 fault = "cut"

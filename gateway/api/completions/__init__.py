@@ -1,0 +1,1 @@
+"""OpenAI's older text completions, answered by chat models."""
