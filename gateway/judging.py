@@ -165,6 +165,7 @@ def _joined(known: Done) -> Ending:
     """At the end, what the provider says joined with what was known before."""
 
     async def joined(whole: Collected, done: Done) -> Done:
-        return replace(known, usage=done.usage, fields=done.fields, grounded=done.grounded)
+        known.usage, known.fields, known.grounded = done.usage, done.fields, done.grounded
+        return known
 
     return joined

@@ -7,12 +7,14 @@ is late is found by a timer of each connection, which looks a few times while so
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gateway.api.guard import CLIENT
 from gateway.config import ServerConfig
 from gateway.errors import (
     GatewayError,
@@ -83,6 +85,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._alarm: asyncio.TimerHandle | None = None
         self._looked_at: object = None  # the request that the last look found unfinished
         self._since = 0.0
+        self.left = False
+        self.leaving: Callable[[], None] | None = None  # see gateway.api.guard.Client
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -98,6 +102,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._alarm:
             self._alarm.cancel()
         super().connection_lost(exc)
+        self._leave()
+
+    def _leave(self) -> None:
+        self.left = True
+        if self.leaving:
+            self.leaving()
 
     def data_received(self, data: bytes) -> None:
         room = self._room - len(data)
@@ -121,6 +131,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 f"The URL has more than {bounds.url} bytes (server.max_url_bytes)."
             )
             raise self._refused
+        self.scope[CLIENT] = self  # type: ignore[literal-required]
         super().on_headers_complete()
         self.headers = _Trailers()
 
@@ -163,6 +174,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if cycle and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
+            self._leave()
             if cycle.response_started:
                 self.transport.abort()
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.errors import UnknownModel
 from gateway.tracing.trace import Span
@@ -21,9 +21,18 @@ class Router:
 
     catalogue: Catalogue
     config: RoutingConfig
+    named: dict[tuple[str, tuple[str, ...]], Plan] = field(default_factory=dict)
+    """Plans for models that were named, by name and by what the caller may use."""
 
     def plan(self, caller: Caller, ask: Ask, grounded: bool, span: Span) -> Plan:
         """The targets in the order of trying. Raises UnknownModel."""
+        chosen = self.named.get((ask.model, caller.models)) or self._plan(
+            caller, ask, grounded, span
+        )
+        span.set(reason=chosen.reason, targets=[target.name for target in chosen.targets])
+        return chosen
+
+    def _plan(self, caller: Caller, ask: Ask, grounded: bool, span: Span) -> Plan:
         # A model that was named is respected, so only `auto` is looked into.
         seen = self._features(ask, grounded, span) if ask.model == AUTO else None
         try:
@@ -33,7 +42,8 @@ class Router:
                 f"The model '{ask.model}' does not exist or is not allowed for this key.",
                 param="model",
             ) from None
-        span.set(reason=chosen.reason, targets=[target.name for target in chosen.targets])
+        if seen is None:
+            self.named[ask.model, caller.models] = chosen
         return chosen
 
     def _features(self, ask: Ask, grounded: bool, span: Span) -> Features:

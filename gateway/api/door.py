@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.guard import ClientLeft, read_body, refuse_depth
+from gateway.api.guard import CLIENT, Client, ClientLeft, read_body, refuse_depth
 from gateway.errors import GatewayError, HandedOver, InvalidRequest, NotAllowed, ProviderTimeout
 from gateway.pipeline import Gateway
 from gateway.streams import Collected, collect
@@ -105,7 +105,7 @@ class Endpoint(ABC):
             server = self._gateway().config.server
             async with Attended(server.request_timeout) as attended:
                 body = await read_body(receive, server.max_body_bytes)
-                attended.watch(receive)
+                attended.watch(scope, receive)
                 refuse_depth(body, server.max_depth)
                 # Asked for again: a slow upload may have seen the configuration change.
                 gateway = self._gateway()
@@ -249,6 +249,7 @@ class Attended:
         self._longest = longest  # seconds
         self._why: Exception | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._client: Client | None = None
 
     async def __aenter__(self) -> Attended:
         worker = asyncio.current_task()
@@ -258,20 +259,31 @@ class Attended:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._watcher:
+        if self._client:
+            self._client.leaving = None
+        elif self._watcher:
             self._watcher.cancel()
         self._alarm.cancel()
         if self._why and kind is asyncio.CancelledError:
             self._worker.uncancel()
             raise self._why from None
 
-    def watch(self, receive: Receive) -> None:
+    def watch(self, scope: Scope, receive: Receive) -> None:
         """From now on nothing but the client's leaving is to be heard."""
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(receive))
+        self._client = scope.get(CLIENT)
+        if self._client:  # it says so itself, which is a task less
+            self._client.leaving = self._left
+            if self._client.left:
+                self._left()
+        else:
+            self._watcher = asyncio.get_running_loop().create_task(self._watch(receive))
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             continue
+        self._left()
+
+    def _left(self) -> None:
         self._end(ClientLeft())
 
     def _late(self) -> None:

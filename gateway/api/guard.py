@@ -7,8 +7,8 @@ on this machine and not by a page of another site in that somebody's browser.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -52,6 +52,17 @@ def _without_port(host: str) -> str:
     if host.startswith("["):  # [::1]:8080
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] if ":" in host else host
+
+
+CLIENT = "moorline.client"
+"""Where a server that knows Client puts it into the scope."""
+
+
+class Client(Protocol):
+    """The connection that a request came by. `leaving` is called when it is closed."""
+
+    left: bool
+    leaving: Callable[[], None] | None
 
 
 class ClientLeft(Exception):

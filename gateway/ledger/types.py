@@ -10,7 +10,7 @@ from gateway.tracing.trace import Span
 from gateway.types import CacheState, Step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """One request as a row. Content in it (`question`) has been redacted before."""
 

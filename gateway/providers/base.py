@@ -14,7 +14,7 @@ Header: TypeAlias = tuple[bytes, bytes]
 """A header's name, in whatever case, and its value."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One call of one model: the prompt and the parameters that the caller set."""
 

@@ -25,13 +25,20 @@ def without_content(value: Any) -> Any:
 
 def redacted(value: Any, redact: Callable[[str], str], content: bool = False) -> Any:
     """The same attributes, every text that is content through `redact`, at any depth."""
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return redact(value) if content else value
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, (dict, Mapping)):
         return {
             name: redacted(each, redact, content or name in CONTENT) for name, each in value.items()
         }
     if isinstance(value, (list, tuple)):
         return [redacted(item, redact, content) for item in value]
-    return redact(value) if content and isinstance(value, str) else value
+    return value
+
+
+_PLAIN = (int, float, type(None))
 
 
 def bare(span: Span) -> Span:
