@@ -21,6 +21,8 @@ from gateway.accounts.limits import Limits
 from gateway.accounts.limits import open_limits as limits_of
 from gateway.admission import Admission
 from gateway.config import Config, ServerConfig
+from gateway.degrade.canned import prepared
+from gateway.degrade.ladder import Ladder
 from gateway.dispatch import Dispatcher
 from gateway.grounding import Library
 from gateway.judging import Judge
@@ -123,6 +125,12 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     async with open_providers(config) as providers:
         await prices.load()
         stores.counts.know([*catalogue(config).targets, f"moorline/{stores.encoder.name}"])
+        known = KnownAnswers(
+            stores.cache, config.cache, policy(config), config.degrade.keep_stale_for
+        )
+        judge = Judge(config.guardrails)
+        named = catalogue(config).targets.values()
+        quoter = next(target for target in named if target.provider in extractive(config))
         yield Gateway(
             config=config,
             accounts=stores.accounts,
@@ -136,7 +144,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 catalogue(config),
             ),
             screen=Screen(config.guardrails),
-            known=KnownAnswers(stores.cache, config.cache, policy(config)),
+            known=known,
             encoder=stores.encoder,
             router=Router(catalogue(config), config.routing),
             library=Library(
@@ -148,7 +156,15 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 judging=extractive(config),
             ),
             dispatcher=Dispatcher(providers, config.dispatch),
-            judge=Judge(config.guardrails),
+            ladder=Ladder(
+                config.degrade,
+                known,
+                providers[quoter.provider],
+                quoter,
+                judge,
+                await prepared(config.degrade, stores.encoder),
+            ),
+            judge=judge,
             admission=stores.admission,
             metrics=Metrics(stores.counts, stores.admission, stores.ledger),
         )

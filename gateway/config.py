@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from cache.config import CacheConfig
 from context.config import ContextConfig
 from gateway.accounts.config import LimitsConfig
+from gateway.degrade.config import DegradeConfig
 from gateway.dispatch import DispatchConfig
 from gateway.ledger.config import LedgerConfig, SqliteLedger
 from gateway.metrics.config import MetricsConfig
@@ -105,6 +106,9 @@ class Config(Section):
     models: dict[str, ModelAlias] = Field(default={}, description="Aliases for models.")
     routing: RoutingConfig = Field(default=RoutingConfig(), description="What `auto` means.")
     dispatch: DispatchConfig = Field(default=DispatchConfig(), description="Retries.")
+    degrade: DegradeConfig = Field(
+        default=DegradeConfig(), description="What is said when no model answers."
+    )
     retrieval: RetrievalConfig = Field(default=RetrievalConfig(), description="Search.")
     context: ContextConfig = Field(default=ContextConfig(), description="The prompt's budget.")
     cache: CacheConfig = Field(default=CacheConfig(), description="Answers given before.")

@@ -12,6 +12,7 @@ from gateway.accounting import Accounting, Tab
 from gateway.accounts.keys import Accounts
 from gateway.admission import Admission
 from gateway.config import Config
+from gateway.degrade.ladder import UNANSWERED, Ladder, Unanswered
 from gateway.dispatch import Dispatcher
 from gateway.errors import GatewayError
 from gateway.grounding import Library, embedded, not_in_documents, numbered
@@ -39,6 +40,7 @@ class Gateway:
     router: Router  # which model
     library: Library  # which documents
     dispatcher: Dispatcher  # the models themselves
+    ladder: Ladder  # what stands in for them
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door
     metrics: Metrics  # what was counted, told at /metrics
@@ -95,7 +97,11 @@ class Gateway:
         with trace.span("pack") as span:
             prompt = await self.library.pack(ask, grounds, found, plan, span)
             numbered(trace, prompt)
-        with trace.span("dispatch") as span:
-            begun = await self.dispatcher.start(prompt, plan, ask, span)
+        try:
+            with trace.span("dispatch") as span:
+                begun = await self.dispatcher.start(prompt, plan, ask, span)
+        except UNANSWERED as failure:
+            missed = Unanswered(ask, plan, prompt, grounds, scope, query, cache)
+            return await self.ladder.instead(failure, missed, trace)
         answer = self.judge.judged(begun, prompt, grounds, plan, cache, trace)
         return self.known.kept(answer, scope, ask, query, trace)

@@ -53,4 +53,5 @@ def about(done: Done, trace_id: str) -> dict[str, Any]:
         "sources": done.sources,
         "tokens": done.tokens,
         "cost_usd": done.cost_usd,
+        "degraded": done.degraded or None,
     }

@@ -115,6 +115,7 @@ def _summary(request: Request) -> str:
         "status": " ".join(filter(None, (str(request.status), request.error_code))),
         "model": f"{request.model or '-'} (asked: {request.model_asked}, route: {request.route})",
         "cache": request.cache,
+        "degraded": request.degraded or "-",
         "grounded": _grounded(request),
         "tokens": f"{request.prompt_tokens} + {request.completion_tokens}",
         "cost": f"{request.cost_usd:.6f} USD",

@@ -151,9 +151,9 @@ def line(series: Series, top: float) -> Line:
 
 def nice_scale(highest: float, intervals: int = INTERVALS) -> list[float]:
     """Round figures from 0 up to at least `highest`, few enough to read."""
-    if highest <= 0 or not math.isfinite(highest):
-        return [0.0, 1.0]
     rough = highest / intervals
+    if rough <= 0 or not math.isfinite(highest):
+        return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(rough))
     # A hair of slack, or 0.3 / 0.1 asks for a fourth interval.
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))

@@ -23,6 +23,14 @@ SINCE = {
 }
 STATUS = {"ok": "OK", "error": "Error", "4xx": "4xx", "5xx": "5xx", "499": "499, client left"}
 CACHE = {"exact": "Exact hit", "semantic": "Semantic hit", "miss": "Miss", "off": "Off"}
+DEGRADED = {
+    "any": "Something",
+    "fallback": "A fallback",
+    "cached": "An earlier answer",
+    "extract": "Quotes",
+    "canned": "A canned answer",
+    "hand-over": "A hand-over",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class Asked:
     key: str = ""
     team: str = ""
     cache: str = ""
+    degraded: str = ""
     since: str = ""
     until: str = ""
     page: str = ""
@@ -50,6 +59,7 @@ class Asked:
             asked,
             status=asked.status if _STATUS.fullmatch(asked.status) else "",
             cache=asked.cache if asked.cache in CACHE else "",
+            degraded=asked.degraded if asked.degraded in DEGRADED else "",
             since=asked.since if asked.since in SINCE or _MOMENT.fullmatch(asked.since) else "",
             until=asked.until if _MOMENT.fullmatch(asked.until) else "",
             page=asked.page if _MOMENT.fullmatch(asked.page) else "",
@@ -81,6 +91,7 @@ class Asked:
             key=self.key or None,
             team=self.team or None,
             cache=self.cache or None,
+            degraded=self.degraded or None,
             since=since,
             until=_number(self.until),
             text=self.q or None,

@@ -57,7 +57,7 @@ def tiles(totals: Totals) -> tuple[Tile, ...]:
         Tile(
             "Error rate",
             percent(t.error_rate),
-            _of(t.errors, t.requests),
+            _of(t.errors, t.requests) + (f", {exact(t.degraded)} degraded" if t.degraded else ""),
             "error" if t.error_rate and t.error_rate >= 0.01 else "",
         ),
         Tile(

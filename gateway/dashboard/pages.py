@@ -28,7 +28,7 @@ from gateway.dashboard.access import (
     same_site,
     viewer,
 )
-from gateway.dashboard.listing import CACHE, PAGE, SINCE, STATUS, Asked, pages
+from gateway.dashboard.listing import CACHE, DEGRADED, PAGE, SINCE, STATUS, Asked, pages
 from gateway.dashboard.overview import PERIODS, USUAL, busy, overview_charts, tiles
 from gateway.dashboard.rendering import Frame, page
 from gateway.dashboard.story import story
@@ -101,6 +101,7 @@ async def traces(request: Request, caller: Viewer) -> Response:
         keys={key: name_of(request, key) for key in keys},
         statuses=STATUS,
         caches=CACHE,
+        degraded=DEGRADED,
         sinces={name: label for name, (label, _) in SINCE.items()},
     )
 

@@ -16,7 +16,8 @@ from gateway.ledger.types import Recorded, Request
 from gateway.tracing.trace import Span
 
 _MARKER = re.compile(r"\[(\d{1,4})\]")
-_ELSEWHERE = {"retrieve": "passages", "pack": "prompt"}  # shown in sections of their own
+# Shown in sections of their own.
+_ELSEWHERE = {"retrieve": "passages", "pack": "prompt", "degrade": "tried"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """A step that could have stood in for the models, and why it did not; None: it did."""
+
+    step: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """All that the page shows."""
 
@@ -80,6 +89,7 @@ class Story:
     prompt: tuple[Turn, ...]
     parts: tuple[Part, ...]
     attempts: tuple[Attempt, ...]
+    ladder: tuple[Rung, ...]
     routing: Mapping[str, Any]  # why this model
     too_long: int | None  # bytes of a trace that was too long to keep whole
 
@@ -98,6 +108,7 @@ def story(recorded: Recorded) -> Story:
         prompt=_turns(_attribute(spans, "pack", "prompt")),
         parts=parts(_attribute(spans, "pack", "tokens")),
         attempts=_attempts(_attribute(spans, "dispatch", "attempts")),
+        ladder=_ladder(_attribute(spans, "degrade", "tried"), request.degraded),
         routing=next((s.attributes for s in spans if s.name == "route"), {}),
         too_long=too_long if isinstance(too_long, int) else None,
     )
@@ -183,6 +194,13 @@ def _attempts(attempts: Any) -> tuple[Attempt, ...]:
         )
         for each in _mappings(attempts)
     )
+
+
+def _ladder(tried: Any, taken: str) -> tuple[Rung, ...]:
+    """The way down. What the models said is shown with the attempts."""
+    below = [each for each in _mappings(tried) if each.get("step") != "models"]
+    rungs = [Rung(_text(each.get("step")), _text(each.get("why"))) for each in below]
+    return (*rungs, Rung(taken, None)) if tried and taken else tuple(rungs)
 
 
 def _without_sections(spans: Sequence[Span]) -> list[Span]:

@@ -18,6 +18,7 @@ _TONES = {
     "screen": "guard",
     "judge": "guard",
     "dispatch": "model",
+    "degrade": "model",
     "stream": "model",
 }
 

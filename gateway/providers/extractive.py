@@ -1,8 +1,7 @@
 """The built-in model: it answers by quoting the prompt's sources, word for word, with citations.
 
-It writes nothing of its own but two fixed sentences: that the documents do not answer, and that it
-quotes documents only. It needs no network, no graphics card and no encoder; what it cannot do is
-join, count or conclude.
+It writes nothing of its own but one fixed sentence: that the documents do not answer. It needs no
+network, no graphics card and no encoder; what it cannot do is join, count or conclude.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
 from context.types import NOT_IN_DOCUMENTS, Prompt, Source
+from gateway.errors import NothingToQuote
 from gateway.providers.base import Call
 from gateway.providers.config import ExtractiveProvider, ModelConfig
 from gateway.types import Delta, Done, Event, Events, Usage
@@ -22,9 +22,6 @@ from retrieval.sentences import is_item, is_row
 from retrieval.support.quotes import Where, quotes
 from retrieval.support.reading import Reading, read
 from retrieval.types import Hit
-
-ONLY_QUOTES = "I answer by quoting documents only, and this request came without any."
-"""What it says where there is nothing to quote from."""
 
 _FOOTNOTES = re.compile(r"(?:\s?\[\d{1,3}\])+$")
 """A passage's own footnote marks would read as ours."""
@@ -43,7 +40,7 @@ class Quoted:
 
 
 class Extractive:
-    """See Provider. It holds nothing open and cannot fail."""
+    """See Provider. It holds nothing open, and where there are documents it cannot fail."""
 
     def __init__(self, config: ExtractiveProvider) -> None:
         self._config = config
@@ -54,6 +51,11 @@ class Extractive:
 
     async def start(self, call: Call) -> Events:
         """See Provider. The whole answer is known before its first piece is told."""
+        if not call.prompt.sources:
+            raise NothingToQuote(
+                "The built-in model quotes documents only, and this request came without any.",
+                retryable=False,
+            )
         # Reading takes milliseconds of computing, too long for the loop.
         quoted = await asyncio.to_thread(answer, call.prompt.question, call.prompt.sources)
         return _told(call, quoted)
@@ -65,7 +67,7 @@ class Extractive:
 def answer(question: str, sources: Sequence[Source]) -> Quoted:
     """The quotes that answer, or the sentence that says that none does."""
     if not sources:
-        return Quoted((ONLY_QUOTES,), grounded=False)
+        return Quoted((NOT_IN_DOCUMENTS,), grounded=False)
     hits = [source.hit for source in sources]
     reading = read(question, hits)
     if not answerability().answers(reading):

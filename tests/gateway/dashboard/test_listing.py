@@ -26,6 +26,7 @@ def test_every_field_becomes_a_filter() -> None:
             "key": "k_1",
             "team": "care",
             "cache": "exact",
+            "degraded": "canned",
             "since": "1h",
         }
     )
@@ -36,6 +37,7 @@ def test_every_field_becomes_a_filter() -> None:
         key="k_1",
         team="care",
         cache="exact",
+        degraded="canned",
         since=NOW - 3600,
     )
 
@@ -52,6 +54,7 @@ def test_a_window_of_moments_is_kept_and_named() -> None:
         {"status": "fine"},
         {"status": "600"},
         {"cache": "warm"},
+        {"degraded": "badly"},
         {"since": "yesterday"},
         {"since": "9" * 400},
         {"until": "-1"},

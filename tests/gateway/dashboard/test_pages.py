@@ -346,3 +346,16 @@ async def test_what_cannot_be_seen_can_be_heard() -> None:
         assert len(ids) == len(set(ids))
         told = {attributes.get("aria-labelledby") for _, attributes in markup.tags} - {None}
         assert told <= set(ids)
+
+
+@pytest.mark.anyio
+async def test_what_stood_in_for_a_model_is_on_the_list_and_on_the_page() -> None:
+    tried = [{"step": "cached", "why": "No earlier answer fits."}]
+    span = Span("degrade", 0, MS, None, {"tried": tried})
+    ledger = FakeLedger((recorded(span, degraded="canned", door="chat"),))
+    row = await page("/traces?degraded=canned", ledger)
+    assert '<span class="badge tone-warn">canned</span>' in row
+    assert '<option value="canned" selected>' in row
+    text = await page(f"/traces/{ID}", ledger)
+    for fact in ("degraded: canned", "No earlier answer fits.", "stood in", "<dd>chat</dd>"):
+        assert fact in text

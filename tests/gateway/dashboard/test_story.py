@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dashboard.story import Part, Said, parts, said, story
+from gateway.dashboard.story import Part, Rung, Said, parts, said, story
 from gateway.tracing.trace import Span
 from tests.gateway.dashboard.world import recorded
 
@@ -75,3 +75,15 @@ def test_the_question_of_the_row_stands_in_for_one_that_was_not_kept() -> None:
 def test_misshapen_attributes_are_left_out(span: str, attribute: str, odd: Any) -> None:
     told = story(recorded(Span(span, 0, 1, None, {attribute: odd})))
     assert told.waterfall.rows[0].name == span
+
+
+def test_the_way_down_the_ladder_ends_with_what_stood_in() -> None:
+    tried = [
+        {"step": "models", "why": "No model answered."},
+        {"step": "cached", "why": "No earlier answer fits."},
+    ]
+    span = Span("degrade", 0, 1, None, {"tried": tried})
+    told = story(recorded(span, degraded="canned"))
+    assert told.ladder == (Rung("cached", "No earlier answer fits."), Rung("canned", None))
+    assert story(recorded(span)).ladder == told.ladder[:1]
+    assert story(recorded(degraded="fallback")).ladder == ()

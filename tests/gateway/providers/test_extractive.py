@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from context.types import NOT_IN_DOCUMENTS, Prompt, Source
+from gateway.errors import NothingToQuote
 from gateway.providers.base import Call
 from gateway.providers.config import ExtractiveProvider
-from gateway.providers.extractive import ONLY_QUOTES, Extractive, answer, plausible
+from gateway.providers.extractive import Extractive, answer, plausible
 from gateway.streams import Collected, collect
 from gateway.types import Delta
 from retrieval.types import Hit
@@ -57,10 +58,9 @@ async def test_says_that_the_documents_do_not_answer() -> None:
 
 
 @pytest.mark.anyio
-async def test_without_documents_it_says_what_it_does() -> None:
-    whole = await told("Tell me a joke.", ())
-    assert whole.text == ONLY_QUOTES
-    assert whole.choices[0].finish == "stop"
+async def test_without_documents_it_has_nothing_to_say() -> None:
+    with pytest.raises(NothingToQuote):
+        await told("Tell me a joke.", ())
 
 
 @pytest.mark.anyio
