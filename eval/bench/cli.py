@@ -1,4 +1,4 @@
-"""`moorline bench`: how fast it is, measured here and now."""
+"""`moorline bench`: how fast it is and what it withstands, measured here and now."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 @click.group(name="bench")
 def group() -> None:
-    """Measure speed on this machine."""
+    """Measure on this machine."""
 
 
 @group.command()
@@ -57,6 +57,93 @@ def answer(data: Path, limit: int) -> None:
     except BadDataset as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"\n{table(report)}")
+
+
+@group.command()
+@click.argument("url", required=False)
+@click.option(
+    "--subject",
+    type=click.Choice(["gateway", "raw", "fastapi"]),
+    help="Instead of URL: start this one, and judge it.",
+)
+@click.option("--key", help="The key that the gateway wants.")
+@click.option(
+    "--model",
+    default="faults/*",
+    show_default=True,
+    help="What the gateway calls the upstream's models; * stands for a case's name.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:9400",
+    show_default=True,
+    help="Where the misbehaving upstream is to be found.",
+)
+@click.option("--patience", default=10.0, show_default=True, help="Seconds for any answer.")
+@click.option("--fallback", is_flag=True, help="Behind each model stands the model `steady`.")
+@click.option("--continues", is_flag=True, help="Which goes on where another was cut.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True),
+    help="Moorline's configuration, to hold its ledger against what was delivered.",
+)
+@click.option("--pid", type=int, help="The gateway's process, to count its sockets.")
+@click.option("--case", "wanted", multiple=True, help="Only this; may be given several times.")
+@click.option("--snippet", is_flag=True, help="Print a configuration of Moorline for it, and stop.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+def faults(
+    url: str | None,
+    subject: str | None,
+    key: str | None,
+    model: str,
+    listen: str,
+    patience: float,
+    fallback: bool,
+    continues: bool,
+    config: Path | None,
+    pid: int | None,
+    wanted: tuple[str, ...],
+    snippet: bool,
+    json_file: Path | None,
+) -> None:
+    """What the gateway at URL does when its upstream misbehaves; exit code 1 where it is wrong."""
+    import asyncio
+
+    from eval.bench.faults import report, run, subjects
+    from eval.bench.faults.cases import CASES
+    from eval.bench.faults.client import Door
+    from eval.bench.faults.trial import Subject
+    from eval.bench.processes import NotReady
+
+    host, _, port = listen.rpartition(":")
+    if snippet:
+        spare = f"http://{host}:{int(port) + 1}/v1" if fallback else None
+        upstream = f"http://{listen}/v1"
+        click.echo(subjects.configuration(upstream, ".moorline-faults", spare=spare), nl=False)
+        return
+    if (url is None) == (subject is None):
+        raise click.UsageError("Give the URL of a gateway, or a --subject to start.")
+    if url:
+        click.echo(subjects.instructions(f"http://{listen}/v1", model), err=True)
+    order = run.Order(
+        Subject(Door(url or "", key), model, patience, fallback, continues),
+        start=subject,
+        host=host,
+        port=0 if subject else int(port),
+        config=config,
+        pid=pid,
+        cases=tuple(case for case in CASES if not wanted or case.name in wanted),
+    )
+    click.echo(report.HEADER)
+    try:
+        seen = asyncio.run(run.run(order, lambda verdict: click.echo(report.line(verdict))))
+    except (run.NotRouted, NotReady, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"\n{report.summary(seen)}")
+    if json_file:
+        json_file.write_bytes(seen.json())
+    if not seen.passed:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
