@@ -169,7 +169,7 @@ async def _provider(config: Config, name: str) -> Finding:
     what, provider = f"provider {name}", config.all_providers[name]
     match provider:
         case OpenAICompatibleProvider() | VllmProvider():
-            return await _upstream(what, provider)
+            return await _upstream(what, name, provider)
         case LiteLlmProvider():
             return await _tried(what, _litellm, "Install requirements/base.txt.")
     return Finding(what, True, "built in")
@@ -181,21 +181,30 @@ async def _litellm() -> str:
     return f"litellm {version('litellm')}; not called here, since every call costs money"
 
 
-async def _upstream(what: str, provider: OpenAICompatibleProvider | VllmProvider) -> Finding:
-    import aiohttp
+async def _upstream(
+    what: str, name: str, provider: OpenAICompatibleProvider | VllmProvider
+) -> Finding:
+    from gateway.build import open_client
+    from gateway.providers.wire.client import Endpoint
+    from gateway.providers.wire.connection import Timeouts
+    from gateway.providers.wire.errors import WireError
 
     headers = {k: v.get_secret_value() for k, v in provider.headers.items()}
     if provider.api_key:
         headers["Authorization"] = f"Bearer {provider.api_key.get_secret_value()}"
-    timeout = aiohttp.ClientTimeout(total=WITHIN)
+    target = Endpoint.of("GET", f"{provider.base_url}/models", headers)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
-            session.get(f"{provider.base_url}/models") as response,
-        ):
-            status = response.status
-    except (aiohttp.ClientError, TimeoutError) as error:
-        seen = f"{provider.base_url} does not answer ({type(error).__name__})"
+        client = await open_client(name, provider)
+        try:
+            # By the way that a request takes: its proxy, its certificates.
+            async with await client.get(target, Timeouts(WITHIN, WITHIN, WITHIN)) as response:
+                status = response.status
+        finally:
+            await client.aclose()
+    except ConfigError as error:
+        return Finding(what, False, str(error), "Correct the file or its name.")
+    except WireError as error:
+        seen = f"{provider.base_url} does not answer: {error}"
         return Finding(what, False, seen, "Start it, or correct base_url.")
     if status in (401, 403):
         return Finding(what, False, f"refuses the key ({status})", "Correct api_key.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.admission import Admission
@@ -11,6 +11,7 @@ from gateway.ledger.writer import LedgerWriter
 from gateway.metrics import process
 from gateway.metrics.counts import Counts
 from gateway.metrics.exposition import Family, Sample, counter, gauge, page
+from gateway.providers.wire.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Metrics:
     counts: Counts
     admission: Admission
     ledger: LedgerWriter
+    clients: Mapping[str, Client]  # of the providers
 
     def text(self, version: str) -> str:
         """All of it."""
@@ -28,6 +30,7 @@ class Metrics:
     def _families(self, version: str) -> Iterator[Family]:
         yield from self.counts.families()
         yield from _door(self.admission)
+        yield from _connections(self.clients)
         yield from _records(self.ledger)
         yield gauge(
             "moorline_build_info",
@@ -43,6 +46,25 @@ def _door(admission: Admission) -> Iterator[Family]:
     yield gauge("moorline_in_flight", "Requests being answered.", admission.in_flight)
     yield gauge("moorline_waiting", "Requests that wait to be answered.", admission.waiting)
     yield counter("moorline_overloaded_total", "Requests refused for load.", admission.refused)
+
+
+def _connections(clients: Mapping[str, Client]) -> Iterator[Family]:
+    pools = [(name, pool) for name, client in clients.items() for _, pool in client.pools()]
+    states = {
+        "busy": [pool.places - pool.idle for _, pool in pools],
+        "idle": [pool.idle for _, pool in pools],
+        "waiting": [pool.waiting for _, pool in pools],
+    }
+    yield Family(
+        "moorline_upstream_connections",
+        "gauge",
+        "Connections to providers; `waiting` are calls that wait for one.",
+        [
+            Sample(count, (("provider", name), ("state", state)))
+            for state, counts in states.items()
+            for (name, _), count in zip(pools, counts, strict=True)
+        ],
+    )
 
 
 def _records(ledger: LedgerWriter) -> Iterator[Family]:

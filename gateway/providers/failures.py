@@ -17,7 +17,7 @@ import orjson
 from gateway.errors import ProviderError, ProviderTimeout, WindowExceeded
 from gateway.providers.completions import Garbled, Reported
 from gateway.providers.wire.connection import Response
-from gateway.providers.wire.errors import TimedOut, WireError
+from gateway.providers.wire.errors import PoolFull, TimedOut, WireError
 from gateway.providers.wire.sse import EventTooLarge
 
 LONGEST = 500  # characters of a provider's own words
@@ -93,7 +93,8 @@ class Failures:
     def wire(self, error: WireError) -> ProviderError:
         """No answer, or not the whole of it."""
         kind = ProviderTimeout if isinstance(error, TimedOut) else ProviderError
-        return kind(self.clean(str(error)))
+        # Whoever has waited for a connection in vain is better served elsewhere than by waiting on.
+        return kind(self.clean(str(error)), retryable=not isinstance(error, PoolFull))
 
     def late(self, what: str) -> ProviderTimeout:
         """A deadline has passed."""

@@ -1,7 +1,7 @@
 """An HTTP/1.1 client that does what calling a model needs, quickly, and no more.
 
-Kept-alive connections for each origin, deadlines, bounded answers, TLS with verification. No
-redirects, cookies, compression or proxies.
+Kept-alive connections for each origin, deadlines, bounded answers, TLS with verification, proxies.
+No redirects, cookies or compression.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from gateway.providers.wire import trust
 from gateway.providers.wire.connection import Connection, Response, Timeouts
-from gateway.providers.wire.errors import BadAnswer, Broken, ConnectFailed, TimedOut
+from gateway.providers.wire.errors import BadAnswer, Broken, ConnectFailed, PoolFull, TimedOut
 from gateway.providers.wire.pool import Pool
+from gateway.providers.wire.proxies import BadProxy, Proxies, Proxy
+from gateway.providers.wire.tunnel import refuse, tunnelled
 
 BODY_LIMIT = 64 * 2**20
 
@@ -77,10 +80,14 @@ class Client:
         self,
         *,
         connections: int = 512,
+        waiting: int = 512,
         keep_alive: float = 30.0,
         tls: ssl.SSLContext | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self._connections = connections  # to one origin
+        self._waiting = waiting  # for one of them
+        self._proxies = proxies or Proxies()
         self._keep_alive = keep_alive  # seconds
         self._tls = tls
         self._pools: dict[Origin, Pool] = {}
@@ -106,6 +113,10 @@ class Client:
         """Returns when the answer's head is there. Raises WireError."""
         return await self._send(endpoint, endpoint.head + b"\r\n\r\n", timeouts, limit)
 
+    def pools(self) -> Iterable[tuple[Origin, Pool]]:
+        """The connections to each origin that was ever called."""
+        return self._pools.items()
+
     async def aclose(self) -> None:
         """Close all connections."""
         self._closed = True
@@ -128,7 +139,8 @@ class Client:
 
     def _pool(self, origin: Origin) -> Pool:
         loop = asyncio.get_running_loop()
-        pool = self._pools[origin] = Pool(loop, self._connections, self._keep_alive)
+        pool = Pool(loop, self._connections, self._waiting, self._keep_alive)
+        self._pools[origin] = pool
         return pool
 
     async def _connection(
@@ -136,6 +148,7 @@ class Client:
     ) -> Connection:
         if self._closed:
             raise ConnectFailed("The client is closed.")
+        connecting = False
         try:
             async with asyncio.timeout(timeouts.connect):
                 if not pool.place():
@@ -144,48 +157,70 @@ class Client:
                         return connection
                     if connection:
                         pool.trade(connection)
+                connecting = True
                 return await self._opened(pool, origin)
         except TimeoutError:
-            raise TimedOut(
-                f"{origin} gave no connection within {timeouts.connect:g} s "
-                f"({pool.places} of {self._connections} are open)."
+            within = f"within {timeouts.connect:g} s"
+            if connecting:
+                raise TimedOut(f"{origin} took no connection {within}.") from None
+            raise PoolFull(
+                f"None of the {self._connections} connections to {origin} was free {within}."
             ) from None
 
     async def _opened(self, pool: Pool, origin: Origin) -> Connection:
         """A new connection for a place that is already taken."""
-        loop = asyncio.get_running_loop()
+        proxy = None
         try:
-            _, connection = await loop.create_connection(
-                lambda: Connection(str(origin), loop),
-                origin.host,
-                origin.port,
-                ssl=await self._context() if origin.tls else None,
-                server_hostname=origin.host if origin.tls else None,
-            )
+            proxy = self._proxies.to(origin.host, tls=origin.tls)
+            connection = await self._connected(origin, proxy)
         except BaseException as error:
             pool.leave()
+            through = f"{origin}: through the proxy {proxy}" if proxy else str(origin)
+            if isinstance(error, BadProxy):
+                raise ConnectFailed(f"{origin}: {error}") from None
             if isinstance(error, ssl.SSLError):
-                raise ConnectFailed(f"{origin}: TLS failed: {error}.") from None
+                raise ConnectFailed(f"{through}: TLS failed: {error}.") from None
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-                raise ConnectFailed(f"{origin}: {error.strerror or error}.") from None
+                raise ConnectFailed(f"{through}: {error.strerror or error}.") from None
             raise
         pool.join(connection)
         if connection.closed:
             pool.gone(connection)
         return connection
 
+    async def _connected(self, origin: Origin, proxy: Proxy | None) -> Connection:
+        """To the origin itself, through a proxy's tunnel, or to the proxy that forwards."""
+        loop = asyncio.get_running_loop()
+        connection = Connection(str(origin), loop)
+        context = await self._context() if origin.tls else None
+        if proxy is None:
+            host = origin.host if context else None
+            await loop.create_connection(
+                lambda: connection, origin.host, origin.port, ssl=context, server_hostname=host
+            )
+        elif context:
+            await tunnelled(proxy, origin.host, origin.port, context, connection, loop)
+        else:
+            connection.proxy = proxy
+            await loop.create_connection(lambda: connection, proxy.host, proxy.port)
+        return connection
+
     async def _context(self) -> ssl.SSLContext:
         if self._tls is None:  # reading the machine's certificates takes a while
-            self._tls = await asyncio.to_thread(ssl.create_default_context)
+            self._tls = await asyncio.to_thread(trust.usual)
         return self._tls
 
 
 async def _exchange(
     connection: Connection, request: bytes, timeouts: Timeouts, limit: int
 ) -> Response:
+    if connection.proxy:
+        request = _forwarded(request, connection.name, connection.proxy)
     response = connection.begin(request, timeouts, limit)
     try:
         await response.head()
+        if connection.proxy and response.status == 407:
+            refuse(407, connection.proxy, connection.name)
     except BaseException:
         response.close()
         raise
@@ -193,6 +228,14 @@ async def _exchange(
         response.close()
         raise BadAnswer(f"{connection.name} compresses its answer, which it was not asked to do.")
     return response
+
+
+def _forwarded(request: bytes, name: str, proxy: Proxy) -> bytes:
+    """A request as a proxy wants it: with the whole URL, and with its own credentials."""
+    method, path, rest = request.split(b" ", 2)
+    version, headers = rest.split(b"\r\n", 1)
+    line = b"%b http://%b%b %b\r\n" % (method, name.encode(), path, version)
+    return line + proxy.authorization + headers
 
 
 def _ascii_host(host: str) -> str:

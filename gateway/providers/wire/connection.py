@@ -13,6 +13,7 @@ from typing import Protocol, cast
 import httptools
 
 from gateway.providers.wire.errors import BadAnswer, Broken, TimedOut, WireError
+from gateway.providers.wire.proxies import Proxy
 
 HEAD_LIMIT = 64 * 2**10  # status line and headers
 PAUSE_ABOVE = 256 * 2**10  # unread bytes of a body at which the peer is made to wait
@@ -188,6 +189,7 @@ class Connection(asyncio.Protocol):
         "closed",
         "idle_since",
         "name",
+        "proxy",
         "used",
     )
 
@@ -196,6 +198,7 @@ class Connection(asyncio.Protocol):
         self.used = False  # has served an exchange before the current one
         self.closed = False
         self.idle_since = 0.0
+        self.proxy: Proxy | None = None  # that forwards what is sent here, and reads it
         self._loop = loop
         self._keeper: Keeper | None = None
         self._transport: asyncio.Transport | None = None

@@ -2,6 +2,7 @@
 
 WireError
 ├── ConnectFailed  no connection: refused, no such host, a certificate that is not trusted
+├── PoolFull       all connections are in use, and too many wait for one, or for too long
 ├── Broken         the peer went away before the answer was whole
 ├── TimedOut       a deadline passed
 └── BadAnswer      what came is not HTTP, or is larger than is allowed
@@ -18,6 +19,10 @@ class WireError(Exception):
 
 class ConnectFailed(WireError):
     """There is no connection to the peer."""
+
+
+class PoolFull(WireError):
+    """No connection is free. It is we who are busy, not the peer."""
 
 
 class Broken(WireError):

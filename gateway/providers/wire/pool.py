@@ -7,22 +7,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 from gateway.providers.wire.connection import Connection
+from gateway.providers.wire.errors import PoolFull
 
 
 class Pool:
-    """Bounded. Whoever finds it full waits for a connection, or for the right to open one."""
+    """Bounded. Whoever finds it full waits for a connection, or for the right to open one; how
+    many may wait is bounded too."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, most: int, keep_alive: float) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, most: int, most_waiting: int, keep_alive: float
+    ) -> None:
         self.places = 0  # taken: open connections, and those being opened
         self._loop = loop
         self._most = most
+        self._most_waiting = most_waiting
         self._keep_alive = keep_alive
         self._idle: list[Connection] = []  # oldest first
         self._busy: set[Connection] = set()
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiters)
 
     def take(self) -> Connection | None:
         """An idle connection, now busy."""
@@ -40,12 +54,18 @@ class Pool:
         return True
 
     async def wait(self) -> Connection | None:
-        """A busy connection of one's own, or None: the right to open one."""
+        """A busy connection of one's own, or None: the right to open one. Raises PoolFull."""
+        if len(self._waiters) >= self._most_waiting:
+            raise PoolFull(
+                f"All {self._most} connections are in use, and {len(self._waiters)} calls wait."
+            )
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         self._waiters.append(waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
+            with suppress(ValueError):
+                self._waiters.remove(waiter)
             self._hand_on(waiter)
             raise
 

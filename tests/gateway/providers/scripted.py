@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from typing import Literal, TypeAlias
 
 Then: TypeAlias = Literal["keep", "close", "reset", "hold"]
@@ -30,7 +31,7 @@ Handler: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awai
 
 
 @asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[int]:
+async def serving(handler: Handler, tls: SSLContext | None = None) -> AsyncIterator[int]:
     """A server on a free port, whose connections all end with the block."""
     tasks = set()
 
@@ -45,7 +46,7 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
             tasks.discard(task)
             writer.transport.abort() if task.cancelling() else writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

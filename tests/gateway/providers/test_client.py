@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +13,14 @@ import pytest
 
 from gateway.providers.wire.client import BadEndpoint, Client, Endpoint
 from gateway.providers.wire.connection import Response, Timeouts
-from gateway.providers.wire.errors import BadAnswer, Broken, ConnectFailed, TimedOut, WireError
+from gateway.providers.wire.errors import (
+    BadAnswer,
+    Broken,
+    ConnectFailed,
+    PoolFull,
+    TimedOut,
+    WireError,
+)
 from tests.gateway.providers.scripted import Scripted, answer, chunked, scripted, serving, until
 
 pytestmark = pytest.mark.anyio
@@ -305,8 +310,22 @@ async def test_waiting_for_a_full_pool_has_an_end_and_says_how_full_it_is() -> N
     client = Client(connections=1)
     async with scripted(chunked(b"x", end=False), then="hold") as server:
         async with await asked(client, server):
-            with pytest.raises(TimedOut, match="1 of 1 are open"):
+            with pytest.raises(PoolFull, match="None of the 1 connections"):
                 await asked(client, server, Timeouts(connect=SHORT))
+        await client.aclose()
+
+
+async def test_no_more_wait_for_a_full_pool_than_may() -> None:
+    client = Client(connections=1, waiting=1)
+    async with scripted(chunked(b"x", end=False), then="hold") as server:
+        async with await asked(client, server):
+            waiting = asyncio.create_task(asked(client, server))
+            [(_, pool)] = client.pools()
+            await until(lambda: pool.waiting)
+            with pytest.raises(PoolFull, match="1 calls wait"):
+                await asked(client, server)
+            waiting.cancel()
+            await until(lambda: not pool.waiting)  # and makes room by leaving
         await client.aclose()
 
 
@@ -378,24 +397,6 @@ def test_an_endpoint_does_not_show_its_headers() -> None:
 )
 def test_the_host_header(url: str, host: bytes) -> None:
     assert host in Endpoint.of("GET", url).head
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost that nobody has signed, with its key."""
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl to make a certificate with")
-    file = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(file), "-out", f"{file}.crt"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return file
 
 
 async def over_tls(certificate: Path, client: Client, host: str) -> bytes:
