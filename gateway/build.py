@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -20,9 +21,13 @@ from gateway.accounts.keys import Accounts
 from gateway.accounts.limits import Limits
 from gateway.accounts.limits import open_limits as limits_of
 from gateway.admission import Admission
-from gateway.config import Config, ConfigError, ServerConfig
+from gateway.breakers.config import MemoryStore as MemoryBreakers
+from gateway.breakers.config import RedisStore as RedisBreakers
+from gateway.breakers.sharing import Exchange
+from gateway.config import Config, ServerConfig
 from gateway.degrade.canned import prepared
 from gateway.degrade.ladder import Ladder
+from gateway.deployments import Deployments
 from gateway.dispatch import Dispatcher
 from gateway.grounding import Library
 from gateway.judging import Judge
@@ -44,12 +49,11 @@ from gateway.providers.config import (
     VllmProvider,
 )
 from gateway.providers.prices import Prices
-from gateway.providers.wire import trust
 from gateway.providers.wire.client import Client
-from gateway.providers.wire.proxies import Proxies, Proxy
 from gateway.routes import Router
 from gateway.screening import Screen
 from gateway.tracing.sinks import open_sinks
+from gateway.types import Usage
 from guardrails.pii import redacted
 from retrieval.config import (
     CrossEncoderReranker,
@@ -64,6 +68,7 @@ from retrieval.config import (
 from retrieval.retriever import Retriever
 from retrieval.types import Encoder, Indexes, Reranker
 from routing.plan import Catalogue
+from routing.types import Limits as TargetLimits
 from routing.types import Target
 
 
@@ -79,6 +84,7 @@ class Stores:
     encoder: Encoder
     indexes: Indexes
     reranker: Reranker | None
+    deployments: Deployments
     admission: Admission
     counts: Counts
 
@@ -111,6 +117,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             encoder=encoder,
             indexes=await opened(open_indexes(config, encoder)),
             reranker=await opened(open_reranker(config)),
+            deployments=Deployments(),
             admission=admission(config.server),
             counts=Counts(),
         )
@@ -124,8 +131,13 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     from gateway.providers.extractive import plausible  # numpy: not for the import of the door
 
     prices = Prices(config.all_providers)
-    async with open_clients(config) as clients, open_providers(config, clients) as providers:
+    async with (
+        open_providers(config) as providers,
+        open_exchange(config, stores.deployments) as exchange,
+    ):
         await prices.load()
+        stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
+        stores.deployments.share(exchange)
         stores.counts.know([*catalogue(config).targets, f"moorline/{stores.encoder.name}"])
         known = KnownAnswers(
             stores.cache, config.cache, policy(config), config.degrade.keep_stale_for
@@ -157,7 +169,12 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 plausible,
                 judging=extractive(config),
             ),
-            dispatcher=Dispatcher(providers, config.dispatch),
+            dispatcher=Dispatcher(
+                providers,
+                config.dispatch,
+                deployments=stores.deployments,
+                longest=config.server.request_timeout,
+            ),
             ladder=Ladder(
                 config.degrade,
                 known,
@@ -168,7 +185,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             ),
             judge=judge,
             admission=stores.admission,
-            metrics=Metrics(stores.counts, stores.admission, stores.ledger, clients),
+            metrics=Metrics(stores.counts, stores.admission, stores.ledger),
         )
 
 
@@ -177,12 +194,28 @@ def admission(server: ServerConfig) -> Admission:
     return Admission(server.max_in_flight, server.max_waiting, server.max_wait)
 
 
+def usual_cost(prices: Prices) -> Callable[[str], float]:
+    """What a request of the usual size costs, to compare models; more than any where no price is
+    known."""
+    usual = Usage(prompt=1000, completion=250)
+    return lambda name: prices.cost(name, usual) if prices.known(name) else math.inf
+
+
 def catalogue(config: Config) -> Catalogue:
     """Every model that can be named. The built-in one comes last, so that it is the fallback."""
     targets = {}
     for name, provider in config.all_providers.items():
         for model in provider.models:
-            target = Target(name, model.name, model.window, model.max_output)
+            target = Target(
+                name,
+                model.name,
+                model.window,
+                model.max_output,
+                provider.region,
+                TargetLimits(
+                    model.requests_per_minute, model.tokens_per_minute, model.max_parallel
+                ),
+            )
             targets[target.name] = target
     return Catalogue(targets, config.models)
 
@@ -341,62 +374,49 @@ async def open_cache(config: Config) -> AsyncIterator[AnswerCache]:
 
 
 @asynccontextmanager
-async def open_clients(config: Config) -> AsyncIterator[dict[str, Client]]:
-    """Who calls each provider that is called by our own client. Raises ConfigError."""
-    clients: dict[str, Client] = {}
+async def open_exchange(config: Config, deployments: Deployments) -> AsyncIterator[Exchange]:
+    """How this gateway's breakers hear of the others'."""
+    exchange: Exchange
+    match config.dispatch.breaker.store:
+        case MemoryBreakers():
+            from gateway.breakers.memory import MemoryExchange
+
+            exchange = MemoryExchange(deployments.hear)
+        case RedisBreakers() as chosen:
+            from gateway.breakers.redis import RedisExchange
+
+            exchange = RedisExchange(chosen, deployments.hear)
     try:
-        for name, chosen in config.all_providers.items():
-            if isinstance(chosen, OpenAICompatibleProvider | VllmProvider):
-                clients[name] = await open_client(name, chosen)
-        yield clients
+        yield exchange
     finally:
-        for client in clients.values():
-            await client.aclose()
-
-
-async def open_client(name: str, chosen: OpenAICompatibleProvider | VllmProvider) -> Client:
-    """A provider's own connections, proxy and certificates. Raises ConfigError."""
-    tls = None
-    files = chosen.ca_file, chosen.client_certificate, chosen.client_key
-    if any(files):
-        try:
-            tls = await asyncio.to_thread(trust.context, *files)
-        except OSError as error:
-            raise ConfigError(f"`providers.{name}`: certificate or key: {error}.") from None
-    always = Proxy.of(chosen.proxy.get_secret_value()) if chosen.proxy else None
-    return Client(
-        connections=chosen.max_connections,
-        waiting=chosen.max_waiting,
-        tls=tls,
-        proxies=Proxies(always, environment=chosen.trust_env),
-    )
+        await exchange.aclose()
 
 
 @asynccontextmanager
-async def open_providers(
-    config: Config, clients: Mapping[str, Client]
-) -> AsyncIterator[dict[str, Provider]]:
-    """Every configured provider by name."""
+async def open_providers(config: Config) -> AsyncIterator[dict[str, Provider]]:
+    """Every configured provider by name, over one shared client."""
+    client = Client()
     providers = {}
     try:
         for name, chosen in config.all_providers.items():
-            providers[name] = await _provider(name, chosen, clients)
+            providers[name] = await _provider(chosen, client)
         yield providers
     finally:
         for provider in providers.values():
             await provider.aclose()
+        await client.aclose()
 
 
-async def _provider(name: str, chosen: ProviderConfig, clients: Mapping[str, Client]) -> Provider:
+async def _provider(chosen: ProviderConfig, client: Client) -> Provider:
     match chosen:
         case OpenAICompatibleProvider():
             from gateway.providers.openai_compatible import OpenAICompatible
 
-            return OpenAICompatible(chosen, clients[name])
+            return OpenAICompatible(chosen, client)
         case VllmProvider():
             from gateway.providers.vllm import Vllm
 
-            return Vllm(chosen, clients[name])
+            return Vllm(chosen, client)
         case LiteLlmProvider():
             from gateway.providers.litellm import LiteLLM
 

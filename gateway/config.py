@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 from cache.config import CacheConfig
 from context.config import ContextConfig
 from gateway.accounts.config import LimitsConfig
+from gateway.breakers.config import SharedBreakerConfig
 from gateway.degrade.config import DegradeConfig
-from gateway.dispatch import DispatchConfig
 from gateway.ledger.config import LedgerConfig, SqliteLedger
 from gateway.metrics.config import MetricsConfig
 from gateway.providers.config import ExtractiveProvider, ProviderConfig
@@ -25,7 +25,7 @@ from gateway.tracing.config import TracingConfig
 from gateway.types import Grounding
 from guardrails.config import GuardrailsConfig
 from retrieval.config import RetrievalConfig, Section
-from routing.config import ModelAlias, RoutingConfig
+from routing.config import HedgeConfig, ModelAlias, RetryConfig, RoutingConfig
 
 DEFAULT_FILE = Path("moorline.toml")
 
@@ -92,6 +92,15 @@ class GroundingConfig(Section):
         description="Searched where neither request nor key names one; while it does not exist, "
         "such requests are not grounded.",
     )
+
+
+class DispatchConfig(RetryConfig):
+    """How hard a model is tried before the next one."""
+
+    breaker: SharedBreakerConfig = Field(
+        default=SharedBreakerConfig(), description="When a deployment is left alone for a while."
+    )
+    hedge: HedgeConfig = Field(default=HedgeConfig(), description="When a second one is asked.")
 
 
 class Config(Section):

@@ -11,15 +11,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState
 
 from context.types import Prompt
 from gateway.config import DispatchConfig
-from gateway.deployments import CALLERS_FAULT, Clock, Deployment, Deployments
+from gateway.deployments import CALLERS_FAULT, Barred, Clock, Deployment, Deployments
 from gateway.errors import (
     InvalidRequest,
     NoModelAvailable,
@@ -29,6 +29,7 @@ from gateway.errors import (
     WindowExceeded,
 )
 from gateway.fitting import NOTHING_TO_FIT, Fitting
+from gateway.hedging import raced
 from gateway.messages import size_of
 from gateway.providers.base import Call, Provider
 from gateway.tracing.trace import Span
@@ -59,16 +60,18 @@ class Errand:
     ask: Ask
     span: Span
     params: Mapping[str, Any]
-    attempts: list[dict[str, Any]]  # calls of models, in the order in which they ended
-    give_up_at: float | None = None  # monotonic seconds
-    hopeless: set[str] = field(default_factory=set)  # whose failure stays
+    give_up_at: float  # by the dispatcher's clock
+    attempts: list[dict[str, Any]] = field(default_factory=list)  # calls, as they ended
+    last_group: bool = False
+    retry: int = 0
+    hopeless: set[Deployment] = field(default_factory=set)  # whose failure stays
     soonest: float | None = None  # seconds until one that was passed over may be asked
 
-    def passed_over(self, deployment: Deployment, why: str, wait: float | None) -> None:
-        """A deployment that was not asked."""
-        skipped = self.span.attributes.setdefault("passed_over", [])
-        skipped.append({"model": deployment.target.name, "why": why})
-        self.again_in(wait)
+    def passed_over(self, deployment: Deployment, barred: Barred) -> None:
+        """A deployment is not asked."""
+        skipped = self.span.attributes.setdefault("skipped", [])
+        skipped.append({"model": deployment.target.name, "why": barred.why})
+        self.again_in(barred.wait)
 
     def again_in(self, wait: float | None) -> None:
         """Something may answer after so many seconds."""
@@ -76,16 +79,14 @@ class Errand:
             self.soonest = wait if self.soonest is None else min(self.soonest, wait)
 
     def tokens(self, deployment: Deployment) -> float:
-        """How large the request is, where it matters: the prompt, and the answer that is allowed
-        to it."""
+        """How large the request is, where it matters: its prompt and the answer it allows."""
         if not deployment.counts_tokens:
             return 0.0
         prompt = self.prompt.tokens.get("total") or (
             size_of(self.prompt.messages) // CHARACTERS_PER_TOKEN
         )
-        return prompt + (
-            self.params.get("max_completion_tokens") or self.params.get("max_tokens") or 0
-        )
+        answer = self.params.get("max_completion_tokens") or self.params.get("max_tokens")
+        return float(prompt + (answer or 0))
 
 
 class Dispatcher:
@@ -103,11 +104,11 @@ class Dispatcher:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: random.Random | None = None,
     ) -> None:
-        self.deployments = deployments or Deployments(now)
+        self.deployments = deployments or Deployments(config.breaker, now)
         self._providers = providers
         self._config = config
         self._fitting = fitting
-        self._longest = longest  # seconds from a request's arrival, whatever it asks for
+        self._longest = longest  # seconds from a request's arrival, whatever it allows
         self._now = now
         self._sleep = sleep
         self._random = chance or random.Random()
@@ -115,15 +116,14 @@ class Dispatcher:
 
     async def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
         """The first deployment that answers. Raises InvalidRequest, PromptTooLong,
-        NoModelAvailable, or ProviderTimeout where the caller's deadline comes first."""
+        NoModelAvailable, or ProviderTimeout when the caller's deadline comes first."""
         plan = self._fitting.able(ask, plan, span)
         params = {**ask.params, "n": ask.n} if ask.n > 1 else ask.params
-        errand = Errand(prompt, ask, span, params, [])
+        left = (ask.deadline or self._longest) * (1 - LEFT_FOR_OTHERS) - span.start / 1e9
+        errand = Errand(prompt, ask, span, params, self._now() + left)
         span.attributes["attempts"] = errand.attempts
         if ask.deadline is None:
             return await self._walked(plan, errand)
-        left = ask.deadline * (1 - LEFT_FOR_OTHERS) - span.start / 1e9
-        errand.give_up_at = self._now() + left
         try:
             async with asyncio.timeout(left):
                 return await self._walked(plan, errand)
@@ -144,79 +144,223 @@ class Dispatcher:
         return replace(await self.start(prompt, rest, ask, span), fallback=True)
 
     async def _walked(self, plan: Plan, errand: Errand) -> Begun:
+        """One group after another."""
         last: ProviderError | None = None
-        for place, group in enumerate(plan.groups, 1):
+        lowest = len(plan.groups) - 1
+        for place, group in enumerate(plan.groups):
+            errand.last_group, errand.retry = place == lowest, 0
             try:
-                events, target = await self._group(group, errand, place == len(plan.groups))
-                return Begun(events, target, place > 1)
+                events, target = await self._group(group, errand)
+                return Begun(events, target, place > 0)
             except ProviderError as error:
                 last = error  # of WindowExceeded, too: another model may have a larger window
         if isinstance(last, WindowExceeded):
             raise PromptTooLong(last.message, param="messages") from last
-        if last:
-            errand.again_in(last.retry_after)
+        errand.again_in(last.retry_after if last else None)
         raise NoModelAvailable(
             f"No model answered. Tried {', '.join(t.name for t in plan.targets)}; "
             f"the last said: {last.message if last else 'nothing'}",
             retry_after=errand.soonest,
         ) from last
 
-    async def _group(self, group: Group, errand: Errand, last: bool) -> tuple[Events, Target]:
-        """Raises ProviderError when the group is given up."""
+    async def _group(self, group: Group, errand: Errand) -> tuple[Events, Target]:
+        """One model, as often as it is worth it. Raises ProviderError when it is given up."""
         config = self._config
-        budget = self.deployments.budget(
-            group.name, config.retry_share, config.retries_per_second
-        )
+        budget = self.deployments.budget(group.name, config.retry_share, config.retries_per_second)
         budget.called()
         try:
-            return await self._round(group, errand, None)
+            return await self._round(group, errand, budget)
         except ProviderError as error:
-            retries = config.retries if last else config.retries_before_fallback
-            wait = self._wait(1, error, errand)
-            if not retries or wait is None:
+            retries = config.retries if errand.last_group else config.retries_before_fallback
+            if not (retries and error.retryable):
                 raise
+            failures = [error]
+
+        async def attempt() -> tuple[Events, Target]:
+            if failures:  # the first one has been made
+                raise failures.pop()
+            errand.retry += 1
+            return await self._round(group, errand, budget)
+
         # Built only now: the way without failures pays nothing for the retries.
+        again = _Again(retries, config, errand, budget, self._now, self._random)
         retrying = AsyncRetrying(
+            retry=again.worth_it,
+            wait=again.wait,
+            stop=again.stop,
             sleep=self._sleep,
-            stop=stop_after_attempt(retries),
-            wait=lambda state: self._wait(state.attempt_number + 1, _failure(state), errand) or 0.0,
-            retry=retry_if_exception(
-                lambda error: isinstance(error, ProviderError)
-                and self._wait(1, error, errand) is not None
-            ),
             reraise=True,
         )
-        await self._sleep(wait)
-        return await retrying(self._round, group, errand, budget)
+        return await retrying(attempt)
 
     async def _round(
-        self, group: Group, errand: Errand, budget: RetryBudget | None
+        self, group: Group, errand: Errand, budget: RetryBudget
     ) -> tuple[Events, Target]:
-        """Ask each deployment of a group once, until one answers. Every call is a retry that needs
-        a budget, but for the first of all."""
+        """Each deployment of a group once, without waiting, until one answers."""
         if len(group.targets) == 1:
             only = self.deployments.of(group.targets[0])
-            self._spend(budget)
-            return await self._asked(only, errand, "")
-        return await self._balanced(group, errand, budget)
-
-    async def _balanced(
-        self, group: Group, errand: Errand, budget: RetryBudget | None
-    ) -> tuple[Events, Target]:
+            if barred := only.barred(errand.tokens(only), self._now()):
+                errand.passed_over(only, barred)
+                raise _nobody(group, {only: barred}, errand)
+            return await self._asked(only, errand)
+        weights = group.weights or (1.0,) * len(group.targets)
+        left = dict(zip(map(self.deployments.of, group.targets), weights, strict=True))
         failure: ProviderError | None = None
-        members = [self.deployments.of(target) for target in group.targets]
-        left = dict(zip(members, group.weights or [1.0] * len(members), strict=True))
         while (deployment := self._next(group, left, errand)) is not None:
-            del left[deployment]
-            if failure and budget is None:
-                budget = self._budget(group)
+            if failure and not budget.take(self._now()):
+                break
             try:
-                self._spend(budget)
-                return await self._perhaps_hedged(deployment, group, left, errand)
+                return await self._hedged(deployment, group, left, errand)
             except WindowExceeded:
                 raise  # it is the same model everywhere
             except ProviderError as error:
                 failure = _more_hopeful(failure, error)
-        if failure is None:
-            raise self._nobody(members, errand)
-        raise failure
+        now = self._now()
+        raise failure or _nobody(
+            group, {each: each.barred(errand.tokens(each), now) for each in left}, errand
+        )
+
+    def _next(
+        self, group: Group, left: dict[Deployment, float], errand: Errand
+    ) -> Deployment | None:
+        """Which of those that are left is asked; it is taken out of them."""
+        now = self._now()
+        able = []
+        for deployment in left:
+            if deployment in errand.hopeless:
+                continue
+            if barred := deployment.barred(errand.tokens(deployment), now):
+                errand.passed_over(deployment, barred)
+            else:
+                able.append(deployment)
+        if not able:
+            return None
+        stream = errand.ask.stream
+        candidates = [each.candidate(left[each], stream, now) for each in able]
+        deployment = able[chosen(group.balance, candidates, self._random)]
+        del left[deployment]
+        return deployment
+
+    async def _hedged(
+        self, deployment: Deployment, group: Group, left: dict[Deployment, float], errand: Errand
+    ) -> tuple[Events, Target]:
+        """Ask it, and another one when it takes unusually long."""
+        hedge = self._config.hedge
+        begins = deployment.begins[errand.ask.stream]
+        if not hedge.enabled or not left or begins.seen < KNOWN_WELL or errand.params.get("store"):
+            return await self._asked(deployment, errand, group.balance)
+        self._hedges.called()
+        patience = max(begins.value(hedge.quantile), hedge.minimum)
+
+        def second() -> Coroutine[Any, Any, tuple[Events, Target]] | None:
+            other = self._next(group, left, errand)
+            if other is None or not self._hedges.take(self._now()):
+                return None
+            errand.span.set(hedged={"after": round(patience, 3), "with": other.target.name})
+            return self._asked(other, errand, "hedge")
+
+        first = self._asked(deployment, errand, group.balance)
+        return await raced(first, patience, second, _closed)
+
+    async def _asked(
+        self, deployment: Deployment, errand: Errand, why: str = ""
+    ) -> tuple[Events, Target]:
+        """One call. Raises InvalidRequest where the caller is at fault, else ProviderError."""
+        target, began = deployment.target, self._now()
+        call = self._fitting.fitted(self._call(deployment, errand), target, errand.span)
+        visit = deployment.enter(errand.ask.stream, errand.tokens(deployment), began)
+        failure: str | None = "cancelled"
+        try:
+            events = await self._providers[target.provider].start(call)
+            failure = None
+            return visit.begun(events, self._now()), target
+        except ProviderError as error:
+            failure = error.message
+            visit.failed(error, self._now())
+            if not error.retryable:
+                errand.hopeless.add(deployment)
+            if error.upstream_status in CALLERS_FAULT and not isinstance(error, WindowExceeded):
+                raise InvalidRequest(error.message, param=error.param) from error
+            raise
+        finally:
+            now = self._now()
+            if failure == "cancelled":
+                visit.left(now)
+            ms = round((now - began) * 1000, 3)
+            attempt: dict[str, Any] = {"model": target.name, "ms": ms, "error": failure}
+            if why or errand.retry:
+                attempt["why"] = f"retry {errand.retry}" if errand.retry else why
+            errand.attempts.append(attempt)
+
+    def _call(self, deployment: Deployment, errand: Errand) -> Call:
+        ask, prompt = errand.ask, errand.prompt
+        verbatim = ask.verbatim and not prompt.sources
+        model = deployment.target.model
+        return Call(model, prompt, ask.stream, errand.params, verbatim, deployment.observe)
+
+
+class _Again:
+    """What tenacity asks before it tries again."""
+
+    def __init__(
+        self,
+        retries: int,
+        config: DispatchConfig,
+        errand: Errand,
+        budget: RetryBudget,
+        now: Clock,
+        chance: random.Random,
+    ) -> None:
+        self._retries = retries
+        self._config = config
+        self._errand = errand
+        self._budget = budget
+        self._now = now
+        self._random = chance
+        self._wait = 0.0
+
+    def worth_it(self, state: RetryCallState) -> bool:
+        """Whether it can succeed, and in time."""
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, ProviderError) or not error.retryable:
+            return False
+        wait = wait_before(state.attempt_number, self._config, self._random, error.retry_after)
+        if wait is None or self._now() + wait >= self._errand.give_up_at:
+            return False
+        self._wait = wait
+        return True
+
+    def wait(self, state: RetryCallState) -> float:
+        """Seconds, as `worth_it` found them."""
+        return self._wait
+
+    def stop(self, state: RetryCallState) -> bool:
+        """Whether that was the last, or too much is being tried again already; else it counts."""
+        return state.attempt_number > self._retries or not self._budget.take(self._now())
+
+
+def _more_hopeful(one: ProviderError | None, other: ProviderError) -> ProviderError:
+    """Of two failures the one after which a retry makes more sense."""
+    if one is None or not one.retryable:
+        return other
+    if not other.retryable or (one.retry_after or 0.0) < (other.retry_after or 0.0):
+        return one
+    return other
+
+
+def _nobody(
+    group: Group, left: Mapping[Deployment, Barred | None], errand: Errand
+) -> ProviderError:
+    """None of a group's deployments can be asked. It is worth waiting for those that are full,
+    where there is nothing to fall back on."""
+    barred = [each for each in left.values() if each]
+    waits = [each.wait for each in barred if each.passing and each.wait is not None]
+    return ProviderError(
+        f"{group.name} is not asked: {', '.join(sorted({each.why for each in barred}))}.",
+        retryable=errand.last_group and any(each.passing for each in barred),
+        retry_after=min(waits, default=None),
+    )
+
+
+async def _closed(too_late: tuple[Events, Target]) -> None:
+    await too_late[0].aclose()

@@ -104,7 +104,7 @@ def _default(info: FieldInfo) -> str:
     value = info.default
     if value is PydanticUndefined:
         return "required"
-    if value is None or value == () or value == {}:
+    if value is None or value in ((), {}, ""):
         return "none"
     if isinstance(value, bool):
         return str(value).lower()

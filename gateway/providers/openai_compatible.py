@@ -101,12 +101,12 @@ class OpenAICompatible:
     async def _fetched(self, endpoint: Endpoint) -> bytes:
         with self._failures.translated():
             async with await self._client.get(endpoint, self._streamed, PLAIN_LIMIT) as response:
-                await self._accept(response)
+                await self._accept(response, None)
                 return await response.read()
 
     async def _plain_answer(self, call: Call, body: bytes) -> list[Event]:
         async with await self._client.post(self._chat, body, self._plain, PLAIN_LIMIT) as response:
-            await self._accept(response)
+            await self._accept(response, call)
             read = verbatim if call.verbatim else whole
             return read(await response.read(), call.model)
 
@@ -114,7 +114,7 @@ class OpenAICompatible:
         """BEGUN, then the answer's events."""
         try:
             with self._failures.translated():
-                await self._accept(response)
+                await self._accept(response, call)
                 if _is(response, b"application/json"):  # it does not stream
                     events = whole(await response.read(), call.model)
                     yield BEGUN
@@ -136,8 +136,10 @@ class OpenAICompatible:
         finally:
             response.close()
 
-    async def _accept(self, response: Response) -> None:
+    async def _accept(self, response: Response, call: Call | None) -> None:
         """Raise what a status other than success means."""
+        if call and call.observe:
+            call.observe(response.headers)
         if not 200 <= response.status < 300:
             body = await _beginning(response)
             raise self._failures.status(response.status, body, retry_after(response))

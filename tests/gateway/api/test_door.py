@@ -31,7 +31,7 @@ kind = "openai-compatible"
 base_url = "{url}"
 models = [{{ name = "m" }}]
 [dispatch]
-attempts = 3
+retries = 2
 first_wait = 30
 """
 ASK: dict[str, Any] = {
