@@ -259,7 +259,8 @@ def _redacted_span(span: Span, redact: Callable[[str], str]) -> Span:
     if not (span.error or span.attributes):
         return span
     error = span.error and redact(span.error)
-    return replace(span, error=error, attributes=redacted(span.attributes, redact))
+    attributes = redacted(span.attributes, redact)
+    return Span(span.name, span.start, span.end, error, attributes)
 
 
 def _bare(request: Request, trace: Trace) -> _Finished:
