@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from gateway.admission import Admission
 from gateway.breakers.config import MemoryStore as MemoryBreakers
 from gateway.breakers.config import RedisStore as RedisBreakers
 from gateway.breakers.sharing import Exchange
-from gateway.config import Config, ServerConfig
+from gateway.config import Config, ConfigError, ServerConfig
 from gateway.degrade.canned import prepared
 from gateway.degrade.ladder import Ladder
 from gateway.deployments import Deployments
@@ -49,7 +49,9 @@ from gateway.providers.config import (
     VllmProvider,
 )
 from gateway.providers.prices import Prices
+from gateway.providers.wire import trust
 from gateway.providers.wire.client import Client
+from gateway.providers.wire.proxies import Proxies, Proxy
 from gateway.routes import Router
 from gateway.screening import Screen
 from gateway.tracing.sinks import open_sinks
@@ -132,7 +134,8 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
 
     prices = Prices(config.all_providers)
     async with (
-        open_providers(config) as providers,
+        open_clients(config) as clients,
+        open_providers(config, clients) as providers,
         open_exchange(config, stores.deployments) as exchange,
     ):
         await prices.load()
@@ -185,7 +188,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             ),
             judge=judge,
             admission=stores.admission,
-            metrics=Metrics(stores.counts, stores.admission, stores.ledger),
+            metrics=Metrics(stores.counts, stores.admission, stores.ledger, clients),
         )
 
 
@@ -393,30 +396,62 @@ async def open_exchange(config: Config, deployments: Deployments) -> AsyncIterat
 
 
 @asynccontextmanager
-async def open_providers(config: Config) -> AsyncIterator[dict[str, Provider]]:
-    """Every configured provider by name, over one shared client."""
-    client = Client()
+async def open_clients(config: Config) -> AsyncIterator[dict[str, Client]]:
+    """Who calls each provider that is called by our own client. Raises ConfigError."""
+    clients: dict[str, Client] = {}
+    try:
+        for name, chosen in config.all_providers.items():
+            if isinstance(chosen, OpenAICompatibleProvider | VllmProvider):
+                clients[name] = await open_client(name, chosen)
+        yield clients
+    finally:
+        for client in clients.values():
+            await client.aclose()
+
+
+async def open_client(name: str, chosen: OpenAICompatibleProvider | VllmProvider) -> Client:
+    """A provider's own connections, proxy and certificates. Raises ConfigError."""
+    tls = None
+    files = chosen.ca_file, chosen.client_certificate, chosen.client_key
+    if any(files):
+        try:
+            tls = await asyncio.to_thread(trust.context, *files)
+        except OSError as error:
+            raise ConfigError(f"`providers.{name}`: certificate or key: {error}.") from None
+    always = Proxy.of(chosen.proxy.get_secret_value()) if chosen.proxy else None
+    return Client(
+        connections=chosen.max_connections,
+        waiting=chosen.max_waiting,
+        tls=tls,
+        proxies=Proxies(always, environment=chosen.trust_env),
+    )
+
+
+@asynccontextmanager
+async def open_providers(
+    config: Config, clients: Mapping[str, Client]
+) -> AsyncIterator[dict[str, Provider]]:
+    """Every configured provider by name."""
     providers = {}
     try:
         for name, chosen in config.all_providers.items():
-            providers[name] = await _provider(chosen, client)
+            providers[name] = await _provider(name, chosen, clients)
         yield providers
     finally:
         for provider in providers.values():
             await provider.aclose()
-        await client.aclose()
 
 
-async def _provider(chosen: ProviderConfig, client: Client) -> Provider:
+async def _provider(name: str, chosen: ProviderConfig, clients: Mapping[str, Client]) -> Provider:
     match chosen:
         case OpenAICompatibleProvider():
             from gateway.providers.openai_compatible import OpenAICompatible
 
-            return OpenAICompatible(chosen, client)
+            return OpenAICompatible(chosen, clients[name])
         case VllmProvider():
             from gateway.providers.vllm import Vllm
 
-            return Vllm(chosen, client)
+            return Vllm(chosen, clients[name])
         case LiteLlmProvider():
             from gateway.providers.litellm import LiteLLM
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
 from gateway.providers.capabilities import Capability, Prefill
 from gateway.providers.services import SERVICES, OutputLimit
 from gateway.providers.wire.client import BadEndpoint, Endpoint
+from gateway.providers.wire.proxies import BadProxy, Proxy
 from retrieval.config import Section
 
 
@@ -132,6 +133,34 @@ class _Http(_Remote):
     connect_timeout: float = Field(
         default=5, gt=0, description="Seconds to connect, or to wait for a free connection."
     )
+    max_connections: int = Field(
+        default=512, ge=1, description="Open connections; more calls wait `connect_timeout`."
+    )
+    max_waiting: int = Field(
+        default=512,
+        ge=0,
+        description="Calls that may wait for a connection; another one goes to the next model.",
+    )
+    proxy: SecretStr | None = Field(
+        default=None,
+        description="`http://user:password@host:port` of a proxy on the way to it; "
+        'may be "env:NAME".',
+    )
+    trust_env: bool = Field(
+        default=True,
+        description="Without `proxy`, take the environment's HTTPS_PROXY, HTTP_PROXY, ALL_PROXY "
+        "and NO_PROXY.",
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="Certificates (PEM) that are trusted instead of the machine's.",
+    )
+    client_certificate: FilePath | None = Field(
+        default=None, description="Certificate (PEM) that we present, with its key or without."
+    )
+    client_key: FilePath | None = Field(
+        default=None, description="Key (PEM, no passphrase) of `client_certificate`."
+    )
     stream_usage: bool = Field(
         default=True,
         description="Ask for token counts in streams; switch off if it refuses `stream_options`.",
@@ -150,6 +179,22 @@ class _Http(_Remote):
         except BadEndpoint as error:
             raise ValueError(str(error)) from None
         return url.rstrip("/")
+
+    @field_validator("proxy")
+    @classmethod
+    def _can_be_asked(cls, proxy: SecretStr | None) -> SecretStr | None:
+        if proxy:
+            try:
+                Proxy.of(proxy.get_secret_value())
+            except BadProxy as error:
+                raise ValueError(str(error)) from None
+        return proxy
+
+    @model_validator(mode="after")
+    def _a_key_has_a_certificate(self) -> Self:
+        if self.client_key and not self.client_certificate:
+            raise ValueError("`client_key` is set without `client_certificate`")
+        return self
 
 
 class OpenAICompatibleProvider(_Http):
