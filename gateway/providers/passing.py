@@ -34,13 +34,19 @@ class Apart:
     def feed(self, data: bytes) -> None:
         """More of the stream, or its end. Raises Garbled, Reported and EventTooLarge."""
         for event in self._parser.feed(data) if data else self._parser.finish():
-            self._take(self._seen.read(event))
+            self._take(self._end() if event == END else self._seen.read(event))
             if self._seen.ended:
                 return
 
     def taken(self) -> list[Delta | Verbatim]:
         pieces, self.pieces = self.pieces, []
         return pieces
+
+    def _end(self) -> list[Delta]:
+        """An end is no answer: something must have been said, be it only why there is no more."""
+        if not self.spoke:
+            raise Garbled("it ends before it says anything")
+        return self._seen.end()
 
     def _take(self, deltas: list[Delta]) -> None:
         if not self.spoke:
@@ -103,7 +109,7 @@ class Passed(Apart):
     def _look_into(self, event: bytes, calm: bool) -> None:
         data = event[6:-2]
         if data == END:
-            deltas = self._seen.end()
+            deltas = self._end()
         else:
             chunk = loaded(data)
             if not self._id:

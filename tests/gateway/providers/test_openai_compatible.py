@@ -247,13 +247,17 @@ async def test_a_success_that_is_none_is_a_failure(
     [
         ((), "ends before it is whole"),
         ((ROLE,), "ends before it is whole"),
-        ((END,), "ends before it is whole"),
+        ((END,), "ends before it says anything"),
+        ((ROLE, END), "ends before it says anything"),
         ((b'data: {"error": {"message": "Out of memory.", "code": 503}}\n\n',), "Out of memory"),
         ((b"data: {not json}\n\n",), "not JSON"),
         ((b"Internal Server Error",), "ends before it is whole"),
         ((event("a"), b'data: {"error": "gone"}\n\n'), "gone"),
     ],
-    ids=["nothing", "role", "done", "error", "garbage", "words", "error in the first burst"],
+    ids=[
+        *("nothing", "role", "done", "role and done", "error", "garbage", "words"),
+        "error in the first burst",
+    ],
 )
 async def test_a_stream_that_says_nothing_of_use_fails_in_start(
     client: Client, pieces: tuple[bytes, ...], reason: str
