@@ -9,7 +9,6 @@ from typing import Any, Protocol, TypeAlias
 from context.types import Prompt
 from gateway.types import Events
 
-
 Header: TypeAlias = tuple[bytes, bytes]
 """A header's name, in whatever case, and its value."""
 
