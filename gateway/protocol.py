@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from gateway.api.guard import CLIENT
+from gateway.api.guard import CLIENT, Headers
 from gateway.config import ServerConfig
 from gateway.errors import (
     GatewayError,
@@ -134,6 +134,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope[CLIENT] = self  # type: ignore[literal-required]
         super().on_headers_complete()
         self.headers = _Trailers()
+
+    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole response at once; False where that is ASGI's business: to a client that
+        has left or that has sent further requests already."""
+        cycle = self.cycle
+        if self.pipeline or cycle is None or cycle.response_started or cycle.disconnected:
+            return False
+        fields = [b"%b: %b\r\n" % each for each in (*cycle.default_headers, *headers)]
+        if not cycle.keep_alive:
+            fields.append(b"connection: close\r\n")
+        head = b"".join(fields)
+        if head.count(b"\n") != len(fields) or head.count(b"\r") != len(fields):
+            raise ValueError("A header has a line break.")
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        self.transport.write(b"".join((STATUS_LINE[status], head, b"\r\n", body)))
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
 
     def on_message_complete(self) -> None:
         self._in_head = True

@@ -98,14 +98,15 @@ class Endpoint(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         trace = Trace()
-        reply = Reply(send, trace.id, self._error)
+        client: Client | None = scope.get(CLIENT)
+        reply = Reply(send, trace.id, self._error, client)
         try:
             if scope["method"] != "POST":
                 raise NotAllowed(f"Use POST, not {scope['method']}.")
             server = self._gateway().config.server
             async with Attended(server.request_timeout) as attended:
                 body = await read_body(receive, server.max_body_bytes)
-                attended.watch(scope, receive)
+                attended.watch(client, receive)
                 refuse_depth(body, server.max_depth)
                 # Asked for again: a slow upload may have seen the configuration change.
                 gateway = self._gateway()
@@ -161,16 +162,25 @@ class Door(Endpoint, Generic[Asked]):
 class Reply:
     """Writes the response, and knows whether it has begun."""
 
-    def __init__(self, send: Send, trace_id: str, shape: ErrorShape) -> None:
+    def __init__(self, send: Send, trace_id: str, shape: ErrorShape, client: Client | None) -> None:
         self._send = send
+        self._client = client
         self._trace_id = trace_id
         self._shape = shape
         self._telling: Telling | None = None
         self._begun = False
 
     async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
-        await self._start(status, b"application/json", extra, len(body))
-        await self._send({"type": "http.response.body", "body": body})
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-moorline-trace-id", self._trace_id.encode()),
+            *extra,
+        ]
+        self._begun = True
+        if self._client is None or not self._client.respond(status, headers, body):
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": body})
 
     async def stream(self, answer: Answer, telling: Telling) -> None:
         self._telling = telling
@@ -184,7 +194,7 @@ class Reply:
         async with aclosing(answer.events) as events:
             async for event in events:
                 if not self._begun:
-                    await self._start(200, b"text/event-stream; charset=utf-8", extra)
+                    await self._start_stream(extra)
                 lines = telling.done(event) if isinstance(event, Done) else [telling.delta(event)]
                 for line in filter(None, lines):
                     await self._body(line)
@@ -206,22 +216,14 @@ class Reply:
             extra.append((b"x-moorline-degraded", b"hand-over"))
         await self.json(error.status, self._shape(error, self._trace_id), extra)
 
-    async def _start(
-        self,
-        status: int,
-        content_type: bytes,
-        extra: list[tuple[bytes, bytes]],
-        length: int | None = None,
-    ) -> None:
+    async def _start_stream(self, extra: list[tuple[bytes, bytes]]) -> None:
         headers = [
-            (b"content-type", content_type),
+            (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"x-moorline-trace-id", self._trace_id.encode()),
             *extra,
         ]
-        if length is not None:
-            headers.append((b"content-length", str(length).encode()))
         self._begun = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _body(self, piece: bytes) -> None:
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -268,9 +270,9 @@ class Attended:
             self._worker.uncancel()
             raise self._why from None
 
-    def watch(self, scope: Scope, receive: Receive) -> None:
+    def watch(self, client: Client | None, receive: Receive) -> None:
         """From now on nothing but the client's leaving is to be heard."""
-        self._client = scope.get(CLIENT)
+        self._client = client
         if self._client:  # it says so itself, which is a task less
             self._client.leaving = self._left
             if self._client.left:

@@ -64,6 +64,10 @@ class Client(Protocol):
     left: bool
     leaving: Callable[[], None] | None
 
+    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole response without ASGI's messages; False where that cannot be."""
+        ...
+
 
 class ClientLeft(Exception):
     """The connection was closed before the answer was told."""
