@@ -90,13 +90,16 @@ class Anthropic:
     def asked(self, head: str, body: dict[str, Any]) -> Asked:
         text, image = body["messages"][-1]["content"]
         return Asked(
-            secret=f"x-api-key: {SECRET}" in head,
+            secret=self._authenticated(head),
             system=body["system"][0]["text"],
             user=text["text"],
             image=image["source"]["data"],
             limit=body["max_tokens"],
             tools={tool["name"]: tool["input_schema"] for tool in body["tools"]},
         )
+
+    def _authenticated(self, head: str) -> bool:
+        return f"x-api-key: {SECRET}" in head
 
 
 def _block(index: int, start: Any, key: str, pieces: tuple[str, ...]) -> list[dict[str, Any]]:
