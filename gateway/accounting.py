@@ -55,23 +55,10 @@ class Accounting:
         cost = self._dearest(ask.model, usage) if caller.budget_usd is not None else 0.0
         return await self.limits.reserve(caller, usage.total, cost)
 
-    async def embedded(self, caller: Caller, model: str, tokens: int, trace: Trace) -> None:
-        """Account for an embedding: its tokens count, and it is a row like any other."""
-        hold = await self.limits.reserve(caller, tokens, 0.0)
-        await hold.settle(tokens, 0.0)
-        row = Request(
-            trace_id=trace.id,
-            at=trace.started_at,
-            key=caller.key,
-            team=caller.team,
-            model_asked=model,
-            status=200,
-            latency_ms=trace.elapsed / 1e6,
-            model=f"moorline/{model}",
-            provider="moorline",
-            prompt_tokens=tokens,
-        )
-        self.record(row, trace)
+    async def reserve_embedding(self, caller: Caller, model: str, tokens: int) -> Hold:
+        """Take what an embedding needs from the caller's limits. Raises RateLimited."""
+        cost = self.prices.cost(model, Usage(prompt=tokens))
+        return await self.limits.reserve(caller, tokens, cost)
 
     def record(self, row: Request, trace: Trace) -> None:
         """A request is over: it is counted, and written behind the response."""
@@ -112,6 +99,12 @@ class Tab:
         events = told(answer.events, answer.judge, answer.endings, settle)
         return Answer(events, answer.known)
 
+    async def answered(self, done: Done) -> Done:
+        """Close the tab of a request that was answered at once; returns the end with its cost."""
+        done = replace(done, cost_usd=self.books.prices.cost(done.model, done.usage))
+        await self._close(done, None, "")
+        return done
+
     async def failed(self, error: BaseException) -> None:
         """Close the tab of a request that never began to be answered."""
         if self.hold:
@@ -126,7 +119,11 @@ class Tab:
         if not usage.total and self.ask and (said := _said(whole)):
             prompt = done.tokens.get("total") or estimated_tokens(self.ask)
             usage = Usage(prompt, self.books.count(said), estimated=True)
-        cost = self.books.prices.cost(done.model, usage)
+        price = self.books.prices.cost
+        if done.spent:
+            cost = sum(price(each.model, each.usage) for each in done.spent)
+        else:
+            cost = price(done.model, usage)
         return replace(done, usage=usage, cost_usd=cost) if cost or usage != done.usage else done
 
     async def _close(self, done: Done, failure: BaseException | None, answer: str) -> None:
@@ -183,8 +180,11 @@ def _free(done: Done) -> bool:
 
 def _attempts(trace: Trace) -> int:
     """How often a model was called."""
-    spans = (span for span in trace.spans if span.name == "dispatch")
-    return sum(len(span.attributes.get("attempts", ())) for span in spans)
+    calls = 0
+    for span in trace.spans:
+        if span.name == "dispatch":
+            calls += len(span.attributes.get("attempts", ()))
+    return calls
 
 
 def _outcome(failure: BaseException | None) -> tuple[int, str | None]:

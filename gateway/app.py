@@ -14,11 +14,12 @@ from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import control, embeddings, health, metrics, models
+from gateway.api import control, health, metrics, models
 from gateway.api.chat import Chat
 from gateway.api.completions.dialect import Completions
 from gateway.api.documented import documented
 from gateway.api.door import Door
+from gateway.api.embeddings import Embeddings
 from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
 from gateway.api.messages.dialect import CountTokens, Messages
 from gateway.api.responses.dialect import Responses
@@ -98,10 +99,11 @@ def create_app(
         "/v1/chat/completions": Door(of_this_moment, Chat()),
         "/v1/completions": Door(of_this_moment, Completions()),
         "/v1/responses": Door(of_this_moment, Responses()),
+        "/v1/embeddings": Embeddings(of_this_moment),
         "/v1/messages": Door(of_this_moment, Messages()),
         "/v1/messages/count_tokens": CountTokens(of_this_moment),
     }
-    for part in (models, embeddings, health, metrics, control, pages):
+    for part in (models, health, metrics, control, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.
     patch_fastapi(app, redirect_from_root_to_docs=False)

@@ -25,10 +25,14 @@ from gateway.breakers.config import MemoryStore as MemoryBreakers
 from gateway.breakers.config import RedisStore as RedisBreakers
 from gateway.breakers.sharing import Exchange
 from gateway.config import Config, ConfigError, ServerConfig
+from gateway.continuing import Continuing
 from gateway.degrade.canned import prepared
 from gateway.degrade.ladder import Ladder
 from gateway.deployments import Deployments
 from gateway.dispatch import Dispatcher
+from gateway.fitting import Fitting, fitting
+from gateway.embedding.batches import Batches
+from gateway.embedding.models import EmbeddingModels
 from gateway.grounding import Library
 from gateway.judging import Judge
 from gateway.known import FORMAT, KnownAnswers
@@ -39,7 +43,7 @@ from gateway.ledger.writer import LedgerWriter
 from gateway.metrics.counts import Counts
 from gateway.metrics.page import Metrics
 from gateway.pipeline import Gateway
-from gateway.providers.base import Provider
+from gateway.providers.base import Embedder, Provider
 from gateway.providers.config import (
     ExtractiveProvider,
     LiteLlmProvider,
@@ -54,6 +58,7 @@ from gateway.providers.wire.client import Client
 from gateway.providers.wire.proxies import Proxies, Proxy
 from gateway.routes import Router
 from gateway.screening import Screen
+from gateway.structured import Starter, Structured
 from gateway.tracing.sinks import open_sinks
 from gateway.types import Usage
 from guardrails.pii import redacted
@@ -136,18 +141,28 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     async with (
         open_clients(config) as clients,
         open_providers(config, clients) as providers,
+        open_embedders(config, clients) as embedders,
         open_exchange(config, stores.deployments) as exchange,
     ):
         await prices.load()
         stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
         stores.deployments.share(exchange)
-        stores.counts.know([*catalogue(config).targets, f"moorline/{stores.encoder.name}"])
+        own = f"moorline/{stores.encoder.name}"
+        stores.counts.know([*catalogue(config).targets, *embedders, own])
         known = KnownAnswers(
             stores.cache, config.cache, policy(config), config.degrade.keep_stale_for
         )
-        judge = Judge(config.guardrails)
+        judge, screen = Judge(config.guardrails), Screen(config.guardrails)
         named = catalogue(config).targets.values()
         quoter = next(target for target in named if target.provider in extractive(config))
+        fits = fitting(config.all_providers, prices.listed)
+        dispatcher = Dispatcher(
+            providers,
+            config.dispatch,
+            fits,
+            stores.deployments,
+            longest=config.server.request_timeout,
+        )
         yield Gateway(
             config=config,
             accounts=stores.accounts,
@@ -160,9 +175,10 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 stores.counts,
                 catalogue(config),
             ),
-            screen=Screen(config.guardrails),
+            screen=screen,
             known=known,
             encoder=stores.encoder,
+            embeddings=EmbeddingModels(stores.encoder, embedders, screen),
             router=Router(catalogue(config), config.routing),
             library=Library(
                 stores.indexes,
@@ -172,12 +188,8 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 plausible,
                 judging=extractive(config),
             ),
-            dispatcher=Dispatcher(
-                providers,
-                config.dispatch,
-                deployments=stores.deployments,
-                longest=config.server.request_timeout,
-            ),
+            dispatcher=dispatcher,
+            answers=answers(config, dispatcher, fits),
             ladder=Ladder(
                 config.degrade,
                 known,
@@ -202,6 +214,14 @@ def usual_cost(prices: Prices) -> Callable[[str], float]:
     known."""
     usual = Usage(prompt=1000, completion=250)
     return lambda name: prices.cost(name, usual) if prices.known(name) else math.inf
+
+
+def answers(config: Config, dispatcher: Dispatcher, fits: Fitting) -> Structured:
+    """What stands around the dispatcher: a cut answer goes on, and each has its form."""
+    starter: Starter = dispatcher
+    if config.stream.on_cut == "continue":
+        starter = Continuing(dispatcher, fits, counter())
+    return Structured(starter, config.structured, counter())
 
 
 def catalogue(config: Config) -> Catalogue:
@@ -440,6 +460,40 @@ async def open_providers(
     finally:
         for provider in providers.values():
             await provider.aclose()
+
+
+@asynccontextmanager
+async def open_embedders(
+    config: Config, clients: Mapping[str, Client]
+) -> AsyncIterator[dict[str, Batches]]:
+    """Every model that is configured to embed, by `provider/model`."""
+    embedders: dict[str, Embedder] = {}
+    models: dict[str, Batches] = {}
+    try:
+        for name, chosen in config.all_providers.items():
+            if isinstance(chosen, SimulatedProvider | ExtractiveProvider) or not chosen.embeddings:
+                continue
+            embedders[name] = await _embedder(name, chosen, clients)
+            for model in chosen.embeddings:
+                models[f"{name}/{model.name}"] = Batches(embedders[name], model)
+        yield models
+    finally:
+        for embedder in embedders.values():
+            await embedder.aclose()
+
+
+async def _embedder(
+    name: str,
+    chosen: OpenAICompatibleProvider | VllmProvider | LiteLlmProvider,
+    clients: Mapping[str, Client],
+) -> Embedder:
+    if isinstance(chosen, LiteLlmProvider):
+        from gateway.providers.litellm_embeddings import LiteLlmEmbeddings
+
+        return await asyncio.to_thread(LiteLlmEmbeddings, chosen)
+    from gateway.providers.embeddings import OpenAICompatibleEmbeddings
+
+    return OpenAICompatibleEmbeddings(chosen, clients[name])
 
 
 async def _provider(name: str, chosen: ProviderConfig, clients: Mapping[str, Client]) -> Provider:

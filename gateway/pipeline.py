@@ -14,16 +14,20 @@ from gateway.admission import Admission
 from gateway.config import Config
 from gateway.degrade.ladder import UNANSWERED, Ladder, Unanswered
 from gateway.dispatch import Dispatcher
+from gateway.embedding.models import EmbeddingModels
+from gateway.embedding.types import EmbeddingAsk
 from gateway.errors import GatewayError
 from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
 from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
+from gateway.providers.base import Embedded
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
+from gateway.structured import Structured
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, CacheState, Caller
+from gateway.types import Answer, Ask, CacheState, Caller, Done
 from retrieval.types import Encoder
 
 
@@ -37,9 +41,11 @@ class Gateway:
     screen: Screen  # guards over what comes in and what was found
     known: KnownAnswers  # the answer cache
     encoder: Encoder
+    embeddings: EmbeddingModels  # of clients' own texts
     router: Router  # which model
     library: Library  # which documents
     dispatcher: Dispatcher  # the models themselves
+    answers: Structured  # what they answer, whole and in its form
     ladder: Ladder  # what stands in for them
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door
@@ -57,6 +63,25 @@ class Gateway:
         except BaseException as error:
             await tab.failed(error)
             raise
+
+    async def embed(
+        self, authorization: str | None, ask: EmbeddingAsk, trace: Trace
+    ) -> tuple[Embedded, Done]:
+        """Vectors of the client's own texts, and what they came to. Raises GatewayError."""
+        tab = Tab(self.accounting, trace, Ask(ask.model, (), "", door="embeddings"))
+        try:
+            with trace.span("authenticate"):
+                tab.caller = self.accounts.identify(authorization)
+            model = self.embeddings.chosen(tab.caller, ask.model)
+            tokens = await model.measured(ask)
+            reserving = self.accounting.reserve_embedding(tab.caller, model.name, tokens)
+            tab.hold = await trace.step("reserve", reserving)
+            with trace.span("embed") as span:
+                made = await model.embed(ask, tokens, span)
+        except BaseException as error:
+            await tab.failed(error)
+            raise
+        return made, await tab.answered(Done(usage=made.usage, model=model.name))
 
     async def refused(self, authorization: str | None, error: GatewayError, trace: Trace) -> None:
         """Account for a request that could not even be read. Raises Unauthorized before."""
@@ -99,7 +124,7 @@ class Gateway:
             numbered(trace, prompt)
         try:
             with trace.span("dispatch") as span:
-                begun = await self.dispatcher.start(prompt, plan, ask, span)
+                begun = await self.answers.start(prompt, plan, ask, span)
         except UNANSWERED as failure:
             missed = Unanswered(ask, plan, prompt, grounds, scope, query, cache)
             return await self.ladder.instead(failure, missed, trace)

@@ -69,6 +69,19 @@ class Screen:
             return ask
         return replace(ask, messages=clean.messages, question=question_of(clean.messages))
 
+    async def texts(self, texts: Sequence[str], span: Span) -> Sequence[str]:
+        """Texts that are to be embedded elsewhere, without what must not go on. Raises Refused."""
+        said = tuple({"role": "user", "content": text} for text in texts)
+        if size_of(said) > LONG:
+            clean = await asyncio.to_thread(screened, said, self._pii, EVERYBODY)
+        else:
+            clean = screened(said, self._pii, EVERYBODY)
+        if clean.findings:
+            span.set(findings=[_told(finding) for finding in clean.findings])
+        if clean.blocked_by:
+            raise Refused(f"The request was blocked by {clean.blocked_by}.", param="input")
+        return [message["content"] for message in clean.messages]
+
     def passages(self, hits: Sequence[Hit], span: Span) -> Screened:
         """What was found, without or with a flag on the passages that give the model orders."""
         policy = self._config.injection.passages

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from gateway.api.chat import ChatRequest
 from gateway.api.completions.request import CompletionsRequest
+from gateway.api.embeddings import EmbeddingsRequest
 from gateway.api.messages.request import Countable, MessagesRequest
 from gateway.api.responses.request import ResponsesRequest
 
@@ -49,6 +50,13 @@ RAW = {
         "OpenAI's Responses API for any model; `moorline` says how the answer is grounded. Tools "
         "are functions that the client calls.",
         "A response, or with `stream` its events as server-sent events.",
+    ),
+    "/v1/embeddings": Described(
+        EmbeddingsRequest,
+        "openai",
+        "Embed texts",
+        "By the built-in encoder, or by any model that a provider is configured to embed with.",
+        "Vectors in the order of the inputs.",
     ),
     "/v1/messages": Described(
         MessagesRequest,

@@ -1,73 +1,88 @@
-"""POST /v1/embeddings, answered by the built-in encoder."""
+"""POST /v1/embeddings: OpenAI's format before the built-in encoder and any configured model."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.access import CurrentCaller, CurrentGateway
-from gateway.errors import InvalidRequest, SourcesUnavailable, UnknownModel
+from gateway.api.body import can_be_sent, json_object, validated
+from gateway.api.door import Endpoint, Reply, facts
+from gateway.embedding.types import EmbeddingAsk, Input
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.pipeline import Gateway
 from gateway.tracing.trace import Trace
-from retrieval.types import RetrievalError, Vector
 
-router = APIRouter()
+KNOWN = frozenset({"model", "input", "encoding_format", "dimensions"})
+Tokens = Annotated[list[int], Field(min_length=1)]
 
 
 class EmbeddingsRequest(BaseModel):
-    """Texts to embed; `model` may be the encoder's name, `default` or `auto`."""
+    """Texts to embed; `model` may be the encoder's name, `auto`, or a model of a provider."""
 
     model_config = ConfigDict(extra="allow")
 
     model: str = "auto"
-    input: str | Annotated[list[str], Field(min_length=1, max_length=2048)]
+    input: (
+        str
+        | Annotated[list[str], Field(min_length=1, max_length=2048)]
+        | Tokens
+        | Annotated[list[Tokens], Field(min_length=1, max_length=2048)]
+    )
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = None
+    dimensions: int | None = Field(default=None, ge=1)
 
 
-@router.post("/v1/embeddings", tags=["openai"])
-async def embeddings(
-    request: EmbeddingsRequest, gateway: CurrentGateway, caller: CurrentCaller
-) -> dict[str, Any]:
-    """Vectors of length 1, in the order of the texts."""
-    encoder = gateway.encoder
-    known = {"auto", "default", encoder.name, encoder.name.removesuffix("-int8")}
-    if request.model not in known:
-        raise UnknownModel(
-            f"Embeddings are made by '{encoder.name}', not by '{request.model}'.", param="model"
-        )
-    if request.dimensions not in (None, encoder.size):
-        raise InvalidRequest(f"This encoder has {encoder.size} dimensions.", param="dimensions")
-    texts = [request.input] if isinstance(request.input, str) else request.input
-    if any(not text.strip() for text in texts):
+class Embeddings(Endpoint):
+    """The endpoint."""
+
+    def __init__(self, gateway: Callable[[], Gateway]) -> None:
+        super().__init__(gateway, _error)
+
+    async def _answer(
+        self, gateway: Gateway, authorization: str | None, body: bytes, trace: Trace, reply: Reply
+    ) -> None:
+        try:
+            ask = read_ask(body)
+        except InvalidRequest as error:
+            await gateway.refused(authorization, error, trace)
+            raise
+        made, done = await gateway.embed(authorization, ask, trace)
+        data = [
+            {"object": "embedding", "index": place, "embedding": vector}
+            for place, vector in enumerate(made.vectors)
+        ]
+        tokens = done.usage.prompt
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        model = done.model.removeprefix("moorline/")
+        told = {"object": "list", "model": model, "data": data, "usage": usage}
+        await reply.json(200, orjson.dumps(told), facts(done))
+
+
+def read_ask(body: bytes) -> EmbeddingAsk:
+    """A request from its bytes. Raises InvalidRequest that names the field."""
+    raw = json_object(body)
+    request = validated(EmbeddingsRequest, raw)
+    params = {key: value for key, value in raw.items() if key not in KNOWN and value is not None}
+    can_be_sent(params)
+    inputs = _inputs(request.input)
+    if any(not each.strip() for each in inputs if isinstance(each, str)):
         raise InvalidRequest("An input is empty.", param="input")
-    counts = await asyncio.to_thread(lambda: [encoder.count(text) for text in texts])
-    if max(counts) > encoder.window:
-        place, most = counts.index(max(counts)), encoder.window
-        raise InvalidRequest(
-            f"Input {place} has {counts[place]} tokens; {encoder.name} takes {most}.", param="input"
-        )
-    tokens, trace = sum(counts), Trace()
-    await gateway.accounting.embedded(caller, encoder.name, tokens, trace)
-    try:
-        vectors = await encoder.passages(texts)
-    except RetrievalError as error:
-        raise SourcesUnavailable(str(error)) from error
-    return {
-        "object": "list",
-        "model": encoder.name,
-        "data": [
-            {"object": "embedding", "index": i, "embedding": _shown(row, request.encoding_format)}
-            for i, row in enumerate(vectors)
-        ],
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    }
+    return EmbeddingAsk(
+        model=request.model,
+        inputs=inputs,
+        dimensions=request.dimensions,
+        base64=request.encoding_format == "base64",
+        params=params,
+    )
 
 
-def _shown(row: Vector, encoding: str) -> list[float] | str:
-    if encoding == "base64":
-        return base64.b64encode(row.astype("<f4").tobytes()).decode()
-    return [float(value) for value in row]
+def _inputs(given: Any) -> tuple[Input, ...]:
+    """A text or a list of tokens is one input."""
+    return (given,) if isinstance(given, str) or isinstance(given[0], int) else tuple(given)
+
+
+def _error(error: GatewayError, trace_id: str) -> bytes:
+    return orjson.dumps(error.body())

@@ -30,7 +30,7 @@ async def model(name: str, gateway: CurrentGateway, caller: CurrentCaller) -> di
 
 
 def _names(gateway: Gateway, caller: Caller) -> list[str]:
-    names = gateway.router.catalogue.names()
+    names = [*gateway.router.catalogue.names(), *gateway.embeddings.names()]
     if not caller.models:
         return names
     return [name for name in names if name in caller.models or name.split("/")[-1] in caller.models]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from context.types import Prompt
-from gateway.types import Events
+from gateway.types import Events, Usage
 
 Header: TypeAlias = tuple[bytes, bytes]
 """A header's name, in whatever case, and its value."""
@@ -23,6 +23,32 @@ class Call:
     params: Mapping[str, Any] = field(default_factory=dict)  # OpenAI's names, n included
     verbatim: bool = False  # Verbatim and Completion will do where Deltas would
     observe: Callable[[Iterable[Header]], None] | None = None  # told every answer's headers
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCall:
+    """One call of one model that embeds: texts, or tokens of its own vocabulary."""
+
+    model: str
+    inputs: Sequence[str | Sequence[int]]
+    params: Mapping[str, Any] = field(default_factory=dict)  # OpenAI's names
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors in the order of the inputs, as the provider wrote them: numbers, or the bytes of
+    little-endian floats in base64."""
+
+    vectors: Sequence[Sequence[float] | str]
+    usage: Usage
+
+
+class Embedder(Protocol):
+    """Something that embeds. Every failure is a ProviderError."""
+
+    async def embed(self, call: EmbeddingCall) -> Embedded: ...
+
+    async def aclose(self) -> None: ...
 
 
 class Provider(Protocol):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
+from gateway.embedding.config import EmbeddingModel
 from gateway.providers.capabilities import Capability, Prefill
 from gateway.providers.services import SERVICES, OutputLimit
 from gateway.providers.wire.client import BadEndpoint, Endpoint
@@ -108,7 +109,8 @@ class _Placed(Section):
 class _Remote(_Placed):
     """What every provider over a network has."""
 
-    models: tuple[ModelConfig, ...] = Field(min_length=1, description="What it serves.")
+    models: tuple[ModelConfig, ...] = Field(default=(), description="What completes chats.")
+    embeddings: tuple[EmbeddingModel, ...] = Field(default=(), description="What embeds texts.")
     first_byte_timeout: float = Field(
         default=60, gt=0, description="Seconds until a stream begins; plain calls have only total."
     )
@@ -118,6 +120,12 @@ class _Remote(_Placed):
     total_timeout: float = Field(
         default=600, gt=0, description="Longest duration of an answer, in seconds."
     )
+
+    @model_validator(mode="after")
+    def _serves_something(self) -> Self:
+        if not (self.models or self.embeddings):
+            raise ValueError("it serves nothing: list its `models`, or its `embeddings`")
+        return self
 
 
 class _Http(_Remote):
@@ -302,3 +310,19 @@ ProviderConfig = Annotated[
     | ExtractiveProvider,
     Field(discriminator="kind"),
 ]
+
+
+def priced(provider: ProviderConfig) -> tuple[ModelConfig, ...]:
+    """All that a provider charges for; what embeds as models whose answers are free."""
+    embedding = provider.embeddings if isinstance(provider, _Remote) else ()
+    return (
+        *provider.models,
+        *(
+            ModelConfig(
+                name=each.name,
+                listed_as=each.listed_as,
+                input_usd_per_million=each.input_usd_per_million,
+            )
+            for each in embedding
+        ),
+    )

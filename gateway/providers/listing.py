@@ -20,6 +20,7 @@ from gateway.providers.config import (
     OpenAICompatibleProvider,
     ProviderConfig,
     SimulatedProvider,
+    priced,
 )
 from gateway.providers.services import SERVICES
 
@@ -51,7 +52,7 @@ def listed(providers: Mapping[str, ProviderConfig], file: Path | None = None) ->
     wanted = {
         f"{name}/{model.name}": tuple(names(provider, model))
         for name, provider in providers.items()
-        for model in provider.models
+        for model in priced(provider)
     }
     every = {each for candidates in wanted.values() for each, _ in candidates}
     file = (file or bundled()) if every else None

@@ -20,6 +20,7 @@ from gateway.providers.config import (
     ProviderConfig,
     SimulatedProvider,
     VllmProvider,
+    priced,
 )
 from gateway.providers.listing import Entry, listed
 from gateway.providers.price import Price, listed_price
@@ -45,7 +46,7 @@ class Prices:
         self._configured = {
             f"{name}/{model.name}": (model, free(provider))
             for name, provider in providers.items()
-            for model in provider.models
+            for model in priced(provider)
         }
         # A model may be asked for without its provider.
         self._full: dict[str, str] = {}

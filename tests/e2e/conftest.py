@@ -42,6 +42,10 @@ models = [{{ name = "thinker" }}]
 kind = "openai-compatible"
 base_url = "{gifted}"
 models = [{{ name = "gifted" }}]
+embeddings = [
+  {{ name = "vectors", batch = 3, input_usd_per_million = 1.0 }},
+  {{ name = "patient" }},
+]
 [providers.sim]
 kind = "simulated"
 cite = true

@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
-from eval.bench.upstream import Upstream
+
+class Leavable(Protocol):
+    """An upstream that counts who left it before the end."""
+
+    @property
+    def left(self) -> int: ...
 
 
 @contextmanager
-def is_left(upstream: Upstream) -> Iterator[None]:
+def is_left(upstream: Leavable) -> Iterator[None]:
     """The upstream is left within a second of what is done inside."""
     before = upstream.left
     yield
