@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -83,6 +83,32 @@ class ServerConfig(Section):
     )
 
 
+class StreamConfig(Section):
+    """Answers that are told while they are written."""
+
+    on_cut: Literal["error", "continue"] = Field(
+        default="error",
+        description="When a model breaks off inside its answer: end with an error event, or go on "
+        "with the next model of the plan, which is shown what was said.",
+    )
+
+
+class StructuredConfig(Section):
+    """Answers whose form the request sets by `response_format`."""
+
+    check: bool = Field(
+        default=True, description="Hold such answers against their schema, and mend them by rule."
+    )
+    ask_again: bool = Field(
+        default=True, description="Ask once more, with what is wrong, before a 502."
+    )
+    stream: Literal["pass", "hold"] = Field(
+        default="pass",
+        description="Streamed answers: told as they come, with an error at the end where they are "
+        "wrong, or held back until they are right.",
+    )
+
+
 class GroundingConfig(Section):
     """How answers are tied to documents where a request does not say."""
 
@@ -114,6 +140,12 @@ class Config(Section):
     )
     models: dict[str, ModelAlias] = Field(default={}, description="Aliases for models.")
     routing: RoutingConfig = Field(default=RoutingConfig(), description="What `auto` means.")
+    stream: StreamConfig = Field(
+        default=StreamConfig(), description="What happens when a stream is cut."
+    )
+    structured: StructuredConfig = Field(
+        default=StructuredConfig(), description="Answers in a form that the request sets."
+    )
     dispatch: DispatchConfig = Field(default=DispatchConfig(), description="Retries.")
     degrade: DegradeConfig = Field(
         default=DegradeConfig(), description="What is said when no model answers."

@@ -19,6 +19,7 @@ GatewayError
 │   └── Overloaded            429  overloaded
 ├── ProviderError             502  provider_error
 │   ├── ProviderTimeout       504  provider_timeout
+│   ├── StructuredOutputInvalid 502 invalid_structured_output
 │   ├── WindowExceeded        400  context_length_exceeded
 │   └── NothingToQuote        502  provider_error
 ├── SourcesUnavailable        503  retrieval_unavailable
@@ -218,6 +219,12 @@ class WindowExceeded(ProviderError):
 
 class NothingToQuote(ProviderError):
     """The model quotes documents, and the request came without any. Nothing is wrong with it."""
+
+
+class StructuredOutputInvalid(ProviderError):
+    """What a model wrote does not have the form that the request asks for, not even mended."""
+
+    code = "invalid_structured_output"
 
 
 class SourcesUnavailable(GatewayError):

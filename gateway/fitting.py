@@ -131,7 +131,7 @@ class Fitting:
         """The call as this target takes it; what was left out or changed is noted in the span."""
         fit = self._special.get(target.name)
         if call.prompt.said:
-            call = _resumed(call, self._all.get(target.name, AS_IT_IS).prefill)
+            call = _resumed(call, self.prefill(target))
         if fit is None:
             return call
         notes: list[str] = []
@@ -146,6 +146,10 @@ class Fitting:
     def continuing(self, plan: Plan) -> Plan:
         """The plan without the targets that cannot go on with another's answer."""
         return _without(plan, lambda t: "prefill" in self._fit(t).lacks)
+
+    def prefill(self, target: Target) -> Prefill:
+        """How a target goes on with another's answer."""
+        return self._fit(target).prefill
 
     def _fit(self, target: Target) -> Fit:
         return self._all.get(target.name, AS_IT_IS)

@@ -166,6 +166,7 @@ def _joined(known: Done) -> Ending:
 
     async def joined(whole: Collected, done: Done) -> Done:
         known.usage, known.fields, known.grounded = done.usage, done.fields, done.grounded
+        known.spent, known.continued = done.spent, done.continued
         return known
 
     return joined

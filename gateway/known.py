@@ -185,6 +185,7 @@ def _given_again(entry: Entry, state: CacheState, degraded: Step = "") -> Answer
             "usage": Usage(**{**kept["usage"], "parts": None}),  # that were paid for already
             "sources": tuple(Reference(**each) for each in kept["sources"]),
             "cache": state,
+            "spent": (),
             "cost_usd": 0.0,
             "degraded": degraded,
         }

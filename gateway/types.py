@@ -89,6 +89,14 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What one of an answer's calls used."""
+
+    model: str  # provider/model
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A passage that the model was given, as the client is told of it."""
 
@@ -135,6 +143,8 @@ class Done:
     sources: tuple[Reference, ...] = ()
     tokens: Mapping[str, int] = field(default_factory=dict)  # per part of the context
     cost_usd: float = 0.0
+    spent: tuple[Spent, ...] = ()  # where it took several calls: each one's part of `usage`
+    continued: tuple[str, ...] = ()  # who went on when a model broke off, in order
     degraded: Step = ""
     fields: Mapping[str, Any] = field(default_factory=dict)  # the wire's top level: fingerprint …
 

@@ -53,5 +53,6 @@ def about(done: Done, trace_id: str) -> dict[str, Any]:
         "sources": done.sources,
         "tokens": done.tokens,
         "cost_usd": done.cost_usd,
+        "continued": done.continued or None,
         "degraded": done.degraded or None,
     }

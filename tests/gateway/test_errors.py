@@ -38,6 +38,7 @@ SHAPES = {
     "ProviderTimeout": (504, "api_error", "provider_timeout"),
     "WindowExceeded": (400, "invalid_request_error", "context_length_exceeded"),
     "NothingToQuote": (502, "api_error", "provider_error"),
+    "StructuredOutputInvalid": (502, "api_error", "invalid_structured_output"),
     "SourcesUnavailable": (503, "api_error", "retrieval_unavailable"),
     "LedgerAway": (503, "api_error", "ledger_unavailable"),
     "NoModelAvailable": (503, "api_error", "no_model_available"),

@@ -1,0 +1,33 @@
+"""What an answer used that took several calls: each call's share, and their sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from context.tokens import Counter
+from context.types import Prompt
+from gateway.types import Done, Spent, Usage
+
+
+def share(model: str, told: Usage, prompt: Prompt, text: str, count: Counter) -> Spent:
+    """One call's share; counted here where its provider has not said."""
+    if told.total:
+        return Spent(model, told)
+    asked = prompt.tokens.get("total") or sum(
+        count(str(message.get("content") or "")) for message in prompt.messages
+    )
+    return Spent(model, Usage(asked, count(text), estimated=True))
+
+
+def together(done: Done, spent: Sequence[Spent]) -> Done:
+    """The end of an answer that several calls made: `usage` is their sum."""
+    usages = [each.usage for each in spent]
+    whole = Usage(
+        prompt=sum(usage.prompt for usage in usages),
+        completion=sum(usage.completion for usage in usages),
+        cached=sum(usage.cached for usage in usages),
+        reasoning=sum(usage.reasoning for usage in usages),
+        estimated=any(usage.estimated for usage in usages),
+    )
+    return replace(done, usage=whole, spent=tuple(spent))

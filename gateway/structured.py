@@ -1,0 +1,260 @@
+"""Answers in a form that the caller asked for: held against it, mended by rule, asked for again.
+
+It stands around the dispatcher and looks only at requests with `response_format` or tools. What a
+form is, and how a text is mended, is in gateway/schemas.py and gateway/mending.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import orjson
+
+from context.tokens import Counter
+from context.types import Prompt
+from gateway.config import StructuredConfig
+from gateway.dispatch import Begun
+from gateway.errors import GatewayError, InvalidRequest, StructuredOutputInvalid
+from gateway.mending import loaded, meant
+from gateway.schemas import BadSchema, Schema
+from gateway.spending import share, together
+from gateway.streams import Choice, Collected, collect, replay
+from gateway.tracing.trace import Span
+from gateway.types import Ask, Delta, Done, Events
+from routing.types import Plan
+
+FIELD = "response_format"
+REMEMBERED = 256  # schemas
+LONG = 20_000  # characters, from which on checking would hold up the event loop
+SHOWN = 16_000  # characters of a wrong answer that the model is shown again
+
+AGAIN = (
+    "That is not what was asked for: {why}\n"
+    "Answer again with the whole JSON and nothing else: no code fence, no words around it."
+)
+
+
+class Starter(Protocol):
+    """What begins answers; Dispatcher is one."""
+
+    async def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a whole answer has to be. Without a schema it is any JSON object."""
+
+    schema: Schema | None = None
+
+    def why_not(self, text: str) -> str | None:
+        """What is wrong with a text; None where nothing is."""
+        try:
+            value = loaded(text)
+        except ValueError as error:
+            return f"it is not JSON ({error})." if text.strip() else "it is empty."
+        if self.schema:
+            return self.schema.why_not(value)
+        return None if isinstance(value, dict) else "it is not a JSON object."
+
+    def mended(self, text: str) -> str | None:
+        """The text as it was meant; None where no rule makes it right."""
+        return next((each for each in meant(text) if self.why_not(each) is None), None)
+
+
+class Structured:
+    """A starter of answers that have their form."""
+
+    def __init__(self, starter: Starter, config: StructuredConfig, count: Counter) -> None:
+        self._starter = starter
+        self._config = config
+        self._count = count
+        self._schemas: dict[bytes, Schema] = {}
+
+    async def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
+        """See Dispatcher. Raises StructuredOutputInvalid where no call gave the form."""
+        params = ask.params
+        if FIELD not in params and (ask.stream or "tools" not in params):
+            return await self._starter.start(prompt, plan, ask, span)
+        form = await self._form(params.get(FIELD)) if self._config.check else None
+        if form is None and (ask.stream or not params.get("tools")):
+            return await self._starter.start(prompt, plan, ask, span)
+        ask = replace(ask, verbatim=False)
+        begun = await self._starter.start(prompt, plan, ask, span)
+        if form is None:
+            return replace(begun, events=_retold(_with_arguments(await collect(begun.events))))
+        if ask.stream and self._config.stream == "pass":
+            return replace(begun, events=checked(begun.events, form, span))
+        return await self._formed(form, begun, prompt, plan, ask, span)
+
+    async def _form(self, wanted: Any) -> Form | None:
+        """None where it is text, or a form that only the provider knows. Raises InvalidRequest."""
+        kind = wanted.get("type") if isinstance(wanted, Mapping) else None
+        if kind == "json_object":
+            return Form()
+        if kind != "json_schema":
+            return None
+        told = wanted.get("json_schema")
+        if not isinstance(told, Mapping):
+            param = f"{FIELD}.json_schema"
+            raise InvalidRequest(f"Invalid value for '{param}': it is not an object.", param=param)
+        return Form(await self._schema(told.get("schema", {})))
+
+    async def _schema(self, schema: Any) -> Schema:
+        key = orjson.dumps(schema)
+        if key not in self._schemas:
+            try:
+                made = await asyncio.to_thread(Schema, schema)
+            except BadSchema as error:
+                param = f"{FIELD}.json_schema.schema"
+                raise InvalidRequest(
+                    f"Invalid schema in '{param}': {error}.", param=param
+                ) from None
+            if len(self._schemas) >= REMEMBERED:
+                self._schemas.pop(next(iter(self._schemas)))
+            self._schemas[key] = made
+        return self._schemas[key]
+
+    async def _formed(
+        self, form: Form, begun: Begun, prompt: Prompt, plan: Plan, ask: Ask, span: Span
+    ) -> Begun:
+        """The answer, or the answer to the same question asked again. Nothing is shown before."""
+        whole = _with_arguments(await collect(begun.events))
+        wrong = await _mended(whole, form)
+        span.set(structured={"asked": 1, "wrong": len(wrong)})
+        if not wrong:
+            return replace(begun, events=_retold(whole))
+        index, why = next(iter(wrong.items()))
+        said = whole.choices[index].text
+        if not self._config.ask_again:
+            raise _invalid(why, said, span)
+        pointed = _asked_again(prompt, said, why)
+        once_more = replace(ask, n=len(wrong))
+        try:
+            second = await self._again(pointed, plan, once_more, span)
+            answer = _with_arguments(await collect(second.events))
+        except GatewayError as error:
+            raise _invalid(why, said, span) from error
+        still = await _mended(answer, form)
+        span.set(structured={"asked": 2, "wrong": len(still)})
+        if still or len(answer.choices) < len(wrong):
+            index, why = next(iter(still.items()), (0, "it is empty."))
+            last = answer.choices.get(index, Choice())
+            raise _invalid(why, last.text, span)
+        first_part = share(begun.target.name, _done(whole).usage, prompt, _said(whole), self._count)
+        second_part = share(
+            second.target.name, _done(answer).usage, pointed, _said(answer), self._count
+        )
+        for place, right in zip(wrong, answer.choices.values(), strict=False):
+            whole.choices[place] = right
+        whole.done = together(_done(answer), [first_part, second_part])
+        return replace(second, events=_retold(whole), fallback=begun.fallback or second.fallback)
+
+    async def _again(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
+        apart = Span("again", span.start)
+        try:
+            return await self._starter.start(prompt, plan, ask, apart)
+        finally:
+            span.attributes["attempts"] = [
+                *span.attributes.get("attempts", ()),
+                *apart.attributes.get("attempts", ()),
+            ]
+
+
+async def checked(events: Events, form: Form, span: Span) -> Events:
+    """A streamed answer as it comes, whose end is an error where it has not its form."""
+    whole = Collected()
+    async with aclosing(events):
+        async for event in events:
+            whole.add(event)
+            if isinstance(event, Done):
+                for choice in whole.choices.values():
+                    why = await _off_the_loop(form.why_not, choice.text) if _due(choice) else None
+                    if why:
+                        raise _invalid(why, choice.text, span)
+            yield event
+
+
+async def _mended(whole: Collected, form: Form) -> dict[int, str]:
+    """Mend every choice that can be; what is wrong with those that cannot."""
+    wrong: dict[int, str] = {}
+    for index, choice in sorted(whole.choices.items()):
+        if not _due(choice):
+            continue
+        why = await _off_the_loop(form.why_not, choice.text)
+        if why is None:
+            continue
+        right = await _off_the_loop(form.mended, choice.text)
+        if right is None:
+            wrong[index] = why
+        else:
+            choice.text = right
+            choice.extra.pop("logprobs", None)  # they are of other words
+    return wrong
+
+
+async def _off_the_loop(check: Any, text: str) -> str | None:
+    found: str | None = await asyncio.to_thread(check, text) if len(text) > LONG else check(text)
+    return found
+
+
+def _due(choice: Choice) -> bool:
+    """Whether it is an answer at all: a refusal, a call of tools and what was filtered are none."""
+    if choice.finish == "content_filter":
+        return False
+    return not (choice.fields.get("refusal") or choice.fields.get("tool_calls"))
+
+
+def _with_arguments(whole: Collected) -> Collected:
+    """Arguments of tools that are nearly JSON, as JSON."""
+    for choice in whole.choices.values():
+        for call in choice.fields.get("tool_calls") or ():
+            function = call.get("function") if isinstance(call, dict) else None
+            if isinstance(function, dict) and isinstance(function.get("arguments"), str):
+                function["arguments"] = _arguments(function["arguments"])
+    return whole
+
+
+def _arguments(text: str) -> str:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return next((each for each in meant(text) if each.startswith("{")), text)
+    return text
+
+
+def _asked_again(prompt: Prompt, said: str, why: str) -> Prompt:
+    """The same conversation, with the wrong answer and what is wrong with it."""
+    shown = said if len(said) <= SHOWN else said[:SHOWN] + " …"
+    turns = (
+        {"role": "assistant", "content": shown},
+        {"role": "user", "content": AGAIN.format(why=why)},
+    )
+    return replace(prompt, messages=(*prompt.messages, *turns))
+
+
+def _invalid(why: str, text: str, span: Span) -> StructuredOutputInvalid:
+    told = span.attributes.get("structured", {})
+    span.set(structured={**told, "output": {"why": why, "said": text}})
+    return StructuredOutputInvalid(
+        f"The model's answer does not have the form that '{FIELD}' asks for: {why}", param=FIELD
+    )
+
+
+def _retold(whole: Collected) -> Events:
+    deltas = [
+        Delta(choice.text, index, choice.fields, choice.extra, choice.finish)
+        for index, choice in sorted(whole.choices.items())
+    ]
+    return replay(deltas, _done(whole))
+
+
+def _done(whole: Collected) -> Done:
+    return whole.done or Done()
+
+
+def _said(whole: Collected) -> str:
+    return "".join(choice.text for choice in whole.choices.values())
