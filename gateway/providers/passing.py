@@ -15,10 +15,8 @@ from gateway.providers.completions import END, Garbled, Seen, loaded, speaks
 from gateway.providers.wire.sse import EventParser, EventTooLarge
 from gateway.types import Delta, Verbatim
 
-_MARKS = (
-    *(b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {'),
-    *(b'"error"', b"[DONE]"),
-)
+_COMPACT = (b"data: [", b'"finish_reason":"', b'"usage":{', b'"error"')
+_SPACED = (b"data: [", b'"finish_reason": "', b'"usage": {', b'"error"')
 _NEVER = b"\0"  # in JSON
 
 
@@ -63,6 +61,7 @@ class Passed(Apart):
         self._tail = b""  # of an event that has not ended
         self._id = b""
         self._model = b""
+        self._marks = (*_COMPACT, *_SPACED)  # until it is seen how this provider writes JSON
         self._unusual = False  # not one `data:` line an event: all is taken apart from here on
 
     def feed(self, data: bytes) -> None:
@@ -96,7 +95,10 @@ class Passed(Apart):
         """Whole events, of a line each: what is calm as it came, what is not one by one."""
         at, length = 0, len(events)
         while at < length and not self._seen.ended:
-            mark = _first_mark(events, at)
+            if self._unusual:
+                self._take_apart(events[at:] + self._tail)
+                return
+            mark = self._first_mark(events, at)
             calm = length if mark == length else _end_before(events, at, mark)
             if self.spoke and calm > at:
                 self.pieces.append(Verbatim(events[at:calm], self._id, self._model))
@@ -106,6 +108,15 @@ class Passed(Apart):
             self._look_into(events[at:end], calm=end <= calm)
             at = end
 
+    def _first_mark(self, events: bytes, start: int) -> int:
+        """Where a chunk begins to be more than one that carries on; the end if none does."""
+        first = len(events)
+        for mark in self._marks:
+            at = events.find(mark, start, first)
+            if at >= 0:
+                first = at
+        return first
+
     def _look_into(self, event: bytes, calm: bool) -> None:
         data = event[6:-2]
         if data == END:
@@ -114,8 +125,14 @@ class Passed(Apart):
             chunk = loaded(data)
             if not self._id:
                 self._id, self._model = (_as_written(chunk, key, data) for key in ("id", "model"))
+                # JSON of another style than the scan knows: its marks would not be found.
+                self._unusual = self._id == _NEVER
+                if b'"choices":[' in data:
+                    self._marks = _COMPACT
+                elif b'"choices": [' in data:
+                    self._marks = _SPACED
             deltas = self._seen.add(chunk)
-        if calm and deltas:  # the first ones: looked into, and passed on all the same
+        if calm and deltas and not self._unusual:  # the first ones: looked into, and passed on all the same
             self.spoke = any(map(speaks, deltas))
             self.pieces.append(Verbatim(event, self._id, self._model))
         else:
@@ -141,16 +158,6 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         raise Garbled("it is not UTF-8") from None
     return True
-
-
-def _first_mark(events: bytes, start: int) -> int:
-    """Where the first chunk begins to be more than one that carries on; the end if none does."""
-    first = len(events)
-    for mark in _MARKS:
-        at = events.find(mark, start, first)
-        if at >= 0:
-            first = at
-    return first
 
 
 def _end_before(events: bytes, start: int, mark: int) -> int:
