@@ -125,12 +125,12 @@ class Passed(Apart):
             chunk = loaded(data)
             if not self._id:
                 self._id, self._model = (_as_written(chunk, key, data) for key in ("id", "model"))
-                # JSON of another style than the scan knows: its marks would not be found.
-                self._unusual = self._id == _NEVER
                 if b'"choices":[' in data:
                     self._marks = _COMPACT
                 elif b'"choices": [' in data:
                     self._marks = _SPACED
+                else:  # of another style, whose marks would not be found
+                    self._unusual = True
             deltas = self._seen.add(chunk)
         if calm and deltas and not self._unusual:  # the first ones: looked into, and passed on all the same
             self.spoke = any(map(speaks, deltas))

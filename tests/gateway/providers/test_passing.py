@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.providers.completions import Garbled, Reported, Seen
 from gateway.providers.passing import Apart, Passed
 from gateway.streams import Collected
-from gateway.types import Verbatim
+from gateway.types import Delta, Verbatim
 
 LIMIT = 100_000
 
@@ -81,6 +81,18 @@ def test_a_stream_that_does_not_name_itself_has_nothing_replaced() -> None:
     (piece,) = reader.taken()
     assert isinstance(piece, Verbatim)
     assert piece.id not in piece.data
+
+
+def test_a_stream_of_another_style_is_taken_apart() -> None:
+    """Its counts of tokens would be missed by a scan."""
+    reader = Passed(seen := Seen(), LIMIT)
+    said = b'data: {"choices" : [{"index" : 0, "delta" : {"content" : "x"}}]}\n\n'
+    end = b'data: {"choices" : [], "usage" : {"prompt_tokens" : 5, "completion_tokens" : 1}}\n\n'
+    reader.feed(said + end[:20])
+    reader.feed(end[20:])
+    assert reader.taken() == [Delta("x")]
+    assert seen.usage is not None
+    assert seen.usage.prompt == 5
 
 
 def test_an_error_inside_is_found_after_what_came_before_it() -> None:
