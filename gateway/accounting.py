@@ -97,7 +97,7 @@ class Tab:
             return done
 
         events = told(answer.events, answer.judge, answer.endings, settle)
-        return Answer(events, answer.known)
+        return Answer(events, answer.known, headers=self.hold.headers() if self.hold else ())
 
     async def answered(self, done: Done) -> Done:
         """Close the tab of a request that was answered at once; returns the end with its cost."""

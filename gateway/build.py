@@ -200,7 +200,9 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             ),
             judge=judge,
             admission=stores.admission,
-            metrics=Metrics(stores.counts, stores.admission, stores.ledger, clients),
+            metrics=Metrics(
+                stores.counts, stores.admission, stores.ledger, clients, stores.deployments
+            ),
         )
 
 

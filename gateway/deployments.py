@@ -312,6 +312,10 @@ class Deployments:
             found.configure(target, self._config, self._price(target.name))
         return found
 
+    def asked(self) -> list[Deployment]:
+        """All that were ever asked."""
+        return list(self._all.values())
+
     def budget(self, name: str, share: float, floor: float) -> RetryBudget:
         """How many retries the group of this name has left."""
         if name not in self._budgets:

@@ -193,3 +193,4 @@ class Answer:
     known: Done
     judge: Callable[[], Any] | None = None
     endings: tuple[Callable[..., Awaitable[Done]], ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()  # what else the response's head says

@@ -8,7 +8,7 @@ time cannot overrun it together.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from gateway.accounts.config import LimitsConfig, MemoryStore, RedisStore
 from gateway.errors import BudgetSpent, RateLimited
@@ -17,6 +17,9 @@ from gateway.types import Caller
 MINUTE = 60.0
 SOON = 0.001  # seconds: a wait this short is rounding, not a limit
 DUST = 1e-9  # USD: likewise
+
+
+Header: TypeAlias = tuple[bytes, bytes]
 
 
 class Hold(Protocol):
@@ -28,6 +31,10 @@ class Hold(Protocol):
 
     async def release(self) -> None:
         """The request came to nothing: tokens and money go back, and it still counts as one."""
+        ...
+
+    def headers(self) -> tuple[Header, ...]:
+        """What a response says of the caller's rates; nothing where there are none."""
         ...
 
 
@@ -61,6 +68,10 @@ class Unlimited:
     async def release(self) -> None:
         """Nothing to give back."""
 
+    def headers(self) -> tuple[Header, ...]:
+        """Nothing to say."""
+        return ()
+
 
 UNLIMITED = Unlimited()
 
@@ -83,6 +94,17 @@ def is_limited(caller: Caller) -> bool:
         caller.requests_per_minute is None
         and caller.tokens_per_minute is None
         and caller.budget_usd is None
+    )
+
+
+def rate_headers(what: str, per_minute: int, full_in: float) -> tuple[Header, ...]:
+    """A rate as OpenAI's responses tell it. `full_in`: seconds until all of it is there again."""
+    full_in = min(max(full_in, 0.0), MINUTE)
+    remaining = int(per_minute * (1 - full_in / MINUTE) + DUST)
+    return (
+        (b"x-ratelimit-limit-%b" % what.encode(), b"%d" % per_minute),
+        (b"x-ratelimit-remaining-%b" % what.encode(), b"%d" % remaining),
+        (b"x-ratelimit-reset-%b" % what.encode(), f"{full_in:.3f}s".encode()),
     )
 
 

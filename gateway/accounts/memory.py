@@ -13,11 +13,13 @@ from gateway.accounts.limits import (
     MINUTE,
     SOON,
     UNLIMITED,
+    Header,
     Hold,
     Spending,
     is_limited,
     month_of,
     over_budget,
+    rate_headers,
     too_many_requests,
     too_many_tokens,
 )
@@ -108,7 +110,7 @@ class MemoryLimits:
             account.tokens.take(tokens, caller.tokens_per_minute, now)
         if month is not None:
             month.reserve(cost_usd)
-        return MemoryHold(account, month, caller.tokens_per_minute, tokens, cost_usd, self._clock)
+        return MemoryHold(account, month, caller, tokens, cost_usd, self._clock)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -142,7 +144,7 @@ class MemoryHold:
 
     account: Account
     month: Month | None
-    tokens_per_minute: int | None
+    caller: Caller
     tokens: int
     cost_usd: float
     clock: Callable[[], float]
@@ -154,18 +156,27 @@ class MemoryHold:
     async def release(self) -> None:
         self._finish(0, 0.0)
 
+    def headers(self) -> tuple[Header, ...]:
+        account, caller, now = self.account, self.caller, self.clock()
+        told: tuple[Header, ...] = ()
+        if (limit := caller.requests_per_minute) is not None:
+            told += rate_headers("requests", limit, account.requests.until - now)
+        if (limit := caller.tokens_per_minute) is not None:
+            told += rate_headers("tokens", limit, account.tokens.until - now)
+        return told
+
     def _finish(self, tokens: int, cost_usd: float) -> None:
         if self.over:
             return
         self.over = True
         if self.month is not None:
             self.month.settle(self.cost_usd, cost_usd)
-        if self.tokens_per_minute is None:
+        if (per_minute := self.caller.tokens_per_minute) is None:
             return
         if tokens > self.tokens:
-            self.account.tokens.take(tokens - self.tokens, self.tokens_per_minute, self.clock())
+            self.account.tokens.take(tokens - self.tokens, per_minute, self.clock())
         else:
-            self.account.tokens.give_back(self.tokens - tokens, self.tokens_per_minute)
+            self.account.tokens.give_back(self.tokens - tokens, per_minute)
 
 
 def _known(month: Month | None, start: float, now: float) -> bool:

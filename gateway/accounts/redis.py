@@ -23,11 +23,13 @@ from redis.exceptions import RedisError
 from gateway.accounts.config import RedisStore
 from gateway.accounts.limits import (
     UNLIMITED,
+    Header,
     Hold,
     Spending,
     is_limited,
     month_of,
     over_budget,
+    rate_headers,
     too_many_requests,
     too_many_tokens,
 )
@@ -120,7 +122,11 @@ end
 if rpm then keep(KEYS[1], requests_until, now) end
 if tpm then keep(KEYS[2], tokens_until, now) end
 if tpm or budget then hold(ARGV[7], ARGV[6], now, lease) end
-return {'held'}
+return {
+  'held',
+  rpm and string.format('%.6f', requests_until - now) or '',
+  tpm and string.format('%.6f', tokens_until - now) or ''
+}
 """
 )
 # ARGV: now, tokens a minute, tokens above the reserved, cost, hold, whether it was released, lease
@@ -253,6 +259,7 @@ class RedisLimits:
             said = await self._ask(keys, [*arguments, *before])
         self._came_back()
         _raise_unless_held(said, caller, tokens, cost_usd, self._now())
+        hold.full_in = said[1:]
 
     async def _ask(self, keys: list[str], arguments: list[Any]) -> Sequence[str]:
         async with asyncio.timeout(self._config.timeout):
@@ -351,6 +358,7 @@ class RedisHold:
     def __init__(self, limits: RedisLimits, caller: Caller, month: float, tokens: int) -> None:
         self.id = secrets.token_hex(8)
         self.month = month
+        self.full_in: Sequence[str] = ()  # seconds until requests, and tokens, are all there again
         self._limits = limits
         self._caller = caller
         self._tokens = tokens
@@ -361,6 +369,17 @@ class RedisHold:
 
     async def release(self) -> None:
         self._finish(0, 0.0, released=True)
+
+    def headers(self) -> tuple[Header, ...]:
+        caller = self._caller
+        rates = caller.requests_per_minute, caller.tokens_per_minute
+        named = zip(("requests", "tokens"), rates, self.full_in, strict=False)
+        return tuple(
+            header
+            for what, limit, full_in in named
+            if limit is not None
+            for header in rate_headers(what, limit, float(full_in))
+        )
 
     def _finish(self, tokens: int, cost_usd: float, released: bool) -> None:
         caller = self._caller
@@ -399,6 +418,9 @@ class StandInHold:
     async def release(self) -> None:
         await self.hold.release()
         self.over = True
+
+    def headers(self) -> tuple[Header, ...]:
+        return self.hold.headers()
 
 
 def _raise_unless_held(

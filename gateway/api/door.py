@@ -156,7 +156,8 @@ class Door(Endpoint, Generic[Asked]):
         else:
             whole = await collect(answer.events)
             done = whole.done or Done()
-            await reply.json(200, self._dialect.whole(asked, whole, done, trace.id), facts(done))
+            told = self._dialect.whole(asked, whole, done, trace.id)
+            await reply.json(200, told, [*facts(done), *answer.headers])
 
 
 class Reply:
@@ -190,6 +191,7 @@ class Reply:
             (b"cache-control", b"no-cache"),
             (b"x-accel-buffering", b"no"),
             *_degraded(answer.known),
+            *answer.headers,
         ]
         async with aclosing(answer.events) as events:
             async for event in events:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.admission import Admission
+from gateway.deployments import Deployments
 from gateway.ledger.writer import LedgerWriter
 from gateway.metrics import process
 from gateway.metrics.counts import Counts
@@ -22,6 +23,7 @@ class Metrics:
     admission: Admission
     ledger: LedgerWriter
     clients: Mapping[str, Client]  # of the providers
+    deployments: Deployments
 
     def text(self, version: str) -> str:
         """All of it."""
@@ -31,6 +33,7 @@ class Metrics:
         yield from self.counts.families()
         yield from _door(self.admission)
         yield from _connections(self.clients)
+        yield from _models(self.deployments)
         yield from _records(self.ledger)
         yield gauge(
             "moorline_build_info",
@@ -64,6 +67,22 @@ def _connections(clients: Mapping[str, Client]) -> Iterator[Family]:
             for state, counts in states.items()
             for (name, _), count in zip(pools, counts, strict=True)
         ],
+    )
+
+
+def _models(deployments: Deployments) -> Iterator[Family]:
+    asked = deployments.asked()
+    yield Family(
+        "moorline_breaker_state",
+        "gauge",
+        "1 for the state that a model's breaker is in.",
+        [Sample(1, (("model", each.target.name), ("state", each.breaker.state))) for each in asked],
+    )
+    yield Family(
+        "moorline_model_in_flight",
+        "gauge",
+        "Calls of a model under way.",
+        [Sample(each.in_flight, (("model", each.target.name),)) for each in asked],
     )
 
 

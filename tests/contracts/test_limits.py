@@ -246,3 +246,29 @@ async def test_a_ledger_that_is_away_stops_no_request(
     ledger.fails = True
     assert len(await reserved(limits, caller(budget_usd=1.0), times=20, cost_usd=0.1)) == 10
     assert "is not known" in caplog.text
+
+
+async def test_a_reservation_says_what_is_left(limits: Limits, clock: Clock) -> None:
+    limited = caller(requests_per_minute=60, tokens_per_minute=600)
+    await limits.reserve(limited, 100, 0)
+    clock.now += 5.0  # five requests and fifty tokens flow back
+    hold = await limits.reserve(limited, 100, 0)
+    assert dict(hold.headers()) == {
+        b"x-ratelimit-limit-requests": b"60",
+        b"x-ratelimit-remaining-requests": b"59",
+        b"x-ratelimit-reset-requests": b"1.000s",
+        b"x-ratelimit-limit-tokens": b"600",
+        b"x-ratelimit-remaining-tokens": b"450",
+        b"x-ratelimit-reset-tokens": b"15.000s",
+    }
+
+
+async def test_only_rates_that_are_limited_are_told(limits: Limits) -> None:
+    assert (await limits.reserve(caller(), 1, 0)).headers() == ()
+    assert (await limits.reserve(caller(budget_usd=5.0), 1, 0)).headers() == ()
+    hold = await limits.reserve(caller(tokens_per_minute=600), 1, 0)
+    assert [name for name, _ in hold.headers()] == [
+        b"x-ratelimit-limit-tokens",
+        b"x-ratelimit-remaining-tokens",
+        b"x-ratelimit-reset-tokens",
+    ]

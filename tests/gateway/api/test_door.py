@@ -165,3 +165,18 @@ async def test_many_lists_that_are_not_deep_are_taken(tmp_path: Path) -> None:
         await until(lambda: server.requests)
         visitor.leave()
         await visitor.task
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_caller_with_limits_is_told_what_is_left(tmp_path: Path, stream: bool) -> None:
+    said = {"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}]}
+    limits = "[limits]\nrequests_per_minute = 3\n"
+    async with (
+        scripted(answer(orjson.dumps(said))) as server,
+        gateway_over(server, tmp_path, limits) as app,
+    ):
+        visitor = Visitor(app, ASK | {"stream": stream})
+        await visitor.task
+    headers = dict(visitor.said[0]["headers"])
+    assert headers[b"x-ratelimit-limit-requests"] == b"3"
+    assert headers[b"x-ratelimit-remaining-requests"] == b"2"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.admission import Admission
+from gateway.deployments import Deployments
 from gateway.ledger.config import SqliteLedger
 from gateway.ledger.database import open_database
 from gateway.ledger.types import Request
@@ -25,7 +26,11 @@ def told(tmp_path: Path, client: Client, admission: Admission) -> list[str]:
     writer = LedgerWriter(open_database(SqliteLedger(), tmp_path), capacity=1)  # not started
     for _ in range(2):
         writer.write(Request("t", 0, "k", "t", "m", 200, 1.0), Trace())
-    return Metrics(Counts(), admission, writer, {"up": client}).text("1.2.3").splitlines()
+    return (
+        Metrics(Counts(), admission, writer, {"up": client}, Deployments())
+        .text("1.2.3")
+        .splitlines()
+    )
 
 
 async def test_connections_places_and_what_waits_are_told(tmp_path: Path) -> None:
