@@ -94,10 +94,7 @@ class Passed(Apart):
     def _pass_on(self, events: bytes) -> None:
         """Whole events, of a line each: what is calm as it came, what is not one by one."""
         at, length = 0, len(events)
-        while at < length and not self._seen.ended:
-            if self._unusual:
-                self._take_apart(events[at:] + self._tail)
-                return
+        while at < length and not self._seen.ended and not self._unusual:
             mark = self._first_mark(events, at)
             calm = length if mark == length else _end_before(events, at, mark)
             if self.spoke and calm > at:
@@ -107,6 +104,8 @@ class Passed(Apart):
             end = events.index(b"\n\n", at) + 2
             self._look_into(events[at:end], calm=end <= calm)
             at = end
+        if self._unusual:
+            self._take_apart(events[at:] + self._tail)
 
     def _first_mark(self, events: bytes, start: int) -> int:
         """Where a chunk begins to be more than one that carries on; the end if none does."""
@@ -132,7 +131,8 @@ class Passed(Apart):
                 else:  # of another style, whose marks would not be found
                     self._unusual = True
             deltas = self._seen.add(chunk)
-        if calm and deltas and not self._unusual:  # the first ones: looked into, and passed on all the same
+        # The first ones: looked into, and passed on all the same.
+        if calm and deltas and not self._unusual:
             self.spoke = any(map(speaks, deltas))
             self.pieces.append(Verbatim(event, self._id, self._model))
         else:
