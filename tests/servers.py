@@ -25,7 +25,7 @@ STARTS_WITHIN = 30.0  # seconds; a busy machine forks slowly
 
 
 @contextmanager
-def redis_server(shared: bool = True) -> Iterator[str]:
+def redis_server(shared: bool = True, port: int | None = None) -> Iterator[str]:
     """The URL of a Redis: REDIS_URL's (share it politely, by prefix), or a private one's."""
     if shared and (url := os.environ.get("REDIS_URL")):
         yield url
@@ -34,7 +34,7 @@ def redis_server(shared: bool = True) -> Iterator[str]:
     if program is None:
         pytest.skip("redis-server is not installed and REDIS_URL is not set")
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
-        port = free_port()
+        port = port or free_port()
         command = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", folder]
         with _running([*command, "--save", "", "--appendonly", "no"], lambda: _listens(port)):
             yield f"redis://127.0.0.1:{port}/0"
