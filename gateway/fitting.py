@@ -20,10 +20,11 @@ from gateway.providers.base import Call
 from gateway.providers.capabilities import (
     DROPPABLE,
     FIELDS,
+    IN_MESSAGES,
     Capability,
     Prefill,
     needs,
-    simple,
+    only_text,
     unlisted,
 )
 from gateway.providers.config import (
@@ -74,6 +75,8 @@ class Fit:
     plain_schemas: bool = False
     prefill: Prefill = "instruction"
     touched: frozenset[str] = field(init=False)  # the parameters that make a difference
+    decisive: frozenset[str] = field(init=False)  # those for which it may be passed over
+    reads: bool = field(init=False)  # whether messages may have what it cannot take
 
     def __post_init__(self) -> None:
         names = {name for name, capability in FIELDS.items() if capability in self.lacks}
@@ -83,11 +86,25 @@ class Fit:
         if "json_object" in self.lacks:
             names.add("response_format")
         object.__setattr__(self, "touched", frozenset(names))
+        decisive = self.refused | (self.lacks & DROPPABLE - {"notes"})
+        fields = {name for name, capability in FIELDS.items() if capability in decisive}
+        if "json_object" in decisive:
+            fields.add("response_format")
+        object.__setattr__(self, "decisive", frozenset(fields))
+        object.__setattr__(self, "reads", not decisive.isdisjoint(IN_MESSAGES))
 
     @property
     def special(self) -> bool:
         """Whether any call has to be changed for it."""
         return bool(self.touched or self.system_prompt or self.lacks & {"system", "developer"})
+
+    def concerned(self, ask: Ask) -> bool:
+        """Whether a request may ask for what it lacks."""
+        if not self.decisive.isdisjoint(ask.params):
+            return True
+        if ask.n > 1 and "n" in self.lacks:
+            return True
+        return self.reads and not only_text(ask.messages)
 
     @property
     def refused(self) -> frozenset[Capability]:
@@ -112,11 +129,13 @@ class Fitting:
 
         Raises InvalidRequest that names field and model where none of them can.
         """
-        lacking = self._lacking
-        if not lacking or not any(target.name in lacking for target in plan.targets):
-            return plan
-        if simple(ask.params, ask.messages, ask.n):
-            return plan
+        for target in plan.targets:
+            fit = self._lacking.get(target.name)
+            if fit is not None and fit.concerned(ask):
+                return self._narrowed(ask, plan, span)
+        return plan
+
+    def _narrowed(self, ask: Ask, plan: Plan, span: Span) -> Plan:
         needed = needs(ask.params, ask.messages, ask.n)
         unable = {t: why for t in plan.targets if (why := self._unable(t, needed))}
         if len(unable) == len(plan.targets):

@@ -86,6 +86,9 @@ DROPPABLE: frozenset[Capability] = frozenset(
 )
 """Preferences: an answer without them is still an answer to what was asked."""
 
+IN_MESSAGES: frozenset[Capability] = frozenset({"tools", "vision", "audio", "files"})
+"""What is asked for by messages, not only by parameters."""
+
 _PARTS: Mapping[str, Capability] = {
     "image_url": "vision",
     "input_image": "vision",
@@ -158,15 +161,17 @@ def needs(
     return needed
 
 
-def simple(params: Mapping[str, Any], messages: Iterable[Mapping[str, Any]], n: int = 1) -> bool:
-    """Whether a request asks for nothing but text from text, told fast and not always."""
-    if n > 1 or not _SPECIAL.isdisjoint(params):
-        return False
-    return all(type(m.get("content")) is str and m.get("role") in _USUAL for m in messages)
+def only_text(messages: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether messages are text alone, with nothing of tools in them."""
+    for message in messages:  # a loop, since a generator costs every request a microsecond more
+        if type(message.get("content")) is not str or "tool_calls" in message:
+            return False
+        if message["role"] in _OF_TOOLS:
+            return False
+    return True
 
 
-_SPECIAL = frozenset(FIELDS)
-_USUAL = frozenset({"system", "user", "assistant"})
+_OF_TOOLS = frozenset({"tool", "function"})
 
 
 def _asks(field: str, value: Any) -> bool:
@@ -191,7 +196,7 @@ def _plain(value: Any) -> bool:
 
 def _heed(message: Mapping[str, Any], place: int, needed: dict[Capability, str]) -> None:
     role, content = message.get("role"), message.get("content")
-    if role in ("tool", "function") or message.get("tool_calls"):
+    if role in _OF_TOOLS or message.get("tool_calls"):
         needed.setdefault("tools", f"messages.{place}")
     if isinstance(content, list):
         for at, part in enumerate(content):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.providers.capabilities import FIELDS, needs, simple, unlisted
+from gateway.providers.capabilities import needs, only_text, unlisted
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
@@ -57,13 +57,12 @@ def test_several_choices_need_n() -> None:
     assert needs({}, (), n=2) == {"n": "n"}
 
 
-def test_a_plain_question_is_simple_and_anything_that_needs_more_is_not() -> None:
-    plain = [{"role": "user", "content": "x"}]
-    assert simple({"max_tokens": 3}, plain)
-    assert not simple({}, [{"role": "user", "content": [PICTURE]}])
-    assert not simple({}, plain, n=2)
-    for name in FIELDS:
-        assert not simple({name: None}, plain)
+def test_messages_are_only_text_or_they_are_not() -> None:
+    plain = {"role": "user", "content": "x"}
+    assert only_text([plain, {"role": "system", "content": "y"}])
+    assert not only_text([plain, {"role": "user", "content": [PICTURE]}])
+    assert not only_text([plain, {"role": "tool", "content": "y"}])
+    assert not only_text([plain, {"role": "assistant", "content": "", "tool_calls": [{}]}])
 
 
 def test_the_list_says_no_in_so_many_words() -> None:
