@@ -15,6 +15,7 @@ from gateway.providers.base import Header
 
 UNSAID = 5.0  # seconds for which "nothing is left" is believed, where no reset is told
 LONGEST = 3600.0  # seconds: a limit of a day is asked again every hour
+SOON = 0.002  # seconds: timers fire a moment early, and who has waited must not be refused for that
 EPOCH = 1e9  # a larger number is a date
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|[dhms]))")
@@ -55,12 +56,12 @@ class Headroom:
 
     def wait(self, tokens: float, now: float) -> float:
         """Seconds until another request fits; 0 where it fits now."""
-        return max(
+        wait = max(
             self.paused_until - now,
             self.requests.wait(1.0, now),
             self.tokens.wait(max(tokens, 1.0), now),
-            0.0,
         )
+        return wait if wait > SOON else 0.0
 
     def take(self, tokens: float) -> None:
         """A request is sent; what is left is less until the next answer tells."""

@@ -86,3 +86,9 @@ def test_retry_after_pauses_for_as_long_and_never_for_more_than_an_hour() -> Non
     assert (headroom.wait(1, 100.0), headroom.wait(1, 105.0)) == (5, 0)
     headroom.pause(1e6, 100.0)
     assert headroom.wait(1, 100.0) == 3600
+
+
+def test_who_has_waited_is_not_refused_because_the_timer_was_early() -> None:
+    headroom = Headroom()
+    headroom.pause(5, 100.0)
+    assert headroom.wait(1, 104.9995) == 0
