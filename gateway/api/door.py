@@ -19,6 +19,7 @@ from gateway.api.guard import CLIENT, Client, ClientLeft, read_body, refuse_dept
 from gateway.errors import GatewayError, HandedOver, InvalidRequest, NotAllowed, ProviderTimeout
 from gateway.pipeline import Gateway
 from gateway.streams import Collected, collect
+from gateway.tracing.parent import parent_of
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Completion, Delta, Done, Verbatim
 
@@ -114,7 +115,10 @@ class Endpoint(ABC):
                 if not admission.enter():
                     await admission.wait()
                 try:
-                    authorization = credential(dict(scope["headers"]))
+                    headers = dict(scope["headers"])
+                    if above := headers.get(b"traceparent"):
+                        trace.parent = parent_of(above)
+                    authorization = credential(headers)
                     await self._answer(gateway, authorization, body, trace, reply)
                 finally:
                     admission.leave()

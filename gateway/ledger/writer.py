@@ -246,6 +246,7 @@ def _redacted(request: Request, trace: Trace, redact: Callable[[str], str]) -> _
         return seen[text]
 
     cleaned = Trace(trace.id)
+    cleaned.parent = trace.parent
     cleaned.started_at = trace.started_at
     cleaned.attributes = redacted(trace.attributes, once)
     cleaned.spans = [_redacted_span(span, once) for span in trace.spans]
@@ -265,6 +266,7 @@ def _redacted_span(span: Span, redact: Callable[[str], str]) -> Span:
 
 def _bare(request: Request, trace: Trace) -> _Finished:
     stripped = Trace(trace.id)
+    stripped.parent = trace.parent
     stripped.started_at = trace.started_at
     stripped.attributes = without_content(trace.attributes)
     stripped.spans = [bare(span) for span in trace.spans]

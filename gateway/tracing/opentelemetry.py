@@ -13,8 +13,19 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    set_span_in_context,
+)
 
+from gateway.tracing.parent import Parent
 from gateway.tracing.spans import Node, Scalar, numeric
 
 Describe = Callable[[Node], Mapping[str, Scalar]]
@@ -82,10 +93,18 @@ class Recorder:
         overflowed = waiting if self._closed else self._overflowed
         return self._exporter.failed + overflowed
 
-    def record(self, trace_id: str, root: Node, tracer: Tracer, describe: Describe) -> None:
-        """Hand the tree to the processor, which exports it from a thread of its own."""
+    def record(
+        self,
+        trace_id: str,
+        root: Node,
+        tracer: Tracer,
+        describe: Describe,
+        parent: Parent | None = None,
+    ) -> None:
+        """Hand the tree to the processor, which exports it from a thread of its own. With a parent
+        it belongs to that one's trace."""
         self._ids.trace_id = numeric(trace_id)
-        self._record(root, Context(), tracer, describe)
+        self._record(root, _below(parent) if parent else Context(), tracer, describe)
         # A full queue forgets its oldest spans without a word.
         waiting = self._recorded - self._exporter.taken
         self._overflowed = max(self._overflowed, waiting - self._queue)
@@ -110,3 +129,9 @@ class Recorder:
             self._record(child, below, tracer, describe)
         span.end(end_time=node.end)
         self._recorded += 1
+
+
+def _below(parent: Parent) -> Context:
+    flags = TraceFlags(TraceFlags.SAMPLED)
+    remote = SpanContext(parent.trace, parent.span, is_remote=True, trace_flags=flags)
+    return set_span_in_context(NonRecordingSpan(remote), Context())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -43,7 +45,11 @@ class OtlpSink:
 
     def emit(self, request: Request, trace: Trace) -> None:
         root = tree(request, trace)
-        self._recorder.record(trace.id, root, self._tracer, lambda node: node.attributes)
+        if trace.parent:  # by this id the ledger and the client know it
+            root = replace(root, attributes={**root.attributes, "moorline.trace_id": trace.id})
+        self._recorder.record(
+            trace.id, root, self._tracer, lambda node: node.attributes, trace.parent
+        )
 
     def close(self) -> None:
         self._recorder.close()

@@ -54,7 +54,8 @@ class Sampled:
         return self._sink.dropped
 
     def emit(self, request: Request, trace: Trace) -> None:
-        if numeric(trace.id) % HALF < self._bound:
+        number = trace.parent.trace if trace.parent else numeric(trace.id)
+        if number % HALF < self._bound:
             self._sink.emit(request, trace)
 
     def close(self) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
+from gateway.tracing.parent import Parent
+
 T = TypeVar("T")
 
 
@@ -59,12 +61,13 @@ _random = random.Random()  # seeded by the system
 class Trace:
     """Collects the spans of one request."""
 
-    __slots__ = ("_origin", "attributes", "id", "spans", "started_at")
+    __slots__ = ("_origin", "attributes", "id", "parent", "spans", "started_at")
 
     def __init__(self, trace_id: str | None = None) -> None:
         # A W3C trace id, 32 hexadecimal digits. Unique is enough, and asking the system for
         # randomness lets go of the interpreter, which a busy thread then keeps for a while.
         self.id = trace_id or f"{_random.getrandbits(128):032x}"
+        self.parent: Parent | None = None  # of a trace that began elsewhere
         self.started_at = time.time()  # seconds since the epoch
         self._origin = time.perf_counter_ns()
         self.spans: list[Span] = []

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from gateway.ledger.types import Request
 from gateway.tracing.config import OtlpConfig, TracingConfig
 from gateway.tracing.otlp import OtlpSink
+from gateway.tracing.parent import Parent
 from gateway.tracing.sinks import Sampled, open_sinks
 from gateway.tracing.trace import Trace
 from tests.gateway.tracing.collector import Collector, collecting, values
@@ -51,6 +52,16 @@ def test_it_goes_where_the_configuration_says_with_its_headers(collector: Collec
 def test_the_trace_has_the_requests_own_id(collector: Collector) -> None:
     sent(collector, an_answer())
     assert {span.trace_id.hex() for span in collector.spans} == {"0af7651916cd43dd8448eb211c80319c"}
+
+
+def test_a_request_of_another_services_trace_hangs_below_its_span(collector: Collector) -> None:
+    request, trace = an_answer()
+    trace.parent = Parent(0xABC, 0xDEF)
+    sent(collector, (request, trace))
+    assert {int(span.trace_id.hex(), 16) for span in collector.spans} == {0xABC}
+    root = next(span for span in collector.spans if span.name == "moorline.answer")
+    assert int(root.parent_span_id.hex(), 16) == 0xDEF
+    assert values(root.attributes)["moorline.trace_id"] == trace.id
 
 
 def test_an_id_that_is_not_w3cs_still_makes_one_trace(collector: Collector) -> None:
