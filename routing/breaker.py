@@ -125,6 +125,8 @@ class Breaker:
 
     def open_for(self, seconds: float, times: int, now: float) -> None:
         """Somebody else found that it does not answer."""
+        if self.forced != "auto":
+            return
         if self.state != "open":
             self._turn("open")
             self.until = now + seconds
@@ -133,7 +135,7 @@ class Breaker:
 
     def close(self, now: float) -> None:
         """Somebody else found that it answers again."""
-        if self.state != "closed":
+        if self.state != "closed" and self.forced == "auto":
             self._close(now)
 
     def _probed(self, now: float, *, well: bool) -> bool:
