@@ -92,7 +92,7 @@ class Tab:
 
         async def settle(whole: Collected, failure: BaseException | None) -> Done:
             span.end = self.trace.elapsed
-            done = self._priced(whole.done or answer.known, whole)
+            done = await self._priced(whole.done or answer.known, whole)
             await self._close(done, failure, whole.text)
             return done
 
@@ -112,19 +112,21 @@ class Tab:
             self.hold = None
         await self._close(Done(), error, "")
 
-    def _priced(self, done: Done, whole: Collected) -> Done:
+    async def _priced(self, done: Done, whole: Collected) -> Done:
         if _free(done):
             return done
         usage = done.usage
         if not usage.total and self.ask and (said := _said(whole)):
             prompt = done.tokens.get("total") or estimated_tokens(self.ask)
-            usage = Usage(prompt, self.books.count(said), estimated=True)
+            # The first count loads a vocabulary, which takes a while.
+            completion = await asyncio.to_thread(self.books.count, said)
+            usage = done.usage = Usage(prompt, completion, estimated=True)
         price = self.books.prices.cost
         if done.spent:
-            cost = sum(price(each.model, each.usage) for each in done.spent)
+            done.cost_usd = sum(price(each.model, each.usage) for each in done.spent)
         else:
-            cost = price(done.model, usage)
-        return replace(done, usage=usage, cost_usd=cost) if cost or usage != done.usage else done
+            done.cost_usd = price(done.model, usage)
+        return done
 
     async def _close(self, done: Done, failure: BaseException | None, answer: str) -> None:
         if self.hold:

@@ -26,13 +26,14 @@ from gateway.breakers.config import RedisStore as RedisBreakers
 from gateway.breakers.sharing import Exchange
 from gateway.config import Config, ConfigError, ServerConfig
 from gateway.continuing import Continuing
+from gateway.conversations.store import Conversations
 from gateway.degrade.canned import prepared
 from gateway.degrade.ladder import Ladder
 from gateway.deployments import Deployments
 from gateway.dispatch import Dispatcher
-from gateway.fitting import Fitting, fitting
 from gateway.embedding.batches import Batches
 from gateway.embedding.models import EmbeddingModels
+from gateway.fitting import Fitting, fitting
 from gateway.grounding import Library
 from gateway.judging import Judge
 from gateway.known import FORMAT, KnownAnswers
@@ -128,8 +129,15 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             admission=admission(config.server),
             counts=Counts(),
         )
-        await asyncio.gather(asyncio.to_thread(warm), encoder.query("warm up"))
+        if reads_documents(config):  # otherwise the first to ask for them waits
+            await asyncio.gather(asyncio.to_thread(warm), encoder.query("warm up"))
         yield stores
+
+
+def reads_documents(config: Config) -> bool:
+    """Whether requests are grounded, or compared by meaning, without saying so themselves. A
+    gateway that only passes chats on needs neither encoder nor vocabulary in its memory."""
+    return config.grounding.mode != "off" or config.cache.semantic.enabled
 
 
 @asynccontextmanager
@@ -179,6 +187,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             known=known,
             encoder=stores.encoder,
             embeddings=EmbeddingModels(stores.encoder, embedders, screen),
+            conversations=Conversations(stores.database, config.conversations, screen.redacted),
             router=Router(catalogue(config), config.routing),
             library=Library(
                 stores.indexes,

@@ -17,7 +17,7 @@ import orjson
 
 from context.config import ContextConfig
 from context.packing import pack
-from context.tokens import Counter, counter
+from context.tokens import Counter, counter, most_tokens
 from context.types import NOT_IN_DOCUMENTS, Prompt
 from context.types import PromptTooLong as DoesNotFit
 from gateway.config import GroundingConfig
@@ -155,7 +155,9 @@ class Library:
         self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan, span: Span
     ) -> Prompt:
         """The prompt, within the smallest window of the plan. Raises PromptTooLong."""
-        if size_of(ask.messages) > LONG:
+        if grounds is None and _surely_fits(ask, plan):
+            prompt = Prompt(ask.messages, question=ask.question)
+        elif grounds is None or size_of(ask.messages) > LONG:
             prompt = await asyncio.to_thread(self._packed, ask, grounds, found, plan)
         else:
             prompt = self._packed(ask, grounds, found, plan)
@@ -164,7 +166,7 @@ class Library:
 
     def _packed(self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan) -> Prompt:
         count = counter(plan.targets[0].model)
-        wanted = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
+        wanted = most_tokens_of_answer(ask)
         if wanted and wanted >= plan.window:
             raise PromptTooLong(
                 f"An answer of {wanted} tokens does not fit a window of {plan.window}.",
@@ -219,6 +221,19 @@ def references(grounds: Grounds | None, prompt: Prompt) -> tuple[Reference, ...]
     if grounds is None:
         return ()
     return tuple(_reference(grounds.collection, s.number, s.hit) for s in prompt.sources)
+
+
+def _surely_fits(ask: Ask, plan: Plan) -> bool:
+    """Whether not even counting is needed: most chats are far from any window's end."""
+    tools = ask.params.get("tools")
+    most = most_tokens(ask.messages) + (len(orjson.dumps(tools)) if tools else 0)
+    return most + (most_tokens_of_answer(ask) or 0) < plan.window
+
+
+def most_tokens_of_answer(ask: Ask) -> int | None:
+    """The bound that the request sets."""
+    bound: int | None = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
+    return bound
 
 
 def _tool_tokens(ask: Ask, count: Counter) -> int:

