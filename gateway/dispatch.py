@@ -23,6 +23,7 @@ from gateway.deployments import CALLERS_FAULT, Barred, Clock, Deployment, Deploy
 from gateway.errors import (
     InvalidRequest,
     NoModelAvailable,
+    NothingToQuote,
     PromptTooLong,
     ProviderError,
     ProviderTimeout,
@@ -152,6 +153,8 @@ class Dispatcher:
             try:
                 events, target = await self._group(group, errand)
                 return Begun(events, target, place > 0)
+            except NothingToQuote as error:
+                last = last or error  # it says nothing of why the others failed
             except ProviderError as error:
                 last = error  # of WindowExceeded, too: another model may have a larger window
         if isinstance(last, WindowExceeded):

@@ -93,6 +93,7 @@ def _request_attributes(request: Request, trace: Trace) -> dict[str, Any]:
         "moorline.route": request.route,
         "moorline.collection": request.collection,
         "moorline.cache": request.cache,
+        "moorline.degraded": request.degraded or None,
         "moorline.grounding": request.grounding,
         "moorline.grounded": request.grounded,
         "moorline.faithfulness": request.faithfulness,

@@ -36,6 +36,9 @@ use = ["cloud/wordy", "sim/simulated"]
 retries = 0
 retries_before_fallback = 0
 first_wait = 0.0
+[dispatch.breaker]
+failures = 1000
+minimum_calls = 1000
 [cache]
 ttl_seconds = {ttl}
 [cache.store]
@@ -270,3 +273,25 @@ def test_the_callers_own_faults_are_not_stepped_down_from(world: World) -> None:
         response = httpx.post(url, json=body, headers=headers, timeout=30)
         assert response.status_code == status
         assert "x-moorline-degraded" not in response.headers
+
+
+DOORS = {
+    "completions": {"prompt": "{}"},
+    "responses": {"input": "{}"},
+    "messages": {"messages": [{"role": "user", "content": "{}"}], "max_tokens": 50},
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("question", "step"), [(OPENING, "canned"), (NOBODY_KNOWS, "hand-over")])
+def test_every_door_has_the_ladder(world: World, door: str, question: str, step: str) -> None:
+    asked = json.loads(json.dumps(DOORS[door]).replace("{}", question))
+    body = {"model": "cloud/wordy", "moorline": {"grounding": "off"}, **asked}
+    headers = {"Authorization": f"Bearer {world.mine}"}
+    response = httpx.post(f"{world.served.url}/v1/{door}", json=body, headers=headers, timeout=30)
+    assert response.status_code == (200 if step == "canned" else 503)
+    about = response.json()["moorline"]
+    assert about["degraded"] == response.headers["x-moorline-degraded"] == step
+    assert ("We open at nine." in response.text) == (step == "canned")
+    row = world.row(about["trace_id"])
+    assert (row.degraded, row.door, row.cost_usd) == (step, door, 0)

@@ -9,7 +9,7 @@ import orjson
 
 from gateway.api.blocks import Block, Blocks, Closed, Grown, Opened, Step
 from gateway.api.moorline import about
-from gateway.errors import GatewayError, ProviderError
+from gateway.errors import GatewayError, HandedOver, ProviderError
 from gateway.types import Delta, Done, Event, Usage
 
 STOPS = {
@@ -47,7 +47,10 @@ def error_body(error: GatewayError, trace_id: str) -> bytes:
     """A failure in Anthropic's shape."""
     kind = TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
     told = {"type": kind, "message": error.message}
-    return orjson.dumps({"type": "error", "error": told, "request_id": trace_id})
+    body: dict[str, Any] = {"type": "error", "error": told, "request_id": trace_id}
+    if isinstance(error, HandedOver):
+        body["moorline"] = error.about
+    return orjson.dumps(body)
 
 
 def usage(seen: Usage) -> dict[str, Any]:

@@ -95,6 +95,23 @@ async def test_a_step_that_is_not_taken_says_why(tmp_path: Path) -> None:
     assert why["extract"] == "The request is not grounded."
 
 
+async def test_a_model_that_is_left_alone_is_stepped_down_from(tmp_path: Path) -> None:
+    shut = "[dispatch.breaker]\nfailures = 1\nminimum_calls = 1\n"
+    async with built(DOWN + shut + CANNED, tmp_path) as gateway:
+        await told(gateway, ask())
+        trace = Trace()
+        _, done = await told(gateway, ask(), trace)
+        assert (done.degraded, (await row(gateway, trace)).attempts) == ("canned", 0)
+
+
+async def test_the_built_in_model_does_not_hide_why_the_others_failed(tmp_path: Path) -> None:
+    chain = 'default = ["down/simulated", "extractive/extractive"]'
+    async with built(DOWN.replace('default = ["down/simulated"]', chain), tmp_path) as gateway:
+        why = await handed_over(gateway, ask())
+    assert "down/simulated, extractive/extractive" in why["models"]
+    assert "documents" not in why["models"]
+
+
 async def test_what_the_passages_do_not_answer_goes_further_down(tmp_path: Path) -> None:
     async with built(DOWN, tmp_path, RETURNS) as gateway:
         why = await handed_over(gateway, ask("Who sang at the opening?", grounding="open"))
@@ -175,7 +192,7 @@ async def test_only_a_model_that_does_not_answer_is_stepped_down_from(
     tmp_path: Path, error: BaseException, stepped_down: bool
 ) -> None:
     async with built(DOWN + CANNED, tmp_path) as gateway:
-        failing = replace(gateway, dispatcher=Failing(error))  # type: ignore[arg-type]
+        failing = replace(gateway, answers=Failing(error))  # type: ignore[arg-type]
         if stepped_down:
             assert (await told(failing, ask()))[1].degraded == "canned"
         else:
@@ -197,7 +214,7 @@ async def test_what_stands_in_costs_nothing_and_counts_for_no_tokens(
             await collect(answer.events)
         _, done = await told_with(gateway, made.secret, asked, trace)
         kept = await row(gateway, trace)
-    assert (done.cost_usd, kept.cost_usd, kept.attempts) == (0, 0, 1)
+    assert (done.cost_usd, kept.cost_usd) == (0, 0)
     assert kept.degraded == ("canned" if grounding == "off" else "extract")
 
 
