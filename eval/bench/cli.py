@@ -88,6 +88,7 @@ def answer(data: Path, limit: int) -> None:
     help="Moorline's configuration, to hold its ledger against what was delivered.",
 )
 @click.option("--pid", type=int, help="The gateway's process, to count its sockets.")
+@click.option("--wait", default=60.0, show_default=True, help="Seconds for it to be set up.")
 @click.option("--case", "wanted", multiple=True, help="Only this; may be given several times.")
 @click.option("--snippet", is_flag=True, help="Print a configuration of Moorline for it, and stop.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
@@ -102,6 +103,7 @@ def faults(
     continues: bool,
     config: Path | None,
     pid: int | None,
+    wait: float,
     wanted: tuple[str, ...],
     snippet: bool,
     json_file: Path | None,
@@ -132,6 +134,7 @@ def faults(
         port=0 if subject else int(port),
         config=config,
         pid=pid,
+        wait=wait,
         cases=tuple(case for case in CASES if not wanted or case.name in wanted),
     )
     click.echo(report.HEADER)

@@ -297,11 +297,15 @@ def stale(call: Call) -> Steps:
     return (Stop.RESET,) if call.reused else answer(call)
 
 
-def dribble(call: Call) -> Iterator[Step]:
-    """The right answer, slowly."""
-    for said in answer(call):
-        yield said
-        yield Pause(MOMENT)
+def slowly(pause: float) -> Behaviour:
+    """The right answer, with time between its words."""
+
+    def behaviour(call: Call) -> Iterator[Step]:
+        for said in answer(call):
+            yield said
+            yield Pause(pause)
+
+    return behaviour
 
 
 def error_finish(call: Call) -> Iterator[Step]:

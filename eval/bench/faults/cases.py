@@ -26,6 +26,7 @@ from eval.bench.faults.saying import (
     DONE,
     JSON,
     LAST_CHUNK,
+    MOMENT,
     SSE,
     Say,
     Stop,
@@ -61,6 +62,10 @@ class Case:
     leave: Leave | None = None
     warmed: bool = False  # a connection has been used before
     alone: bool = False  # would disturb others that run at the same time
+
+    def model(self, stream: bool) -> str:
+        """One for each mode, so that neither is judged by what the other did to it."""
+        return f"{self.name}-stream" if stream else self.name
 
     @property
     def modes(self) -> tuple[bool, ...]:
@@ -165,7 +170,7 @@ def slowness() -> tuple[Case, ...]:
     """Late, or never done."""
     return (
         both("slow-answer", f"answers after {LATE:g} s", do.after(LATE), WHOLE),
-        streamed("slow-words", "50 ms between words", do.dribble, WHOLE),
+        streamed("slow-words", "50 ms between words", do.slowly(MOMENT), WHOLE),
         streamed("head-only", "sends a head and no event", do.steps(Say(head(SSE)), HANG)),
         streamed("comments-only", "sends nothing but comments", do.comments),
         *(
@@ -326,7 +331,12 @@ def departures() -> tuple[Case, ...]:
     return (
         Case("left-before-answer", "is silent", silent, left, left, (hung_up,), leave=SOON),
         Case(
-            "left-in-answer", "is talking", do.dribble, stream=left, also=(hung_up,), leave=SPOKEN
+            "left-in-answer",
+            "is talking",
+            do.slowly(PATIENCE),
+            stream=left,
+            also=(hung_up,),
+            leave=SPOKEN,
         ),
         Case(
             "left-in-stall",

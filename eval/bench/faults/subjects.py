@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.bench.faults.cases import BEHAVIOURS
+from eval.bench.faults.cases import CASES
 from eval.bench.faults.outage import MODEL
+from eval.bench.faults.trial import runs
 from eval.bench.faults.upstream import STEADY
 from eval.bench.processes import Served, served
 
@@ -27,6 +28,7 @@ mode = "off"
 retries = 1
 first_wait = 0.05
 longest_wait = 1.5
+breaker = {{ open_seconds = 1 }}
 """
 PROVIDER = """
 [providers.{name}]
@@ -34,9 +36,9 @@ kind = "{kind}"
 base_url = "{url}"
 api_key = "{key}"
 connect_timeout = 0.6
-first_byte_timeout = 0.8
-idle_timeout = 0.8
-total_timeout = 2
+first_byte_timeout = 0.7
+idle_timeout = 0.7
+total_timeout = 1.5
 models = [
 {models}
 ]
@@ -45,7 +47,7 @@ models = [
 
 def names() -> list[str]:
     """Every model that a gateway under test is asked for."""
-    return [STEADY, MODEL, *BEHAVIOURS]
+    return [STEADY, MODEL, *(case.model(stream) for case, stream in runs(CASES))]
 
 
 def configuration(

@@ -124,7 +124,7 @@ class Trial:
         async with self.upstream.listening(case.listening):
             if case.warmed:
                 await self.ask(STEADY, STEADY, stream=False)
-            witness = await self.ask(case.name, case.name, stream, case)
+            witness = await self.ask(case.model(stream), case.name, stream, case)
         await self._over(witness, LEAVING if case.leave else ENDING)
         complaints = [
             found for each in (check, *case.also, ended, discreet) for found in each(witness)

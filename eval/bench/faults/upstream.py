@@ -258,7 +258,7 @@ class _Peer(asyncio.Protocol):
         marker = next(
             (m for turn in turns if (m := _MARKER.search(str(turn.get("content"))))), None
         )
-        model = str(asked.get("model")).rpartition("/")[2]
+        model = str(asked.get("model")).rpartition("/")[2].removesuffix("-stream")
         fault, request = marker.groups() if marker else (model, "nobody")
         if model == STEADY:
             fault = STEADY
