@@ -50,7 +50,11 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-def open_database(config: SqliteLedger | PostgresLedger, data: Path) -> Database:
+def open_database(
+    config: SqliteLedger | PostgresLedger,
+    data: Path,
+    migrations: Sequence[Sequence[str]] = MIGRATIONS,
+) -> Database:
     """The configured database with its tables up to date. `data` is the data folder."""
     database: Database
     match config:
@@ -62,23 +66,23 @@ def open_database(config: SqliteLedger | PostgresLedger, data: Path) -> Database
             from gateway.ledger.postgres import PostgresDatabase
 
             database = PostgresDatabase(config.dsn.get_secret_value(), config.namespace)
-    migrate(database)
+    migrate(database, migrations)
     return database
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
     """Bring the tables forward to this version; several processes may start at once."""
     with database.connection() as connection, connection.exclusive():
         connection.run("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
         found = connection.read("SELECT version FROM schema_version")
         version = int(found[0][0]) if found else 0
-        if version > len(MIGRATIONS):
+        if version > len(migrations):
             raise LedgerUnusable(
                 f"The ledger has version {version}; this program knows up to "
-                f"{len(MIGRATIONS)}. Install a newer moorline, or point `ledger` elsewhere."
+                f"{len(migrations)}. Install a newer moorline, or point `ledger` elsewhere."
             )
-        for statements in MIGRATIONS[version:]:
+        for statements in migrations[version:]:
             for statement in statements:
                 connection.run(statement)
         connection.run("DELETE FROM schema_version")
-        connection.run("INSERT INTO schema_version (version) VALUES (?)", (len(MIGRATIONS),))
+        connection.run("INSERT INTO schema_version (version) VALUES (?)", (len(migrations),))

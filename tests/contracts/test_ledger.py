@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ledger import rows
 from gateway.ledger.config import PostgresLedger, Retention, SqliteLedger
 from gateway.ledger.database import Database, LedgerUnusable, migrate, open_database
 from gateway.ledger.queries import AmbiguousTrace, Queries
+from gateway.ledger.schema import MIGRATIONS
 from gateway.ledger.types import Filters, Request
 from gateway.ledger.writer import LedgerWriter
 from gateway.tracing.trace import Trace
@@ -285,15 +287,22 @@ def test_opening_again_keeps_what_is_there(
 
 
 def test_a_ledger_of_an_older_version_is_brought_forward_with_its_rows(
-    database: Database, queries: Queries
+    ledger_config: SqliteLedger | PostgresLedger, tmp_path: Path
 ) -> None:
-    written(database, a_request())
-    with database.connection() as connection:
-        for column in ("door", "degraded", "attempts"):
-            connection.run(f"ALTER TABLE requests DROP COLUMN {column}")
-        connection.run("UPDATE schema_version SET version = 1")
-    migrate(database)
-    assert queries.traces().requests == (a_request(),)
+    first = dict(zip(rows.NAMES, rows.row(a_request()), strict=True))
+    for later in ("door", "degraded", "attempts"):
+        del first[later]
+    old = open_database(ledger_config, tmp_path, MIGRATIONS[:1])
+    with old.connection() as connection:
+        marks = ", ".join("?" * len(first))
+        sql = f"INSERT INTO requests ({', '.join(first)}) VALUES ({marks})"
+        connection.run(sql, tuple(first.values()))
+    old.close()
+    now = open_database(ledger_config, tmp_path)
+    try:
+        assert Queries(now).traces().requests == (a_request(),)
+    finally:
+        now.close()
 
 
 def test_a_ledger_of_a_newer_version_is_refused(database: Database) -> None:
