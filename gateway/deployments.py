@@ -76,7 +76,7 @@ class Deployment:
         self.last_error: str | None = None
         # A plain answer takes as long as all of it, a streamed one until it begins.
         self.latency = (PeakEwma(), PeakEwma())  # by whether it is streamed
-        self.begins = (Quantile(), Quantile())
+        self.begins: tuple[Quantile, Quantile] | None = None  # from when somebody asks for it
         self._requests = Minute()
         self._tokens = Minute()
         self._now = now
@@ -92,9 +92,15 @@ class Deployment:
         self.breaker.configure(config)
 
     @property
-    def counts_tokens(self) -> bool:
+    def measured(self) -> bool:
         """Whether it matters how large a request is."""
-        return self.headroom.tokens.left >= 0 or self.target.limits.tokens_per_minute is not None
+        return self.limited or self.headroom.known
+
+    def usual(self, stream: bool) -> Quantile:
+        """How long it takes to begin; known from when it is first asked for."""
+        if self.begins is None:
+            self.begins = (Quantile(), Quantile())
+        return self.begins[stream]
 
     def candidate(self, weight: float, stream: bool, now: float) -> Candidate:
         """What a choice looks at."""
@@ -103,6 +109,8 @@ class Deployment:
 
     def barred(self, tokens: float, now: float) -> Barred | None:
         """Why it is not to be asked now, if it is not."""
+        if self.breaker.calm and not self.measured:
+            return None
         if not self.breaker.admits(now):
             forced = self.breaker.forced == "open"
             wait = self.breaker.wait(now)
@@ -174,10 +182,11 @@ class Visit:
         """It answers. The events are told on, and their end ends the visit."""
         deployment, seconds = self._deployment, now - self._since
         slow = self._stream and seconds > deployment.config.slow_seconds
-        if deployment.breaker.succeeded(self._era, now, slow=slow):
+        if deployment.breaker.succeeded(self._era, now, slow):
             deployment.changed()
         deployment.latency[self._stream].add(seconds, now)
-        deployment.begins[self._stream].add(seconds)
+        if deployment.begins:
+            deployment.begins[self._stream].add(seconds)
         if not self._stream and self._taken is None:
             self.over()  # all of it is there
             return events

@@ -65,7 +65,7 @@ class Errand:
     attempts: list[dict[str, Any]] = field(default_factory=list)  # calls, as they ended
     last_group: bool = False
     retry: int = 0
-    hopeless: set[Deployment] = field(default_factory=set)  # whose failure stays
+    hopeless: tuple[Deployment, ...] = ()  # whose failure stays
     soonest: float | None = None  # seconds until one that was passed over may be asked
 
     def passed_over(self, deployment: Deployment, barred: Barred) -> None:
@@ -81,7 +81,7 @@ class Errand:
 
     def tokens(self, deployment: Deployment) -> float:
         """How large the request is, where it matters: its prompt and the answer it allows."""
-        if not deployment.counts_tokens:
+        if not deployment.measured:
             return 0.0
         prompt = self.prompt.tokens.get("total") or (
             size_of(self.prompt.messages) // CHARACTERS_PER_TOKEN
@@ -249,11 +249,13 @@ class Dispatcher:
     ) -> tuple[Events, Target]:
         """Ask it, and another one when it takes unusually long."""
         hedge = self._config.hedge
-        begins = deployment.begins[errand.ask.stream]
-        if not hedge.enabled or not left or begins.seen < KNOWN_WELL or errand.params.get("store"):
+        if not hedge.enabled or errand.params.get("store"):  # it would be stored twice
             return await self._asked(deployment, errand, group.balance)
         self._hedges.called()
-        patience = max(begins.value(hedge.quantile), hedge.minimum)
+        usual = deployment.usual(errand.ask.stream)
+        if not left or usual.seen < KNOWN_WELL:
+            return await self._asked(deployment, errand, group.balance)
+        patience = max(usual.value(hedge.quantile), hedge.minimum)
 
         def second() -> Coroutine[Any, Any, tuple[Events, Target]] | None:
             other = self._next(group, left, errand)
@@ -281,7 +283,7 @@ class Dispatcher:
             failure = error.message
             visit.failed(error, self._now())
             if not error.retryable:
-                errand.hopeless.add(deployment)
+                errand.hopeless = (*errand.hopeless, deployment)
             if error.upstream_status in CALLERS_FAULT and not isinstance(error, WindowExceeded):
                 raise InvalidRequest(error.message, param=error.param) from error
             raise

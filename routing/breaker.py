@@ -14,6 +14,7 @@ State: TypeAlias = Literal["closed", "open", "half-open"]
 Forced: TypeAlias = Literal["auto", "open", "closed"]
 
 SLICES = 10  # of the window in which calls are counted
+_, CALLS, FAILURES, SLOW = range(4)  # what a slice holds, after its own number
 
 
 class Breaker:
@@ -31,6 +32,7 @@ class Breaker:
         "_passed",
         "_probing",
         "_window",
+        "calm",
         "era",
         "forced",
         "state",
@@ -44,6 +46,7 @@ class Breaker:
         self.until = 0.0  # when an open one lets the first probe through
         self.times = 0  # that it opened in a row
         self.era = 0
+        self.calm = True  # closed, and nobody forces it: what it is nearly always
         self._config = config
         self._in_a_row = 0  # failures
         self._probing = 0
@@ -75,7 +78,7 @@ class Breaker:
 
     def enter(self, now: float) -> int | None:
         """Pass, or not. A probe takes a place, which has to be given back."""
-        if self.state == "closed" and self.forced == "auto":
+        if self.calm:
             return self.era
         if not self.admits(now):
             return None
@@ -85,15 +88,19 @@ class Breaker:
             self._probing += 1
         return self.era
 
-    def succeeded(self, era: int, now: float, *, slow: bool = False) -> bool:
+    def succeeded(self, era: int, now: float, slow: bool = False) -> bool:
         """A call that began to answer. Returns whether that changed anything for others."""
         if era != self.era:
             return False
         if self.state == "half-open":
             return self._probed(now, well=not slow)
         self._in_a_row = 0
-        self._window.count(now, failed=False, slow=slow)
-        return slow and self._judged(now)
+        part = self._window.slice(now)
+        part[CALLS] += 1
+        if not slow:
+            return False
+        part[SLOW] += 1
+        return self._judged(now)
 
     def failed(self, era: int, now: float) -> bool:
         """A call that did not. Returns whether that changed anything for others."""
@@ -102,14 +109,16 @@ class Breaker:
         if self.state == "half-open":
             return self._probed(now, well=False)
         self._in_a_row += 1
-        self._window.count(now, failed=True, slow=False)
+        part = self._window.slice(now)
+        part[CALLS] += 1
+        part[FAILURES] += 1
         return self._judged(now)
 
     def cut(self, era: int, now: float) -> bool:
         """An answer that had begun and broke off: its call is counted already."""
         if era != self.era or self.state != "closed":
             return False
-        self._window.fail(now)
+        self._window.slice(now)[FAILURES] += 1
         return self._judged(now)
 
     def left(self, era: int) -> None:
@@ -182,6 +191,7 @@ class Breaker:
 
     def _turn(self, state: State) -> None:
         self.state = state
+        self.calm = state == "closed" and self.forced == "auto"
         self.era += 1
         self._probing = self._passed = 0
 
@@ -193,25 +203,16 @@ class _Window:
 
     def __init__(self, seconds: float) -> None:
         self._width = seconds / SLICES
-        self._slices = [[-1, 0, 0, 0] for _ in range(SLICES)]  # which, calls, failures, slow
-
-    def count(self, now: float, *, failed: bool, slow: bool) -> None:
-        part = self._slice(now)
-        part[1] += 1
-        if failed:
-            part[2] += 1
-        if slow:
-            part[3] += 1
-
-    def fail(self, now: float) -> None:
-        self._slice(now)[2] += 1
+        self._slices = [[-1, 0, 0, 0] for _ in range(SLICES)]
 
     def totals(self, now: float) -> tuple[int, int, int]:
         oldest = int(now / self._width) - SLICES
         parts = [part for part in self._slices if part[0] > oldest]
-        return sum(p[1] for p in parts), sum(p[2] for p in parts), sum(p[3] for p in parts)
+        calls, failures, slow = (sum(p[k] for p in parts) for k in (CALLS, FAILURES, SLOW))
+        return calls, failures, slow
 
-    def _slice(self, now: float) -> list[int]:
+    def slice(self, now: float) -> list[int]:
+        """That of this moment, to count in."""
         which = int(now / self._width)
         part = self._slices[which % SLICES]
         if part[0] != which:

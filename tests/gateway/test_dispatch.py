@@ -466,7 +466,7 @@ def hedged(*providers: Scripted, known: float = 0.001, **hedge: Any) -> World:
     world = World(*providers, balance="cheapest", hedge={**HEDGED, **hedge})
     for target in world.targets:
         for _ in range(20):
-            world.dispatcher.deployments.of(target).begins[True].add(known)
+            world.dispatcher.deployments.of(target).usual(True).add(known)
     return world
 
 
