@@ -51,6 +51,7 @@ class Begun:
     events: Events
     target: Target
     fallback: bool = False  # a group below the plan's first answered
+    formed: bool = False  # it is JSON that the caller asked for, no prose
 
 
 @dataclass(slots=True)

@@ -56,7 +56,7 @@ class Judge:
             return Answer(
                 begun.events, known, (lambda: Words(guard)) if guard else None, (_joined(known),)
             )
-        claims = Claims(prompt, grounds.mode == "strict", self._guard(prompt))
+        claims = Claims(prompt, grounds.mode == "strict", self._guard(prompt), begun.formed)
         return Answer(
             begun.events, known, claims.of_another_choice, (_joined(known), claims.ending(trace))
         )
@@ -105,12 +105,29 @@ class Sentences:
 
 
 @dataclass(slots=True)
+class Formed:
+    """JSON that cites: it is weighed like prose, but no marker is put into it or taken out."""
+
+    citing: Citing
+    words: Words
+
+    def feed(self, piece: str) -> str:
+        self.citing.feed(piece)
+        return self.words.feed(piece)
+
+    def finish(self) -> str:
+        self.citing.finish()
+        return self.words.finish()
+
+
+@dataclass(slots=True)
 class Claims:
     """What all choices of an answer claim, held against the passages that they were given."""
 
     prompt: Prompt
     strict: bool
     guard: Guard
+    formed: bool = False
     choices: list[Citing] = field(default_factory=list)
     evidence: Evidence = field(init=False)
 
@@ -125,6 +142,8 @@ class Claims:
         else:
             citing = Citing(numbers)
         self.choices.append(citing)
+        if self.formed:
+            return Formed(citing, Words(self.guard))
         return Sentences(citing, self.guard)
 
     def ending(self, trace: Trace) -> Ending:

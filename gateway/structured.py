@@ -7,9 +7,10 @@ form is, and how a text is mended, is in gateway/schemas.py and gateway/mending.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import orjson
@@ -24,10 +25,11 @@ from gateway.schemas import BadSchema, Schema
 from gateway.spending import share, together
 from gateway.streams import Choice, Collected, collect, replay
 from gateway.tracing.trace import Span
-from gateway.types import Ask, Delta, Done, Events
+from gateway.types import Ask, Delta, Done, Events, Spent
 from routing.types import Plan
 
 FIELD = "response_format"
+FORMS = frozenset({"json_object", "json_schema"})
 REMEMBERED = 256  # schemas
 LONG = 20_000  # characters, from which on checking would hold up the event loop
 SHOWN = 16_000  # characters of a wrong answer that the model is shown again
@@ -79,24 +81,26 @@ class Structured:
         params = ask.params
         if FIELD not in params and (ask.stream or "tools" not in params):
             return await self._starter.start(prompt, plan, ask, span)
-        form = await self._form(params.get(FIELD)) if self._config.check else None
-        if form is None and (ask.stream or not params.get("tools")):
+        wanted = params.get(FIELD)
+        formed = isinstance(wanted, Mapping) and wanted.get("type") in FORMS
+        if not formed and (ask.stream or not params.get("tools")):
             return await self._starter.start(prompt, plan, ask, span)
+        form = await self._form(wanted) if formed and self._config.check else None
         ask = replace(ask, verbatim=False)
-        begun = await self._starter.start(prompt, plan, ask, span)
-        if form is None:
-            return replace(begun, events=_retold(_with_arguments(await collect(begun.events))))
-        if ask.stream and self._config.stream == "pass":
+        request = _Request(prompt, plan, ask, span)
+        begun = replace(await self._starter.start(prompt, plan, ask, span), formed=formed)
+        if form and ask.stream and self._config.stream == "pass":
             return replace(begun, events=checked(begun.events, form, span))
-        return await self._formed(form, begun, prompt, plan, ask, span)
+        if form:
+            return await self._whole(form, begun, request)
+        if ask.stream:
+            return begun
+        return replace(begun, events=_retold(_with_arguments(await collect(begun.events))))
 
-    async def _form(self, wanted: Any) -> Form | None:
-        """None where it is text, or a form that only the provider knows. Raises InvalidRequest."""
-        kind = wanted.get("type") if isinstance(wanted, Mapping) else None
-        if kind == "json_object":
+    async def _form(self, wanted: Any) -> Form:
+        """What the answer has to be. Raises InvalidRequest."""
+        if wanted["type"] == "json_object":
             return Form()
-        if kind != "json_schema":
-            return None
         told = wanted.get("json_schema")
         if not isinstance(told, Mapping):
             param = f"{FIELD}.json_schema"
@@ -118,10 +122,9 @@ class Structured:
             self._schemas[key] = made
         return self._schemas[key]
 
-    async def _formed(
-        self, form: Form, begun: Begun, prompt: Prompt, plan: Plan, ask: Ask, span: Span
-    ) -> Begun:
+    async def _whole(self, form: Form, begun: Begun, request: _Request) -> Begun:
         """The answer, or the answer to the same question asked again. Nothing is shown before."""
+        span = request.span
         whole = _with_arguments(await collect(begun.events))
         wrong = await _mended(whole, form)
         span.set(structured={"asked": 1, "wrong": len(wrong)})
@@ -131,37 +134,52 @@ class Structured:
         said = whole.choices[index].text
         if not self._config.ask_again:
             raise _invalid(why, said, span)
-        pointed = _asked_again(prompt, said, why)
-        once_more = replace(ask, n=len(wrong))
+        first = self._share(begun, whole, request.prompt)
+        pointed = request.again(_asked_again(request.prompt, said, why), len(wrong))
         try:
-            second = await self._again(pointed, plan, once_more, span)
+            second = await self._starter.start(
+                pointed.prompt, pointed.plan, pointed.ask, pointed.span
+            )
             answer = _with_arguments(await collect(second.events))
         except GatewayError as error:
             raise _invalid(why, said, span) from error
+        finally:
+            request.noted(pointed)
         still = await _mended(answer, form)
         span.set(structured={"asked": 2, "wrong": len(still)})
         if still or len(answer.choices) < len(wrong):
             index, why = next(iter(still.items()), (0, "it is empty."))
-            last = answer.choices.get(index, Choice())
-            raise _invalid(why, last.text, span)
-        first_part = share(begun.target.name, _done(whole).usage, prompt, _said(whole), self._count)
-        second_part = share(
-            second.target.name, _done(answer).usage, pointed, _said(answer), self._count
-        )
+            raise _invalid(why, answer.choices.get(index, Choice()).text, span)
         for place, right in zip(wrong, answer.choices.values(), strict=False):
             whole.choices[place] = right
-        whole.done = together(_done(answer), [first_part, second_part])
-        return replace(second, events=_retold(whole), fallback=begun.fallback or second.fallback)
+        parts = [first, self._share(second, answer, pointed.prompt)]
+        whole.done = together(_done(answer), parts)
+        return replace(begun, events=_retold(whole), target=second.target, fallback=second.fallback)
 
-    async def _again(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
-        apart = Span("again", span.start)
-        try:
-            return await self._starter.start(prompt, plan, ask, apart)
-        finally:
-            span.attributes["attempts"] = [
-                *span.attributes.get("attempts", ()),
-                *apart.attributes.get("attempts", ()),
-            ]
+    def _share(self, begun: Begun, whole: Collected, prompt: Prompt) -> Spent:
+        said = "".join(choice.text for choice in whole.choices.values())
+        return share(begun.target.name, _done(whole).usage, prompt, said, self._count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked, and since when."""
+
+    prompt: Prompt
+    plan: Plan
+    ask: Ask
+    span: Span
+    since: int = field(default_factory=time.perf_counter_ns)
+
+    def again(self, prompt: Prompt, n: int) -> _Request:
+        """The same request with another prompt. Its span, which is apart, begins now."""
+        now = self.span.start + time.perf_counter_ns() - self.since
+        return _Request(prompt, self.plan, replace(self.ask, n=n), Span("again", now))
+
+    def noted(self, other: _Request) -> None:
+        """The calls of another request are this one's as well."""
+        calls = (each.span.attributes.get("attempts", ()) for each in (self, other))
+        self.span.attributes["attempts"] = [call for each in calls for call in each]
 
 
 async def checked(events: Events, form: Form, span: Span) -> Events:
@@ -254,7 +272,3 @@ def _retold(whole: Collected) -> Events:
 
 def _done(whole: Collected) -> Done:
     return whole.done or Done()
-
-
-def _said(whole: Collected) -> str:
-    return "".join(choice.text for choice in whole.choices.values())

@@ -34,10 +34,10 @@ SOURCES = (
 )
 
 
-def judged(*events: Event, mode: Grounding = "strict") -> Answer:
+def judged(*events: Event, mode: Grounding = "strict", formed: bool = False) -> Answer:
     prompt = Prompt(({"role": "system", "content": "Obey."},), SOURCES, question="?")
     grounds = None if mode == "off" else Grounds("docs", None, mode, None, None)  # type: ignore[arg-type]
-    begun = Begun(replay([e for e in events if isinstance(e, Delta)], Done()), TARGET)
+    begun = Begun(replay([e for e in events if isinstance(e, Delta)], Done()), TARGET, formed=formed)
     answer = Judge(GuardrailsConfig()).judged(begun, prompt, grounds, PLAN, "off", Trace())
     return Answer(told(answer.events, answer.judge, answer.endings), answer.known)
 
@@ -55,6 +55,15 @@ async def test_a_claim_without_a_marker_gets_the_one_of_its_source() -> None:
     assert whole.text == "Customers in the EU may return goods within 30 days of delivery [1]."
     assert (done.grounded, done.faithfulness) == (True, 1.0)
     assert [s.n for s in done.sources if s.cited] == [1]
+
+
+async def test_json_is_weighed_but_left_as_it_is() -> None:
+    text = '{"rule": "Customers in the EU may return goods within 30 days.", "rows": [7]}'
+    whole = await collect(judged(Delta(text[:30]), Delta(text[30:]), formed=True).events)
+    assert whole.text == text
+    assert whole.done
+    assert whole.done.grounded
+    assert [s.n for s in whole.done.sources if s.cited] == [1]
 
 
 async def test_a_claim_that_no_source_supports_is_said_to_be_unsupported() -> None:
