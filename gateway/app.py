@@ -22,6 +22,7 @@ from gateway.api.door import Door
 from gateway.api.embeddings import Embeddings
 from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
 from gateway.api.messages.dialect import CountTokens, Messages
+from gateway.api.responses import stored
 from gateway.api.responses.dialect import Responses
 from gateway.config import Config
 from gateway.dashboard import pages
@@ -103,7 +104,7 @@ def create_app(
         "/v1/messages": Door(of_this_moment, Messages()),
         "/v1/messages/count_tokens": CountTokens(of_this_moment),
     }
-    for part in (models, health, metrics, control, pages):
+    for part in (models, stored, health, metrics, control, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.
     patch_fastapi(app, redirect_from_root_to_docs=False)

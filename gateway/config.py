@@ -17,6 +17,7 @@ from cache.config import CacheConfig
 from context.config import ContextConfig
 from gateway.accounts.config import LimitsConfig
 from gateway.breakers.config import SharedBreakerConfig
+from gateway.conversations.config import ConversationsConfig
 from gateway.degrade.config import DegradeConfig
 from gateway.ledger.config import LedgerConfig, SqliteLedger
 from gateway.metrics.config import MetricsConfig
@@ -153,6 +154,9 @@ class Config(Section):
     retrieval: RetrievalConfig = Field(default=RetrievalConfig(), description="Search.")
     context: ContextConfig = Field(default=ContextConfig(), description="The prompt's budget.")
     cache: CacheConfig = Field(default=CacheConfig(), description="Answers given before.")
+    conversations: ConversationsConfig = Field(
+        default=ConversationsConfig(), description="Responses that may be continued."
+    )
     guardrails: GuardrailsConfig = Field(default=GuardrailsConfig(), description="Checks.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Rates and budgets.")
     ledger: LedgerConfig = Field(default=SqliteLedger(), description="Requests and costs.")

@@ -13,6 +13,7 @@ from gateway.accounts.keys import Accounts
 from gateway.admission import Admission
 from gateway.config import Config
 from gateway.degrade.ladder import UNANSWERED, Ladder, Unanswered
+from gateway.conversations.store import Conversations
 from gateway.dispatch import Dispatcher
 from gateway.embedding.models import EmbeddingModels
 from gateway.embedding.types import EmbeddingAsk
@@ -42,6 +43,7 @@ class Gateway:
     known: KnownAnswers  # the answer cache
     encoder: Encoder
     embeddings: EmbeddingModels  # of clients' own texts
+    conversations: Conversations  # responses that may be continued
     router: Router  # which model
     library: Library  # which documents
     dispatcher: Dispatcher  # the models themselves

@@ -69,6 +69,10 @@ class Screen:
             return ask
         return replace(ask, messages=clean.messages, question=question_of(clean.messages))
 
+    def redacted(self, text: str) -> str:
+        """The text as a model would read it."""
+        return self._pii(text).text
+
     async def texts(self, texts: Sequence[str], span: Span) -> Sequence[str]:
         """Texts that are to be embedded elsewhere, without what must not go on. Raises Refused."""
         said = tuple({"role": "user", "content": text} for text in texts)

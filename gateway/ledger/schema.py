@@ -78,4 +78,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE requests ADD COLUMN degraded TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE requests ADD COLUMN attempts BIGINT NOT NULL DEFAULT 0",
     ),
+    (
+        # Stored responses: body is the input's items and the response, as JSON.
+        """
+        CREATE TABLE responses (
+            id TEXT PRIMARY KEY,
+            team TEXT NOT NULL,
+            previous TEXT,
+            at BIGINT NOT NULL,
+            expires_at BIGINT NOT NULL,
+            size BIGINT NOT NULL,
+            body BYTEA NOT NULL
+        )
+        """,
+        "CREATE INDEX responses_by_team ON responses (team, at, size)",
+        "CREATE INDEX responses_by_expiry ON responses (expires_at)",
+    ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +26,7 @@ class Telling:
     """One streamed response."""
 
     def __init__(self, turn: Turn, known: Done, trace_id: str) -> None:
-        self._head = Head(turn, trace_id, int(time.time()), known.model)
+        self._head = Head(turn, trace_id, known.model)
         self._known = known  # with the sources that a text may cite
         self._blocks = Blocks()
         self._items: list[dict[str, Any]] = []

@@ -23,7 +23,6 @@ class Head:
 
     turn: Turn
     trace_id: str
-    created_at: int
     model: str
 
     @property
@@ -38,7 +37,7 @@ class Head:
         return {
             "id": self.id,
             "object": "response",
-            "created_at": self.created_at,
+            "created_at": self.turn.created_at,
             "status": "in_progress",
             "background": False,
             "error": None,

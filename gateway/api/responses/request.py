@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,11 +17,14 @@ from gateway.messages import question_of
 from gateway.types import Ask
 
 # Fields that mean the same in a chat, and pass through.
-SAME = ("temperature", "top_p", "parallel_tool_calls", "user", "service_tier", "safety_identifier")
+SAME = (
+    *("temperature", "top_p", "parallel_tool_calls", "user", "service_tier"),
+    *("safety_identifier", "prompt_cache_key"),
+)
 KNOWN = frozenset({
     *SAME, "model", "input", "instructions", "stream", "stream_options", "tools", "tool_choice",
     "text", "reasoning", "max_output_tokens", "metadata", "store", "previous_response_id",
-    "top_logprobs", "truncation", "include", "max_tool_calls", "moorline", "prompt_cache_key",
+    "top_logprobs", "truncation", "include", "max_tool_calls", "moorline",
     "prompt_cache_retention", "prompt_cache_options", "background", "conversation", "prompt",
     "context_management", "moderation",
 })  # fmt: skip
@@ -87,21 +91,19 @@ class ResponsesRequest(BaseModel):
     moorline: MoorlineOptions | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """A request: what the model is asked, before what was said earlier, and what is told back."""
 
     ask: Ask
     request: ResponsesRequest
     items: list[dict[str, Any]]  # the input
+    store: bool  # whether it is kept, as far as is known
+    created_at: int
 
     @property
     def stream(self) -> bool:
         return self.ask.stream
-
-    @property
-    def store(self) -> bool:
-        return self.request.store is not False
 
     def after(self, earlier: list[dict[str, Any]]) -> Ask:
         """What the model is asked, once what was said earlier is known."""
@@ -131,7 +133,8 @@ def read_turn(body: bytes) -> Turn:
         stream=bool(request.stream),
         door="responses",
     )
-    return Turn(with_options(ask, request.moorline), request, items)
+    ask = with_options(ask, request.moorline)
+    return Turn(ask, request, items, request.store is not False, int(time.time()))
 
 
 def _instructions(request: ResponsesRequest) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Responses that were stored, so that others may continue them."""
