@@ -18,14 +18,13 @@ from cache.config import CacheConfig
 from cache.keys import cacheable, digest, scope
 from cache.types import AnswerCache, CacheDown, Entry, Scope
 from gateway.grounding import Grounds
-from gateway.streams import Collected, chunks_of, deltas_of, replay
+from gateway.streams import Choice, Collected, replay
 from gateway.tracing.trace import Trace
 from gateway.types import (
     Answer,
     Ask,
     CacheState,
     Caller,
-    Completion,
     Delta,
     Done,
     Reference,
@@ -123,12 +122,13 @@ class KnownAnswers:
         self, scope: Scope, whole: Collected, done: Done, ask: Ask, query: Query | None
     ) -> None:
         """Keep a whole answer, unless it is one that nobody should be given again."""
-        if whole.finish not in (None, "stop", "tool_calls"):
+        choice = whole.choices.get(0)
+        if choice is None or choice.finish not in (None, "stop", "tool_calls"):
             return
         entry = Entry(
-            value=_written(whole, done),
+            value=_written(choice, done),
             question=ask.question,
-            answer=digest(whole.text) if self.config.semantic.enabled else "",
+            answer=digest(choice.text),
             sources=done.grounded_on,
             made_at=time.time(),
         )
@@ -155,24 +155,8 @@ async def _unless_down(work: Awaitable[T]) -> T | None:
         return None
 
 
-def _written(whole: Collected, done: Done) -> bytes:
-    """What came verbatim is kept so: it is taken apart when it is given again, if it ever is."""
-    if chunks := whole.chunks:
-        said: dict[str, Any] = {"chunks": chunks.decode(), "finish": whole.finish}
-    elif whole.completion:
-        said = {"completion": whole.completion.body}
-    else:
-        said = {"choice": whole.choices.get(0)}
-    return orjson.dumps({**said, "done": done})
-
-
-def _deltas(kept: dict[str, Any]) -> list[Delta]:
-    if "chunks" in kept:
-        return [*chunks_of(kept["chunks"].encode()), Delta(finish=kept["finish"])]
-    if "completion" in kept:
-        return [*deltas_of(Completion(kept["completion"]))]
-    choice = kept["choice"]
-    return [Delta(choice["text"], 0, choice["fields"], choice["extra"], choice["finish"])]
+def _written(choice: Choice, done: Done) -> bytes:
+    return orjson.dumps({"choice": choice, "done": done})
 
 
 def _given_again(entry: Entry, state: CacheState, degraded: Step = "") -> Answer:
@@ -190,4 +174,6 @@ def _given_again(entry: Entry, state: CacheState, degraded: Step = "") -> Answer
             "degraded": degraded,
         }
     )
-    return Answer(replay(_deltas(raw), done), done)
+    choice = raw["choice"]
+    delta = Delta(choice["text"], 0, choice["fields"], choice["extra"], choice["finish"])
+    return Answer(replay([delta], done), done)

@@ -31,18 +31,23 @@ class Choice:
 class Collected:
     """A whole answer, or as much as has been told: put together only when it is asked for."""
 
-    __slots__ = ("_added", "_choices", "_pieces", "completion", "done")
+    __slots__ = ("_choices", "_pieces", "completion", "done")
 
     def __init__(self) -> None:
         self.done: Done | None = None
         self.completion: Completion | None = None  # where it came as one
-        self._pieces: list[Delta | Verbatim] = []
+        self._pieces: list[Delta | list[bytes]] = []  # what came verbatim in a row as one
         self._choices: dict[int, Choice] = {}
-        self._added = 0  # of the pieces, to the choices
 
     def add(self, event: Event) -> None:
         """One event more."""
-        if isinstance(event, Delta | Verbatim):
+        if isinstance(event, Verbatim):
+            last = self._pieces[-1] if self._pieces else None
+            if isinstance(last, list):
+                last.append(event.data)
+            else:
+                self._pieces.append([event.data])
+        elif isinstance(event, Delta):
             self._pieces.append(event)
         elif isinstance(event, Done):
             self.done = event
@@ -50,45 +55,29 @@ class Collected:
             self.completion = event
 
     @property
-    def chunks(self) -> bytes | None:
-        """The answer as server-sent events, where all but its end came verbatim."""
-        verbatim = [piece.data for piece in self._pieces if isinstance(piece, Verbatim)]
-        others = [piece for piece in self._pieces if isinstance(piece, Delta)]
-        if not verbatim or any(each.text or each.fields or each.extra for each in others):
-            return None
-        return b"".join(verbatim)
-
-    @property
     def choices(self) -> dict[int, Choice]:
         """Every choice by its index."""
         if self.completion and not self._choices:
             for delta in deltas_of(self.completion):
                 self._add(delta)
-        for piece in self._pieces[self._added :]:
-            for delta in chunks_of(piece.data) if isinstance(piece, Verbatim) else (piece,):
+        for piece in self._pieces:
+            for delta in chunks_of(b"".join(piece)) if isinstance(piece, list) else (piece,):
                 self._add(delta)
-        self._added = len(self._pieces)
+        self._pieces.clear()
         return self._choices
-
-    @property
-    def finish(self) -> str | None:
-        """Why the first choice ended."""
-        if self.completion:
-            reason: str | None = self.completion.body["choices"][0].get("finish_reason")
-            return reason
-        ends = (p.finish for p in reversed(self._pieces) if isinstance(p, Delta) and p.choice == 0)
-        return next(filter(None, ends), None)
 
     @property
     def text(self) -> str:
         """The first choice's text."""
         if self.completion:
             return content_of(self.completion.body["choices"][0])
-        return "".join(
-            text_of(piece.data) if isinstance(piece, Verbatim) else piece.text
-            for piece in self._pieces
-            if isinstance(piece, Verbatim) or piece.choice == 0
-        )
+        told = self._choices[0].text if 0 in self._choices else ""
+        for piece in self._pieces:
+            if isinstance(piece, list):
+                told += text_of(b"".join(piece))
+            elif piece.choice == 0:
+                told += piece.text
+        return told
 
     def _add(self, event: Delta) -> None:
         choice = self._choices.get(event.choice)

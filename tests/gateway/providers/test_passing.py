@@ -116,4 +116,4 @@ def test_tool_calls_are_passed_on_and_can_be_taken_apart_later() -> None:
     stream = chunk(tool_calls=[call]) + chunk(tool_calls=[more]) + chunk("tool_calls") + DONE
     whole = fed(Passed(Seen(), LIMIT), stream, [])
     assert whole.choices[0].fields["tool_calls"][0]["function"]["arguments"] == '{"a":1}'
-    assert whole.finish == "tool_calls"
+    assert whole.choices[0].finish == "tool_calls"
