@@ -72,6 +72,9 @@ class _Trailers(list[tuple[bytes, bytes]]):
         pass
 
 
+_NOWHERE = _Trailers()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
@@ -133,7 +136,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._refused
         self.scope[CLIENT] = self  # type: ignore[literal-required]
         super().on_headers_complete()
-        self.headers = _Trailers()
+        self.headers = _NOWHERE
 
     def respond(self, status: int, headers: Headers, body: bytes) -> bool:
         """Write a whole response at once; False where that is ASGI's business: to a client that

@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.api.guard import refuse_depth
 from gateway.config import parse
+from gateway.errors import InvalidRequest
 from tests.serving import Served, serving
 
 CONFIG = """
@@ -69,6 +71,29 @@ def test_a_body_over_the_limit_is_refused_everywhere(
     )
     assert response.status_code == 413
     assert response.json()["error"]["code"] == "request_too_large"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":' + b"[" * 7 + b"]" * 7 + b"}",  # eight levels
+        b'{"a":[' + b",".join([b"[]"] * 400) + b"]}",
+        b'{"a":"' + b"[" * 500 + b'"}',
+        b'{"a":"\\\\","b":"\\"' + b"[" * 500 + b'\\\\\\""}',
+        b'{"a":' + b"]" * 500,
+    ],
+    ids=["deep enough", "wide", "text", "escapes", "no JSON"],
+)
+def test_what_only_looks_deep_is_left_to_its_reader(body: bytes) -> None:
+    refuse_depth(body, 8)
+
+
+@pytest.mark.parametrize("levels", [9, 500, 5000])
+@pytest.mark.parametrize("nested", [b'{"a":', b"["])
+def test_what_is_too_deep_is_refused(levels: int, nested: bytes) -> None:
+    ends = b"}" if nested[:1] == b"{" else b"]"
+    with pytest.raises(InvalidRequest, match=r"server\.max_depth"):
+        refuse_depth(nested * levels + b"1" + ends * levels, 8)
 
 
 def test_another_method_is_told_which_is_allowed(served: Served) -> None:
