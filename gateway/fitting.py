@@ -31,12 +31,14 @@ from gateway.providers.config import (
     ExtractiveProvider,
     LiteLlmProvider,
     ModelConfig,
+    OpenAICompatibleProvider,
     ProviderConfig,
     SimulatedProvider,
     VllmProvider,
 )
 from gateway.providers.listing import Entry
 from gateway.providers.prices import free
+from gateway.providers.services import SERVICES
 from gateway.tracing.trace import Span
 from gateway.types import Ask
 from routing.types import Plan, Target
@@ -221,6 +223,8 @@ def _usual_prefill(provider: ProviderConfig, entry: Entry | None) -> Prefill:
         return "continue_final_message"
     if isinstance(provider, SimulatedProvider):
         return "assistant"
+    if isinstance(provider, OpenAICompatibleProvider) and provider.service:
+        return SERVICES[provider.service].prefill
     if isinstance(provider, LiteLlmProvider) and entry and entry.get("supports_assistant_prefill"):
         return "prefix"
     return "instruction"

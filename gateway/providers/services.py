@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from gateway.providers.capabilities import Prefill
+
 OutputLimit: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
 
 
@@ -23,10 +25,14 @@ class Service:
     output_limit: OutputLimit | None = "max_tokens"  # the name it knows; None: both
     stream_usage: bool = True  # takes `stream_options`; the others say their usage unasked
     free: bool = False  # whoever runs it pays for a machine, not for tokens
+    prefill: Prefill = "instruction"  # how its models go on with the beginning of an answer
 
 
-def _local(base_url: str, output_limit: OutputLimit | None = "max_tokens") -> Service:
-    return Service(f"http://127.0.0.1:{base_url}", output_limit=output_limit, free=True)
+def _local(
+    base_url: str, output_limit: OutputLimit | None = "max_tokens", prefill: Prefill = "instruction"
+) -> Service:
+    url = f"http://127.0.0.1:{base_url}"
+    return Service(url, output_limit=output_limit, free=True, prefill=prefill)
 
 
 SERVICES: Mapping[str, Service] = {
@@ -57,7 +63,11 @@ SERVICES: Mapping[str, Service] = {
     "meta": Service("https://api.llama.com/compat/v1", "LLAMA_API_KEY", "meta_llama/"),
     "minimax": Service("https://api.minimax.io/v1", "MINIMAX_API_KEY", "minimax/"),
     "mistral": Service(
-        "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral/", stream_usage=False
+        "https://api.mistral.ai/v1",
+        "MISTRAL_API_KEY",
+        "mistral/",
+        stream_usage=False,
+        prefill="prefix",
     ),
     "moonshot": Service("https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", "moonshot/"),
     "nebius": Service("https://api.studio.nebius.ai/v1", "NEBIUS_API_KEY", "nebius/"),
@@ -94,6 +104,6 @@ SERVICES: Mapping[str, Service] = {
     "localai": _local("8080/v1"),
     "mlx-lm": _local("8080/v1"),
     "ollama": _local("11434/v1"),
-    "sglang": _local("30000/v1", None),
+    "sglang": _local("30000/v1", None, "continue_final_message"),
     "tgi": _local("3000/v1"),
 }

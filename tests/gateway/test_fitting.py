@@ -8,7 +8,7 @@ import pytest
 
 from context.types import Prompt
 from gateway.errors import InvalidRequest
-from gateway.fitting import AS_IT_IS, Fit, Fitting, fitting, last_words, plain_schema
+from gateway.fitting import AS_IT_IS, Fit, Fitting, fit_of, fitting, last_words, plain_schema
 from gateway.providers.base import Call
 from gateway.providers.config import (
     ExtractiveProvider,
@@ -219,6 +219,18 @@ def test_last_words_begin_with_a_word() -> None:
     text = "word " * 40 + "end"
     assert text.endswith(last_words(text))
     assert last_words(text).split()[0] == "word"
+
+
+@pytest.mark.parametrize(
+    ("service", "way"),
+    [("mistral", "prefix"), ("sglang", "continue_final_message"), ("groq", "instruction")],
+)
+def test_a_service_says_how_its_models_go_on(service: str, way: str) -> None:
+    model = ModelConfig(name="m")
+    provider = OpenAICompatibleProvider.model_validate(
+        {"kind": "openai-compatible", "service": service, "api_key": "k", "models": [model]}
+    )
+    assert fit_of(provider, model, None).prefill == way
 
 
 def test_a_fit_comes_from_configuration_list_and_kind() -> None:
