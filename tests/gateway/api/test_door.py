@@ -180,3 +180,61 @@ async def test_a_caller_with_limits_is_told_what_is_left(tmp_path: Path, stream:
     headers = dict(visitor.said[0]["headers"])
     assert headers[b"x-ratelimit-limit-requests"] == b"3"
     assert headers[b"x-ratelimit-remaining-requests"] == b"2"
+
+
+BUSY = """
+[providers.spare]
+kind = "simulated"
+answer = "echo"
+[models.either]
+use = ["up/m", "spare/simulated"]
+"""
+
+
+@asynccontextmanager
+async def with_one_connection(server: Scripted, data: Path, waiting: int) -> AsyncIterator[FastAPI]:
+    text = CONFIG.format(data=data, url=server.url).replace(
+        "max_in_flight = 1", "max_in_flight = 9"
+    )
+    kind = 'kind = "openai-compatible"'
+    bounds = f"{kind}\nmax_connections = 1\nmax_waiting = {waiting}"
+    app = create_app(parse(text.replace(kind, bounds) + BUSY))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+def connections(app: FastAPI) -> Any:
+    [(_, pool)] = app.state.gateway.metrics.clients["up"].pools()
+    return pool
+
+
+async def test_a_client_that_leaves_while_waiting_for_a_connection_waits_no_more(
+    tmp_path: Path,
+) -> None:
+    async with (
+        scripted(b"", then="hold") as server,
+        with_one_connection(server, tmp_path, waiting=1) as app,
+    ):
+        first = Visitor(app, ASK)
+        await until(lambda: server.requests)
+        second = Visitor(app, ASK)
+        await until(lambda: connections(app).waiting)
+        second.leave()
+        await asyncio.wait_for(second.task, 1)
+        assert connections(app).waiting == 0
+        first.leave()
+        await first.task
+        assert (connections(app).places, len(server.requests)) == (0, 1)
+
+
+async def test_where_no_connection_is_free_the_next_model_answers(tmp_path: Path) -> None:
+    async with (
+        scripted(b"", then="hold") as server,
+        with_one_connection(server, tmp_path, waiting=0) as app,
+    ):
+        first = Visitor(app, ASK)
+        await until(lambda: server.requests)
+        status, headers, _ = await Visitor(app, ASK | {"model": "either"}).answer()
+        assert (status, headers[b"x-moorline-model"]) == (200, b"spare/simulated")
+        first.leave()
+        await first.task
