@@ -19,7 +19,7 @@ def group() -> None:
     "--subject",
     "subjects",
     multiple=True,
-    type=click.Choice(["direct", "raw", "fastapi", "gateway"]),
+    type=click.Choice(["direct", "raw", "fastapi", "gateway", "guarded"]),
     help="May be given several times; all by default.",
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
@@ -28,12 +28,11 @@ def overhead(
 ) -> None:
     """What the gateway adds to a call, beside two bare pass-throughs."""
     from eval.bench.load import LoadFailed
-    from eval.bench.overhead import measure, table
+    from eval.bench.overhead import SUBJECTS, measure, table
     from eval.bench.processes import NotReady
 
-    names = subjects or ("direct", "raw", "fastapi", "gateway")
     try:
-        report = measure(names, rounds, seconds)
+        report = measure(subjects or SUBJECTS, rounds, seconds)
     except (NotReady, LoadFailed) as error:
         raise click.ClickException(str(error)) from None
     if json_file:

@@ -1,6 +1,7 @@
 """A load generator on raw sockets, so that what is measured is the server and not the client.
 
-Each of the connections sends the same request again as soon as it has been answered.
+Each of the connections sends its next request as soon as the last one has been answered. They
+differ in a number where the request says NUMBER, so that no cache has seen them.
 """
 
 from __future__ import annotations
@@ -8,12 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from typing import cast
 from urllib.parse import urlsplit
 
 END_OF_CHUNKS = b"0\r\n\r\n"
+NUMBER = "########"
 ENOUGH = 200  # requests; a busy machine gets more time for them
 PATIENCE = 5  # times the time that was asked for
+
+
+_NUMBER = NUMBER.encode()
+_numbers = count()
 
 
 class LoadFailed(Exception):
@@ -103,8 +110,9 @@ class _Worker(asyncio.Protocol):
     def send(self) -> None:
         self._first_at = 0.0
         self._head = b""
+        request = self._request.replace(_NUMBER, b"%08d" % next(_numbers))
         self._sent_at = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(request)
 
     def stop(self) -> None:
         self._over.cancel()

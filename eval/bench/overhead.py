@@ -1,5 +1,7 @@
 """What a gateway adds to a call: processor time and latency, beside two bare pass-throughs.
 
+Of the gateway there are two: `gateway` with keys, limits, the exact cache, ledger, traces and
+metrics, as a proxy has them; `guarded` with the checks of what comes in and goes out besides.
 All of them stand before the same simulated upstream without delay. The server under test has a
 core of its own; upstream and load generator share the other. Rounds are interleaved and medians
 reported, because machines are noisy; requests per second and core, from processor time, hardly
@@ -19,10 +21,10 @@ from typing import Any
 
 import orjson
 
-from eval.bench.load import Load, Target, load
+from eval.bench.load import NUMBER, Load, Target, load
 from eval.bench.processes import Served, cores, on_core, served
 
-MODEL = "upstream/simulated"
+SUBJECTS = ("direct", "raw", "fastapi", "gateway", "guarded")
 UPSTREAM_KEY = "sk-upstream"
 CHUNKS = 60
 QUESTION = (
@@ -31,17 +33,34 @@ QUESTION = (
     "not promise a date, and offer to look into it again tomorrow if nothing has come by then. "
     "The customer has ordered from us since 2019 and has never complained before. "
 )
+PACE_MS = 20  # between tokens, as models speak
 CONFIG = """
 data = "{data}"
 [grounding]
 mode = "off"
-[cache]
-enabled = false
+[limits]
+requests_per_minute = 1000000000
+tokens_per_minute = 1000000000000
+[cache.store]
+kind = "memory"
+max_entries = 2000
 [providers.upstream]
 kind = "openai-compatible"
 base_url = "http://127.0.0.1:{port}/v1"
 api_key = "{key}"
-models = [{{ name = "simulated", window = 32768 }}]
+models = [{{ name = "simulated", window = 32768 }}, {{ name = "paced", window = 32768 }}]
+"""
+WITHOUT_GUARDS = """
+[guardrails.pii]
+credit_card = "allow"
+iban = "allow"
+us_ssn = "allow"
+de_tax_id = "allow"
+secret = "allow"
+[guardrails.injection]
+action = "off"
+[guardrails.output]
+secrets = "allow"
 """
 
 
@@ -51,13 +70,23 @@ class Case:
 
     stream: bool
     concurrency: int
+    paced: bool = False
 
     @property
     def name(self) -> str:
-        return f"{'stream' if self.stream else 'plain'} c={self.concurrency}"
+        kind = "paced" if self.paced else "stream" if self.stream else "plain"
+        return f"{kind} c={self.concurrency}"
+
+    @property
+    def least_seconds(self) -> float:
+        """A measurement must see some answers from their beginning to their end."""
+        return 3 * CHUNKS * PACE_MS / 1000 if self.paced else 0.0
 
 
-CASES = tuple(Case(stream, concurrency) for stream in (False, True) for concurrency in (1, 32))
+CASES = (
+    *(Case(stream, concurrency) for stream in (False, True) for concurrency in (1, 32)),
+    Case(stream=True, concurrency=16, paced=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +114,15 @@ class Report:
     subjects: tuple[str, ...]
     medians: dict[str, dict[str, Measured]]  # by case, then by subject
     ratios: dict[str, dict[str, float]]  # to fastapi, in requests per second and core
-    memory_mb: dict[str, float]
+    memory_mb: dict[str, float]  # resident, after the run
+    ready_seconds: dict[str, float]  # from the process's start
 
     def json(self) -> bytes:
         plain: dict[str, Any] = asdict(self)
         for case, subjects in self.medians.items():
             for subject, measured in subjects.items():
                 plain["medians"][case][subject]["per_core"] = measured.per_core
+                plain["medians"][case][subject]["cpu_ms_per_chunk"] = measured.cpu_ms / CHUNKS
         return orjson.dumps(plain, option=orjson.OPT_INDENT_2)
 
 
@@ -105,14 +136,17 @@ class Subject:
 
 
 def measure(names: tuple[str, ...], rounds: int, seconds: float) -> Report:
-    """Start the subjects by name (direct, raw, fastapi, gateway) and measure them in turn."""
+    """Start the subjects by name (SUBJECTS) and measure them in turn."""
     import uvloop
 
     server_core, other_core = cores()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         upstream = stack.enter_context(
             served(
-                ["eval.bench.upstream", "--chunks", str(CHUNKS), "--key", UPSTREAM_KEY],
+                [
+                    *("eval.bench.upstream", "--chunks", str(CHUNKS), "--key", UPSTREAM_KEY),
+                    *("--pace-ms", str(PACE_MS)),
+                ],
                 other_core,
                 Path(folder, "upstream.log"),
             )
@@ -123,12 +157,13 @@ def measure(names: tuple[str, ...], rounds: int, seconds: float) -> Report:
         ]
         with on_core(other_core):
             runs = uvloop.run(_rounds(subjects, rounds, seconds))
+        ready = {each.name: round(each.server.ready_after, 2) for each in subjects}
         memory = {each.name: round(each.server.memory / 2**20, 1) for each in subjects}
     medians = {
         case.name: {name: _median([run[case.name, name] for run in runs]) for name in names}
         for case in CASES
     }
-    return Report(rounds, seconds, names, medians, _ratios(runs, names), memory)
+    return Report(rounds, seconds, names, medians, _ratios(runs, names), memory, ready)
 
 
 def table(report: Report) -> str:
@@ -144,16 +179,20 @@ def table(report: Report) -> str:
             ratio = report.ratios.get(case, {}).get(name)
             against = f"{ratio:10.2f}" if ratio and name != "direct" else "         -"
             ttfb = f"   {seen.first_byte_p50_ms:.3f} ms to the first byte" if first else ""
+            if case.startswith("paced"):
+                ttfb = f"   {seen.cpu_ms / CHUNKS:.4f} ms CPU a chunk"
             lines.append(
                 f"{name:8} {seen.per_second:7.0f}  {seen.cpu_ms:10.3f}  {seen.per_core:10.0f}  "
                 f"{against}  {seen.p50_ms:6.3f}  {added}  {seen.p99_ms:6.2f}{ttfb}"
             )
         lines.append("")
     memory = ", ".join(f"{name} {mb:.0f}" for name, mb in report.memory_mb.items())
-    lines.append(f"Resident MB after the run: {memory}.")
+    ready = ", ".join(f"{name} {took:.2f}" for name, took in report.ready_seconds.items())
+    lines.append(f"Resident MB after the run: {memory}. Seconds until ready: {ready}.")
     lines.append(
         f"Medians of {report.rounds} interleaved rounds of {report.seconds:g} s; {CHUNKS} tokens "
-        "an answer, upstream without delay; `vs fastapi` compares requests per second and core."
+        f"an answer, upstream without delay, or {PACE_MS} ms between tokens where paced; "
+        "`vs fastapi` compares requests per second and core."
     )
     return "\n".join(lines)
 
@@ -164,10 +203,10 @@ def _subject(name: str, upstream: Served, core: int | None, folder: Path) -> Ite
         yield Subject(name, upstream, UPSTREAM_KEY)
         return
     key = UPSTREAM_KEY
-    if name == "gateway":
-        config = folder / "moorline.toml"
-        data = folder / "data"
-        config.write_text(CONFIG.format(data=data, port=upstream.port, key=UPSTREAM_KEY))
+    if name in ("gateway", "guarded"):
+        config = folder / f"{name}.toml"
+        text = CONFIG.format(data=folder / name, port=upstream.port, key=UPSTREAM_KEY)
+        config.write_text(text + (WITHOUT_GUARDS if name == "gateway" else ""))
         key = _make_key(config)
         command = ["gateway", "serve", "--config", str(config)]
     else:
@@ -208,7 +247,7 @@ async def _rounds(
 
 async def _measured(subject: Subject, case: Case, seconds: float) -> Measured:
     before = subject.server.cpu
-    seen = await load(_target(subject, case), case.concurrency, seconds)
+    seen = await load(_target(subject, case), case.concurrency, max(seconds, case.least_seconds))
     spent = subject.server.cpu - before
     return _told(seen, spent)
 
@@ -231,10 +270,11 @@ def _quantile(rising: list[float], share: float) -> float:
 def _target(subject: Subject, case: Case) -> Target:
     messages = [
         {"role": "system", "content": "You answer for a shop that sells lamps."},
-        {"role": "user", "content": QUESTION},
+        {"role": "user", "content": f"{QUESTION} Reference: {NUMBER}."},
     ]
-    model = MODEL if subject.name == "gateway" else "simulated"
-    body = {"model": model, "messages": messages, "temperature": 0.7, "stream": case.stream}
+    model = "paced" if case.paced else "simulated"
+    # At temperature 0 an answer is looked for in the cache, which has none to a new question.
+    body = {"model": model, "messages": messages, "temperature": 0, "stream": case.stream}
     url = f"http://127.0.0.1:{subject.server.port}/v1/chat/completions"
     return Target.of(url, orjson.dumps(body), subject.key)
 

@@ -26,6 +26,7 @@ class Served:
 
     port: int
     pid: int
+    ready_after: float = 0.0  # seconds from its start until it listened
 
     @property
     def cpu(self) -> float:
@@ -50,11 +51,12 @@ def served(command: Sequence[str], core: int | None, log: Path) -> Iterator[Serv
     pinned = ["taskset", "-c", str(core)] if core is not None else []
     line = [*pinned, sys.executable, "-m", *command, "--port", str(port)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    started = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(line, stdout=out, stderr=out, cwd=log.parent, env=environment)
     try:
         _wait(process, port, log)
-        yield Served(port, process.pid)
+        yield Served(port, process.pid, time.monotonic() - started)
     finally:
         process.terminate()
         try:
@@ -96,5 +98,5 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.01)
     raise NotReady(f"{process.args!r} did not start:\n{log.read_text()[-2000:]}")

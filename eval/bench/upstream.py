@@ -24,6 +24,7 @@ WORDS = (
     *("the", "harbour", "where", "it", "waits", "for", "the", "evening", "boat"),
 )
 PROMPT_TOKENS = 42
+PACED = "paced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Behaviour:
     chunks: int = 60  # of a choice; a word each
     delay: float = 0.0  # before the answer, or before a stream's first token
     chunk_delay: float = 0.0  # between a stream's tokens
+    pace: float = 0.0  # the same, for the model PACED alone
     fault: Fault = "none"
     status: int = 500  # of the fault `status`
     retry_after: str | None = None  # sent with it
@@ -164,6 +166,7 @@ class _Peer(asyncio.Protocol):
             behaviour.chunks,
         )
         fault = behaviour.fault if upstream.faulty() else "none"
+        between = behaviour.pace if asked.get("model") == PACED else behaviour.chunk_delay
         if fault == "status":
             pieces = (
                 _error(behaviour.status, "It was told to fail.", None, behaviour.retry_after),
@@ -173,26 +176,25 @@ class _Peer(asyncio.Protocol):
             return
         elif fault != "none":
             pieces = _broken_off(pieces, stream, behaviour.after)
-        if fault == "none" and not behaviour.delay and not (stream and behaviour.chunk_delay):
+        if fault == "none" and not behaviour.delay and not (stream and between):
             self._transport.write(_joined(pieces))
             return
         self._answering = True
-        self._later(behaviour.delay, iter(pieces), fault)
+        self._later(behaviour.delay, iter(pieces), between, fault)
 
-    def _later(self, delay: float, pieces: Iterator[bytes], fault: Fault) -> None:
-        if delay:
+    def _later(self, wait: float, pieces: Iterator[bytes], between: float, fault: Fault) -> None:
+        if wait:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(delay, self._speak, pieces, fault)
+            self._timer = loop.call_later(wait, self._speak, pieces, between, fault)
         else:
-            self._speak(pieces, fault)
+            self._speak(pieces, between, fault)
 
-    def _speak(self, pieces: Iterator[bytes], fault: Fault) -> None:
+    def _speak(self, pieces: Iterator[bytes], between: float, fault: Fault) -> None:
         """Send pieces until a delay or the end."""
-        delay = self._upstream.behaviour.chunk_delay
         for piece in pieces:
             self._transport.write(piece)
-            if delay:
-                self._later(delay, pieces, fault)
+            if between:
+                self._later(between, pieces, between, fault)
                 return
         if fault == "stall":
             return
@@ -280,6 +282,7 @@ async def _serve(behaviour: Behaviour, host: str, port: int) -> None:
 @click.option("--port", default=0, help="0 takes a free one; it is printed.")
 @click.option("--delay-ms", default=0.0, help="Before the first token.")
 @click.option("--chunk-delay-ms", default=0.0, help="Between tokens of a stream.")
+@click.option("--pace-ms", default=0.0, help="The same, for the model `paced` alone.")
 @click.option("--chunks", default=60, show_default=True, help="Tokens of an answer.")
 @click.option(
     "--fault", default="none", type=click.Choice(["none", "status", "cut", "stall", "reset"])
@@ -293,6 +296,7 @@ def main(
     port: int,
     delay_ms: float,
     chunk_delay_ms: float,
+    pace_ms: float,
     chunks: int,
     fault: Fault,
     status: int,
@@ -307,6 +311,7 @@ def main(
         chunks=chunks,
         delay=delay_ms / 1000,
         chunk_delay=chunk_delay_ms / 1000,
+        pace=pace_ms / 1000,
         fault=fault,
         status=status,
         retry_after=retry_after,
