@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from gateway.api.door import credential
 from gateway.errors import Forbidden
 from gateway.pipeline import Gateway
 from gateway.types import Caller
@@ -20,8 +21,8 @@ CurrentGateway = Annotated[Gateway, Depends(current_gateway)]
 
 
 def current_caller(request: Request, gateway: CurrentGateway) -> Caller:
-    """Whoever the Authorization header names. Raises Unauthorized."""
-    return gateway.accounts.identify(request.headers.get("authorization"))
+    """Whoever the request's key names. Raises Unauthorized."""
+    return gateway.accounts.identify(credential(dict(request.scope["headers"])))
 
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]

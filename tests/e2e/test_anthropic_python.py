@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -10,8 +11,11 @@ import pytest
 from anthropic import Anthropic
 from anthropic.types import MessageParam, TextBlock, ThinkingBlock, ToolParam, ToolUseBlock
 
+from gateway.accounts.keys import Accounts
+from gateway.config import parse
 from tests.e2e.conftest import World
 from tests.e2e.leaving import ask_and_leave, is_left
+from tests.serving import serving
 
 QUESTION = "Within how many days may customers in the EU return goods?"
 UNGROUNDED: dict[str, Any] = {"moorline": {"grounding": "off"}}
@@ -180,6 +184,21 @@ def test_a_cut_stream_is_an_error(client: Anthropic) -> None:
         ) as stream,
     ):
         stream.until_done()
+
+
+def test_a_key_may_come_in_anthropics_header(tmp_path: Path) -> None:
+    with serving(parse(f'data = "{tmp_path}"')) as served:
+        accounts: Accounts = served.app.state.gateway.accounts
+        secret = accounts.store.create("somebody").secret
+        accounts.refresh()
+        paths = ("/v1/models", "/v1/messages/count_tokens")
+        for key, expected in ((secret, 200), ("sk-moor-wrong", 401)):
+            headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
+            body = {"messages": say("x")}
+            seen = httpx.get(served.url + paths[0], headers=headers)
+            counted = httpx.post(served.url + paths[1], headers=headers, json=body)
+            assert (seen.status_code, counted.status_code) == (expected, expected)
+        assert counted.json()["error"]["type"] == "authentication_error"
 
 
 def test_tokens_are_counted_before_they_are_sent(client: Anthropic) -> None:
