@@ -12,6 +12,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -126,13 +127,12 @@ class Dispatcher:
         span.attributes["attempts"] = errand.attempts
         if ask.deadline is None:
             return await self._walked(plan, errand)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(left):
                 return await self._walked(plan, errand)
-        except TimeoutError:
-            raise ProviderTimeout(
-                f"No model began to answer within the {ask.deadline:g} s that the request allows."
-            ) from None
+        raise ProviderTimeout(
+            f"No model began to answer within the {ask.deadline:g} s that the request allows."
+        )
 
     async def resume(
         self, prompt: Prompt, plan: Plan, ask: Ask, after: Target, span: Span

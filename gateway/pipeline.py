@@ -6,14 +6,14 @@ the module that it is named after; this page says only in what order they come.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.accounting import Accounting, Tab
 from gateway.accounts.keys import Accounts
 from gateway.admission import Admission
 from gateway.config import Config
-from gateway.degrade.ladder import UNANSWERED, Ladder, Unanswered
 from gateway.conversations.store import Conversations
+from gateway.degrade.ladder import UNANSWERED, Ladder, Unanswered
 from gateway.dispatch import Dispatcher
 from gateway.embedding.models import EmbeddingModels
 from gateway.embedding.types import EmbeddingAsk
@@ -55,6 +55,8 @@ class Gateway:
 
     async def answer(self, authorization: str | None, ask: Ask, trace: Trace) -> Answer:
         """An answer that has begun. Until then every failure is raised as a GatewayError."""
+        if trace.deadline is not None and ask.deadline is None:
+            ask = replace(ask, deadline=trace.deadline)
         tab = Tab(self.accounting, trace, ask)
         try:
             with trace.span("authenticate"):

@@ -114,6 +114,7 @@ def read_ask(body: bytes) -> Ask:
         grounding=options.grounding,
         where=options.filter,
         use_cache=options.cache,
+        deadline=options.timeout,
         verbatim=request.n in (None, 1) and "response_format" not in params,
     )
 

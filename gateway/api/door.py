@@ -11,6 +11,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
+from math import inf
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from starlette.types import Receive, Scope, Send
@@ -118,6 +119,8 @@ class Endpoint(ABC):
                     headers = dict(scope["headers"])
                     if above := headers.get(b"traceparent"):
                         trace.parent = parent_of(above)
+                    if within := headers.get(b"x-request-timeout"):
+                        trace.deadline = deadline_of(within)
                     authorization = credential(headers)
                     await self._answer(gateway, authorization, body, trace, reply)
                 finally:
@@ -129,6 +132,20 @@ class Endpoint(ABC):
         except Exception:
             log.exception("request %s failed", trace.id)
             await reply.error(GatewayError(f"Something broke here. Trace: {trace.id}"))
+
+
+def deadline_of(given: bytes) -> float:
+    """The seconds of an `x-request-timeout`. Raises InvalidRequest."""
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < inf:
+        raise InvalidRequest(
+            "The header x-request-timeout is a number of seconds above 0.",
+            param="x-request-timeout",
+        )
+    return seconds
 
 
 def credential(headers: Mapping[bytes, bytes]) -> str | None:

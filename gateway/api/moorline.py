@@ -23,6 +23,13 @@ class MoorlineOptions(BaseModel):
         default=None, description='Over metadata: {"region": "EU", "year": {"gte": 2024}}.'
     )
     cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
+    timeout: float | None = Field(
+        default=None,
+        gt=0,
+        le=3600,
+        description="Seconds in which an answer must have begun; else another one stands in, or "
+        "none does. Nearer than the header x-request-timeout.",
+    )
 
 
 def with_options(ask: Ask, options: MoorlineOptions | None) -> Ask:
@@ -36,6 +43,7 @@ def with_options(ask: Ask, options: MoorlineOptions | None) -> Ask:
         grounding=options.grounding,
         where=options.filter,
         use_cache=options.cache,
+        deadline=options.timeout,
     )
 
 

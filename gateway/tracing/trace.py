@@ -61,13 +61,14 @@ _random = random.Random()  # seeded by the system
 class Trace:
     """Collects the spans of one request."""
 
-    __slots__ = ("_origin", "attributes", "id", "parent", "spans", "started_at")
+    __slots__ = ("_origin", "attributes", "deadline", "id", "parent", "spans", "started_at")
 
     def __init__(self, trace_id: str | None = None) -> None:
         # A W3C trace id, 32 hexadecimal digits. Unique is enough, and asking the system for
         # randomness lets go of the interpreter, which a busy thread then keeps for a while.
         self.id = trace_id or f"{_random.getrandbits(128):032x}"
         self.parent: Parent | None = None  # of a trace that began elsewhere
+        self.deadline: float | None = None  # seconds that the caller gives the whole
         self.started_at = time.time()  # seconds since the epoch
         self._origin = time.perf_counter_ns()
         self.spans: list[Span] = []
