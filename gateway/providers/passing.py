@@ -17,6 +17,7 @@ from gateway.types import Delta, Verbatim
 
 _COMPACT = (b"data: [", b'"finish_reason":"', b'"usage":{', b'"error"')
 _SPACED = (b"data: [", b'"finish_reason": "', b'"usage": {', b'"error"')
+_LAST = b"data: [DONE]\n\n"
 _NEVER = b"\0"  # in JSON
 
 
@@ -140,12 +141,14 @@ class Passed(Apart):
 
 
 def _one_line_each(events: bytes) -> bool:
-    """Whether these are whole events of a line of data each, and nothing else."""
+    """Whether these are whole events of a line of data each, and nothing else. One whose JSON was
+    cut short does not end in a brace."""
     count = events.count(b"\n\n")
     return (
         events.startswith(b"data: ")
         and events.count(b"\n") == 2 * count
         and events.count(b"\n\ndata: ") == count - 1
+        and events.count(b"}\n\n") + events.endswith(_LAST) == count
         and _is_text(events)
     )
 

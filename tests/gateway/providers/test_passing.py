@@ -95,6 +95,15 @@ def test_a_stream_of_another_style_is_taken_apart() -> None:
     assert seen.usage.prompt == 5
 
 
+def test_a_chunk_that_is_cut_short_is_not_passed_on() -> None:
+    reader = Passed(Seen(), LIMIT)
+    reader.feed(chunk(content="a"))
+    reader.taken()
+    with pytest.raises(Garbled):
+        reader.feed(chunk(content="b")[:-20] + b"\n\n" + chunk(content="c"))
+    assert reader.taken() == []
+
+
 def test_an_error_inside_is_found_after_what_came_before_it() -> None:
     reader = Passed(Seen(), LIMIT)
     reader.feed(chunk(content="a"))
