@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from cache.config import CacheConfig
 from context.config import ContextConfig
@@ -162,6 +162,24 @@ class Config(Section):
     ledger: LedgerConfig = Field(default=SqliteLedger(), description="Requests and costs.")
     tracing: TracingConfig = Field(default=TracingConfig(), description="Where traces go.")
     metrics: MetricsConfig = Field(default=MetricsConfig(), description="For Prometheus.")
+
+    @model_validator(mode="after")
+    def _aliases_come_to_an_end(self) -> Config:
+        for name in self.models:
+            if name in self._meant_by(name):
+                raise ValueError(f"models.{name} leads back to itself")
+        return self
+
+    def _meant_by(self, name: str) -> set[str]:
+        """Every alias that another one leads to."""
+        found: set[str] = set()
+        ahead = [name]
+        while ahead:
+            alias = self.models.get(ahead.pop())
+            names = (*(d.to for d in alias.deployments), *alias.fallbacks) if alias else ()
+            ahead += [each for each in names if each not in found]
+            found.update(names)
+        return found
 
     @property
     def all_providers(self) -> dict[str, ProviderConfig]:

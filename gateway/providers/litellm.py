@@ -94,6 +94,7 @@ class LiteLLM:
         with self._translated():
             async with asyncio.timeout(self._config.total_timeout):
                 answer = await self._litellm.acompletion(**arguments)
+            _show_headers(call, answer)
             return _told(whole_of(_plain(answer, call.model), call.model))
 
     async def aclose(self) -> None:
@@ -137,6 +138,7 @@ class LiteLLM:
             with self._translated():
                 async with asyncio.timeout(self._config.first_byte_timeout):
                     chunks = await self._litellm.acompletion(**arguments)
+                    _show_headers(call, chunks)
                     ending = await Ending.of(chunks)
                 while (chunk := await self._next(chunks, ends_at)) is not None:
                     deltas = seen.add(_plain(chunk, call.model))
@@ -253,6 +255,13 @@ def _plain(answer: Any, model: str) -> dict[str, Any]:
             for name in [name for name, value in (place or {}).items() if value == []]:
                 del place[name]
     return {name: value for name, value in plain.items() if value != [] or name == "choices"}
+
+
+def _show_headers(call: Call, answer: Any) -> None:
+    """litellm keeps the headers of an answer beside it, by names that begin with its own."""
+    if call.observe:
+        headers = getattr(answer, "_hidden_params", {}).get("additional_headers") or {}
+        call.observe((str(name).encode(), str(value).encode()) for name, value in headers.items())
 
 
 async def _told(events: list[Event]) -> Events:

@@ -77,3 +77,9 @@ def test_an_invalid_value_beside_a_secret_does_not_show_the_secret(
 def test_the_reference_is_what_the_fields_say() -> None:
     """Made anew by `python -m gateway.reference > CONFIGURATION.md`."""
     assert Path("CONFIGURATION.md").read_text(encoding="utf-8") == reference()
+
+
+def test_an_alias_that_leads_back_to_itself_is_an_error() -> None:
+    text = '[models.a]\nuse = ["b"]\n[models.b]\nuse = ["p/m"]\nfallbacks = ["a"]\n'
+    with pytest.raises(ConfigError, match="leads back to itself"):
+        parse(text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from routing.config import ModelAlias, RoutingConfig, Rule
+from routing.config import Deployment, ModelAlias, RoutingConfig, Rule
 from routing.features import Features, features
 from routing.plan import Catalogue, NoSuchModel, plan
-from routing.types import Plan, Target
+from routing.types import Group, Plan, Target
 
 MINI = Target("cloud", "mini", 8_000, 1_000)
 LARGE = Target("cloud", "large", 128_000, 4_000)
@@ -38,6 +38,39 @@ def chosen(model: str, seen: Features = PLAIN, **config: object) -> Plan:
 )
 def test_names_resolve_to_targets_in_order(model: str, targets: tuple[Target, ...]) -> None:
     assert chosen(model).targets == targets
+
+
+def test_deployments_of_one_model_are_one_group_and_fallbacks_come_below() -> None:
+    alias = ModelAlias(
+        use=("gpu/mini", Deployment(to="cloud/mini", weight=3)),
+        balance="weighted",
+        fallbacks=("cloud/large", "gpu/mini"),
+    )
+    catalogue = Catalogue(CATALOGUE.targets, {"mini-pool": alias})
+    both, below = plan("mini-pool", PLAIN, catalogue, RoutingConfig()).groups
+    assert both == Group("mini-pool", (LOCAL, MINI), "weighted", (1.0, 3.0))
+    assert below == Group("cloud/large", (LARGE,))  # gpu/mini has had its turn
+
+
+def test_a_group_shrinks_to_what_a_key_may_use() -> None:
+    alias = ModelAlias(use=(Deployment(to="gpu/mini", weight=2), "cloud/mini"), balance="weighted")
+    catalogue = Catalogue(CATALOGUE.targets, {"pool": alias})
+    (group,) = plan(
+        "auto", PLAIN, catalogue, RoutingConfig(default=("pool",)), ("gpu/mini",)
+    ).groups
+    assert (group.targets, group.weights) == ((LOCAL,), (2.0,))
+    whole = plan("pool", PLAIN, catalogue, RoutingConfig(), allowed=("pool",))
+    assert whole.targets == (LOCAL, MINI)
+
+
+def test_what_is_left_after_a_target_is_its_group_and_those_below() -> None:
+    pool = Group("pool", (LOCAL, MINI), "weighted", (1.0, 3.0))
+    whole = Plan((pool, Group("cloud/large", (LARGE,))), "named")
+    assert whole.after(LOCAL).groups == (
+        Group("pool", (MINI,), "weighted", (3.0,)),
+        whole.groups[1],
+    )
+    assert whole.after(LARGE).targets == ()
 
 
 def test_an_unknown_name_is_refused() -> None:
