@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ import pytest
 from eval.bench.faults.cases import BEHAVIOURS
 from eval.bench.faults.charges import Books
 from eval.bench.faults.client import Door
+from eval.bench.faults.expectations import BreaksOff
 from eval.bench.faults.subjects import BUDGET_USD, configuration, open_sockets
 from eval.bench.faults.trial import Run, Subject, Trial, Verdict
 from eval.bench.faults.upstream import MisbehavingUpstream
@@ -23,24 +24,68 @@ from tests.e2e.conftest import background
 from tests.serving import serving
 
 T = TypeVar("T")
+UNGUARDED = """
+[guardrails.output]
+secrets = "allow"
+instructions = "allow"
+[cache]
+enabled = false
+"""
+CONTINUES = """
+[stream]
+on_cut = "continue"
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A way to set the gateway up."""
+    """A way to set the gateway up, and what there is to be seen of it."""
 
     name: str
     provider: str = "openai-compatible"
     fallback: bool = False
+    continues: bool = False
+    more: str = ""  # of the configuration
+    sees: Callable[[Run], bool] = lambda run: True
 
 
-KINDS = (Kind("one"), Kind("fallback", fallback=True), Kind("vllm", provider="vllm"))
+def beside_others(run: Run) -> bool:
+    """How connections are made is the same everywhere."""
+    case, _ = run
+    return not case.alone and case.listening == "open"
+
+
+def breaks_off(run: Run) -> bool:
+    case, stream = run
+    return isinstance(check := case.check(stream), BreaksOff) and not check.more
+
+
+ONE = Kind("one")
+KINDS = (
+    ONE,
+    Kind("fallback", fallback=True),
+    Kind("vllm", provider="vllm", sees=beside_others),
+    Kind("unguarded", more=UNGUARDED, sees=beside_others),
+    Kind("continues", fallback=True, continues=True, more=CONTINUES, sees=breaks_off),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what there is nothing to see of."""
+    specs = [(item, getattr(item, "callspec", None)) for item in items]
+    given = [(item, spec.params if spec else {}) for item, spec in specs]
+    items[:] = [
+        item
+        for item, params in given
+        if "run" not in params or "world" not in params or params["world"].sees(params["run"])
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """The trial, and the loop that it and the upstream live in."""
 
+    kind: Kind
     trial: Trial
     loop: asyncio.AbstractEventLoop
     gateway: Gateway
@@ -87,17 +132,18 @@ def world(
         data = str(tmp_path_factory.mktemp(kind.name))
         spare_url = spare.url if kind.fallback else None
         text = configuration(upstream.url, data, kind=kind.provider, spare=spare_url)
-        served = stack.enter_context(serving(parse(text)))
+        served = stack.enter_context(serving(parse(text + kind.more)))
         gateway: Gateway = served.app.state.gateway
         subject = Subject(
             Door(served.url, gateway.accounts.store.create("roomy").secret),
             "*" if kind.fallback else "faults/*",
             fallback=kind.fallback,
+            continues=kind.continues,
             books=Books(gateway.accounting.queries),
             keys=keys(gateway),
         )
         trial = Trial(subject, upstream)
-        world = World(trial, loop, gateway, (upstream, spare), 0)
+        world = World(kind, trial, loop, gateway, (upstream, spare), 0)
         assert world.run(trial.unhealthy()) == []
         yield replace(world, sockets_before=world.sockets())
 
@@ -105,12 +151,10 @@ def world(
 @pytest.fixture(scope="session")
 def verdicts(request: pytest.FixtureRequest, world: World) -> dict[tuple[str, bool], Verdict]:
     """On all runs that were asked for in this world: held together, since most of them wait."""
-    asked: dict[Run, None] = {}
-    for item in request.session.items:
-        given = getattr(item, "callspec", None)
-        if given and "run" in given.params:
-            asked[given.params["run"]] = None
-    seen = world.run(world.trial.all(list(asked)))
+    specs = (getattr(item, "callspec", None) for item in request.session.items)
+    given = [spec.params for spec in specs if spec and "run" in spec.params]
+    asked = [each["run"] for each in given if each["world"] is world.kind]
+    seen = world.run(world.trial.all(asked))
     return {(verdict.case, bool(verdict.stream)): verdict for verdict in seen}
 
 

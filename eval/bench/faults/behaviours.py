@@ -243,12 +243,14 @@ def wrong_length(share: float, stop: Stop) -> Behaviour:
     """The right answer under a content-length of this share of its own."""
 
     def behaviour(call: Call) -> Iterator[Step]:
-        if call.stream:
-            said = (Say(preamble(call)), *events(call), *ending(call))
-            kind, body = SSE, b"".join(each.data for each in said)
-        else:
-            kind, body = JSON, completion(call)
-        yield Say(head(kind, length=int(len(body) * share)) + body)
+        said = (Say(preamble(call)), *events(call), *ending(call))
+        kind = SSE if call.stream else JSON
+        body = said if call.stream else (Say(completion(call)),)
+        left = length = int(sum(len(each.data) for each in body) * share)
+        yield Say(head(kind, length=length))
+        for each in body:
+            left -= len(each.data)
+            yield Say(each.data, each.text if left >= 0 else "")
         yield stop
 
     return behaviour

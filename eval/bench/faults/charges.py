@@ -44,15 +44,23 @@ def wrong_charges(rows: Sequence[Request], witness: Witness, check: Check) -> It
         if row.tokens != PROMPT_TOKENS + len(words(Call(witness.request))):
             yield f"{charged} for one whole answer"
         return
-    delivered = _delivered(witness)
+    delivered = _delivered(witness, check)
     if not delivered and (row.tokens or row.cost_usd):
         yield f"{charged} for nothing"
-    if row.completion_tokens > counter()(delivered):
-        yield f"{charged} for {delivered[:60]!r}"
+    if row.completion_tokens > delivered:
+        yield f"{charged}, where {delivered} were delivered"
 
 
-def _delivered(witness: Witness) -> str:
-    """The text that the client has or, where it left, that was on its way to it."""
+def _delivered(witness: Witness, check: Check) -> int:
+    """Tokens that the client has or, where it left, that were on their way to it.
+
+    A call that was answered to its end says how many they were; of others they are counted.
+    """
+    count = counter()
+    if isinstance(check, Whole):  # begun by one model, finished by another
+        finished = [attempt for attempt in witness.attempts if attempt not in witness.faulty]
+        begun = sum(count(attempt.said) for attempt in witness.faulty)
+        return begun + sum(len(attempt.said.split()) for attempt in finished)
     if witness.seen.ending == "left":
-        return max((attempt.said for attempt in witness.attempts), key=len, default="")
-    return witness.told.text
+        return max((count(attempt.said) for attempt in witness.attempts), default=0)
+    return count(witness.told.text)
