@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 END_OF_CHUNKS = b"0\r\n\r\n"
 NUMBER = "########"
 ENOUGH = 200  # requests; a busy machine gets more time for them
+LAST = 10.0  # seconds for the last answers
 PATIENCE = 5  # times the time that was asked for
 
 
@@ -83,6 +84,11 @@ async def load(target: Target, concurrency: int, seconds: float) -> Load:
                 over.result()
             if result.requests >= ENOUGH:
                 break
+        # What has begun is told to its end: an answer that is cut costs, and is not counted.
+        last = asyncio.gather(*(worker.rest() for worker in workers))
+        await asyncio.wait([over, last], timeout=LAST, return_when=asyncio.FIRST_COMPLETED)
+        if over.done():
+            over.result()
     finally:
         result.seconds = time.perf_counter() - started
         over.cancel()
@@ -103,6 +109,8 @@ class _Worker(asyncio.Protocol):
         self._missing: int | None = None  # bytes of a body with a length; None for chunks
         self._head = b""
         self._tail = b""
+        self._busy = False
+        self._rested: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -111,8 +119,16 @@ class _Worker(asyncio.Protocol):
         self._first_at = 0.0
         self._head = b""
         request = self._request.replace(_NUMBER, b"%08d" % next(_numbers))
+        self._busy = True
         self._sent_at = time.perf_counter()
         self._transport.write(request)
+
+    def rest(self) -> asyncio.Future[None]:
+        """Send nothing more; done when the request that is under way has been answered."""
+        self._rested = self._over.get_loop().create_future()
+        if not self._busy:
+            self._rested.set_result(None)
+        return self._rested
 
     def stop(self) -> None:
         self._over.cancel()
@@ -141,7 +157,11 @@ class _Worker(asyncio.Protocol):
         if whole and not self._over.done():
             self._result.latencies.append(time.perf_counter() - self._sent_at)
             self._result.first_bytes.append(self._first_at - self._sent_at)
-            self.send()
+            self._busy = False
+            if self._rested is None:
+                self.send()
+            elif not self._rested.done():
+                self._rested.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._fail(b"The connection was closed.")
