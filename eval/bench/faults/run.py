@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,17 +54,18 @@ async def run(order: Order, heard: Callable[[Verdict], None]) -> Report:
             port = order.port and order.port + 1
             spare = MisbehavingUpstream({}, host=order.host, port=port, beside=upstream)
             await stack.enter_async_context(spare)
+        kept = [each for each in (upstream, spare) if each]
         if order.start:
             order = await stack.enter_async_context(_started(order, upstream, spare))
         books = stack.enter_context(_books(order.config))
         trial = Trial(replace(order.subject, books=books), upstream)
         await _routed(trial, order.wait)
-        before = _sockets(order.pid, upstream)
+        before = _sockets(order.pid, kept)
         verdicts = await trial.all(runs(order.cases), heard)
         verdicts.append(await outage(trial))
         heard(verdicts[-1])
         busy = await _busy(upstream)
-        after = _sockets(order.pid, upstream)
+        after = _sockets(order.pid, kept)
         more = max(0, after - before) if before is not None and after is not None else None
         return Report(verdicts, busy, more)
 
@@ -120,6 +121,6 @@ async def _busy(upstream: MisbehavingUpstream) -> int:
     return upstream.busy
 
 
-def _sockets(pid: int | None, upstream: MisbehavingUpstream) -> int | None:
-    """What the gateway has open beside the idle connections that it keeps to the upstream."""
-    return None if pid is None else open_sockets(pid) - upstream.open
+def _sockets(pid: int | None, upstreams: Iterable[MisbehavingUpstream]) -> int | None:
+    """What the gateway has open beside the connections that it keeps to the upstreams."""
+    return None if pid is None else open_sockets(pid) - sum(each.open for each in upstreams)
