@@ -29,6 +29,7 @@ _WINDOW = re.compile(
     r"|reduce the length|exceeds? the (maximum|max|limit).{0,40}tokens",
     re.IGNORECASE,
 )
+_PAGE = re.compile(r"<(!doctype|html)\b.*", re.IGNORECASE | re.DOTALL)
 _BILLING = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
 # What an error inside a 200 means, where it has no number.
@@ -105,9 +106,10 @@ class Failures:
         return ProviderError(self.clean(f"{self._name} sent an answer that is of no use: {why}."))
 
     def clean(self, text: str) -> str:
-        """Without secrets and control characters, and not too long."""
+        """Without secrets, pages of HTML and control characters, and not too long."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
+        text = _PAGE.sub("a page of HTML", text)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 

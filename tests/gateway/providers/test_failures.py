@@ -129,6 +129,11 @@ def test_a_secret_that_holds_another_is_hidden_whole() -> None:
     assert failures("Bearer", f"Bearer {KEY}").clean(f"got Bearer {KEY}") == "got ***"
 
 
+def test_a_page_inside_a_message_is_named_and_not_told() -> None:
+    said = "Empty response. Received: '<!doctype html><html><h1>Sign in</h1></html>'."
+    assert failures().clean(said) == "Empty response. Received: 'a page of HTML"
+
+
 def test_a_long_message_is_shortened() -> None:
     assert len(refused(500, {"message": "no " * 1000}).message) <= 500
 
