@@ -120,6 +120,8 @@ class _Parsing:
         if not self._seen.status and not self._head():
             self._seen.ending = "closed" if not piece and not self._data else "cut"
             return
+        if self.over:
+            return
         if self._chunked:
             self._chunks()
         else:
