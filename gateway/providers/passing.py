@@ -62,7 +62,8 @@ class Passed(Apart):
         self._tail = b""  # of an event that has not ended
         self._id = b""
         self._model = b""
-        self._marks = (*_COMPACT, *_SPACED)  # until it is seen how this provider writes JSON
+        # Both, until it is seen how this provider writes JSON.
+        self._marks: tuple[bytes, ...] = (*_COMPACT, *_SPACED)
         self._unusual = False  # not one `data:` line an event: all is taken apart from here on
 
     def feed(self, data: bytes) -> None:

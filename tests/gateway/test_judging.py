@@ -37,7 +37,9 @@ SOURCES = (
 def judged(*events: Event, mode: Grounding = "strict", formed: bool = False) -> Answer:
     prompt = Prompt(({"role": "system", "content": "Obey."},), SOURCES, question="?")
     grounds = None if mode == "off" else Grounds("docs", None, mode, None, None)  # type: ignore[arg-type]
-    begun = Begun(replay([e for e in events if isinstance(e, Delta)], Done()), TARGET, formed=formed)
+    begun = Begun(
+        replay([e for e in events if isinstance(e, Delta)], Done()), TARGET, formed=formed
+    )
     answer = Judge(GuardrailsConfig()).judged(begun, prompt, grounds, PLAN, "off", Trace())
     return Answer(told(answer.events, answer.judge, answer.endings), answer.known)
 
