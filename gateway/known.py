@@ -128,7 +128,8 @@ class KnownAnswers:
         entry = Entry(
             value=_written(choice, done),
             question=ask.question,
-            answer=digest(choice.text),
+            # Only questions that are merely alike are told apart by what is answered to them.
+            answer=digest(choice.text) if self.config.semantic.enabled else "",
             sources=done.grounded_on,
             made_at=time.time(),
         )

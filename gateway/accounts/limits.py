@@ -8,7 +8,7 @@ time cannot overrun it together.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from gateway.accounts.config import LimitsConfig, MemoryStore, RedisStore
 from gateway.errors import BudgetSpent, RateLimited
@@ -97,15 +97,26 @@ def is_limited(caller: Caller) -> bool:
     )
 
 
-def rate_headers(what: str, per_minute: int, full_in: float) -> tuple[Header, ...]:
+RateName: TypeAlias = Literal["requests", "tokens"]
+RATES: tuple[RateName, ...] = ("requests", "tokens")
+_KINDS = (b"limit", b"remaining", b"reset")
+
+
+def rate_headers(what: RateName, per_minute: int, full_in: float) -> tuple[Header, ...]:
     """A rate as OpenAI's responses tell it. `full_in`: seconds until all of it is there again."""
     full_in = min(max(full_in, 0.0), MINUTE)
     remaining = int(per_minute * (1 - full_in / MINUTE) + DUST)
+    limit, left, reset = _NAMES[what]
     return (
-        (b"x-ratelimit-limit-%b" % what.encode(), b"%d" % per_minute),
-        (b"x-ratelimit-remaining-%b" % what.encode(), b"%d" % remaining),
-        (b"x-ratelimit-reset-%b" % what.encode(), f"{full_in:.3f}s".encode()),
+        (limit, b"%d" % per_minute),
+        (left, b"%d" % remaining),
+        (reset, b"%.3fs" % full_in),
     )
+
+
+_NAMES = {
+    what: tuple(b"x-ratelimit-%b-%b" % (kind, what.encode()) for kind in _KINDS) for what in RATES
+}
 
 
 def month_of(now: float) -> float:

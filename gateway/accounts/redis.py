@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from gateway.accounts.config import RedisStore
 from gateway.accounts.limits import (
+    RATES,
     UNLIMITED,
     Header,
     Hold,
@@ -373,7 +374,7 @@ class RedisHold:
     def headers(self) -> tuple[Header, ...]:
         caller = self._caller
         rates = caller.requests_per_minute, caller.tokens_per_minute
-        named = zip(("requests", "tokens"), rates, self.full_in, strict=False)
+        named = zip(RATES, rates, self.full_in, strict=False)
         return tuple(
             header
             for what, limit, full_in in named

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -60,18 +59,11 @@ class Failures:
         self._name = name
         # The longest first, so that one which holds another is hidden whole.
         self._secrets = sorted((each for each in secrets if len(each) > 3), key=len, reverse=True)
+        self._translating = _Translating(self)
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Whatever goes wrong inside comes out as a ProviderError."""
-        try:
-            yield
-        except WireError as error:
-            raise self.wire(error) from error
-        except (Garbled, EventTooLarge) as error:
-            raise self.garbled(error) from None
-        except Reported as error:
-            raise self.reported(error.body) from None
+    def translated(self) -> _Translating:
+        """A block: whatever goes wrong inside comes out as a ProviderError."""
+        return self._translating
 
     def status(self, status: int, body: bytes, retry_after: float | None = None) -> ProviderError:
         """An answer that is not a success."""
@@ -127,6 +119,26 @@ class Failures:
             retry_after=retry_after,
             param=self.clean(param) if param else None,
         )
+
+
+class _Translating:
+    """A class without state of its own, since every call of every model goes through it."""
+
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if isinstance(error, WireError):
+            raise self._failures.wire(error) from error
+        if isinstance(error, Garbled | EventTooLarge):
+            raise self._failures.garbled(error) from None
+        if isinstance(error, Reported):
+            raise self._failures.reported(error.body) from None
 
 
 def retry_after(response: Response) -> float | None:
