@@ -22,14 +22,19 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(orjson.dumps(value, option=_OPTIONS), digest_size=_SIZE).hexdigest()
 
 
-def scope(shared: Sequence[Any], messages: Sequence[Mapping[str, Any]]) -> Scope:
+def scope(
+    shared: Sequence[Any], messages: Sequence[Mapping[str, Any]], *, similar: bool = True
+) -> Scope:
     """The scope of a request.
 
     `shared` is all that must be equal besides the conversation: who may see the answer, the models
     that may give it, parameters, collection, generation, grounding, filter and policy. Of the
     conversation only the last message's text may be merely similar, and only a user's: an image
-    beside it, or a tool's result, has to be equal.
+    beside it, or a tool's result, has to be equal. Where no `similar` question is looked for, one
+    digest is enough.
     """
+    if not similar:
+        return Scope(exact=digest([list(shared), list(messages)]), similar="")
     *earlier, last = messages or [{}]
     alike = digest([list(shared), earlier, {**last, "content": _beside_text(last)}])
     return Scope(exact=digest([alike, last.get("content")]), similar=alike)

@@ -19,9 +19,9 @@ from gateway.ledger.writer import LedgerWriter
 from gateway.messages import size_of
 from gateway.metrics.counts import Counts
 from gateway.providers.prices import Prices
-from gateway.streams import Collected, told
+from gateway.streams import Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Caller, Done, Usage
+from gateway.types import Answer, Ask, Caller, Done, Events, Usage
 from routing.plan import Catalogue, NoSuchModel
 
 CLIENT_LEFT = 499  # nginx's status for a client that closed the connection
@@ -96,7 +96,11 @@ class Tab:
             await self._close(done, failure, whole.text)
             return done
 
-        events = told(answer.events, answer.judge, answer.endings, settle)
+        events: Events
+        if isinstance(answer.events, Told) and not (self.ask and self.ask.stream):
+            events = Whole(answer.events.events, answer.judge, answer.endings, settle)
+        else:
+            events = told(answer.events, answer.judge, answer.endings, settle)
         return Answer(events, answer.known, headers=self.hold.headers() if self.hold else ())
 
     async def answered(self, done: Done) -> Done:

@@ -64,7 +64,7 @@ class KnownAnswers:
             {key: ask.params[key] for key in ask.params if key not in UNRELATED},
             _ground(grounds),
         ]
-        return scope(shared, ask.messages)
+        return scope(shared, ask.messages, similar=self.config.semantic.enabled)
 
     def _settled(self, ask: Ask, grounds: Grounds | None) -> bool:
         """Whether the same answer is expected twice: cool, seeded or grounded. Where nothing is

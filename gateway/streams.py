@@ -199,6 +199,8 @@ def replay(deltas: list[Delta], done: Done) -> Told:
 
 async def collect(events: Events) -> Collected:
     """The whole answer; raises what the stream raises."""
+    if isinstance(events, Whole):
+        return await events.collected()
     whole = Collected()
     async with aclosing(events):
         async for event in events:
@@ -221,8 +223,8 @@ async def told(
     whole = Collected()
     judging = _Judging(judge) if judge else None
     failure: BaseException | None = GeneratorExit()
+    done: Done | None = None
     try:
-        done: Done | None = None
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Done):
@@ -234,20 +236,76 @@ async def told(
         for piece in judging.rest() if judging and done else ():
             whole.add(piece)
             yield piece
-        if done is None:
-            raise ProviderError("The answer ended before it was complete.")
-        for ending in endings:
-            done = await ending(whole, done)
-        whole.done = done
+        done = await _ended(whole, done, endings)
         failure = None
     except BaseException as error:
         failure = error
         raise
     finally:
         if settle:
-            whole.done = await settle(whole, failure)
-    assert whole.done is not None
-    yield whole.done
+            done = await settle(whole, failure)
+    assert done is not None
+    yield done
+
+
+class Whole(Told):
+    """What `told` makes of an answer that is all there and that nobody streams, without a
+    generator: this is the way of most requests."""
+
+    __slots__ = ("_endings", "_judge", "_settle", "_told")
+
+    def __init__(
+        self,
+        events: list[Event],
+        judge: Callable[[], Judged] | None,
+        endings: Sequence[Ending],
+        settle: Settle,
+    ) -> None:
+        super().__init__(events)
+        self._judge = judge
+        self._endings = endings
+        self._settle = settle
+        self._told = False
+
+    async def asend(self, value: None) -> Event:
+        if not self._told:
+            await self.collected()
+        return await super().asend(value)
+
+    async def collected(self) -> Collected:
+        """Judged, ended and settled. Once."""
+        whole, pieces, self._told = Collected(), list[Event](), True
+        judging = _Judging(self._judge) if self._judge else None
+        failure: BaseException | None = GeneratorExit()
+        done: Done | None = None
+        try:
+            for event in self.events:
+                if isinstance(event, Done):
+                    done = event
+                    break
+                pieces += judging.pieces(event) if judging else (event,)
+            if judging:
+                pieces += judging.rest()
+            for piece in pieces:
+                whole.add(piece)
+            done = await _ended(whole, done, self._endings)
+            failure = None
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            whole.done = await self._settle(whole, failure)
+        self.events = [*pieces, whole.done]
+        return whole
+
+
+async def _ended(whole: Collected, done: Done | None, endings: Sequence[Ending]) -> Done:
+    if done is None:
+        raise ProviderError("The answer ended before it was complete.")
+    whole.done = done
+    for ending in endings:
+        whole.done = await ending(whole, whole.done)
+    return whole.done
 
 
 class _Judging:

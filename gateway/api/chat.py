@@ -23,6 +23,7 @@ from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Completion, Delta, Done, Usage, Verbatim
 
 DONE_LINE = b"data: [DONE]\n\n"
+NO_OPTIONS = MoorlineOptions()
 OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})
 
 
@@ -98,7 +99,7 @@ def read_ask(body: bytes) -> Ask:
     """A request from its bytes. Raises InvalidRequest that names the field."""
     raw = json_object(body)
     request = validated(ChatRequest, raw)
-    options = request.moorline or MoorlineOptions()
+    options = request.moorline or NO_OPTIONS
     params = {key: value for key, value in raw.items() if key not in OURS}
     can_be_sent(params)
     return Ask(
