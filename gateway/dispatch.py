@@ -259,14 +259,26 @@ class Dispatcher:
         patience = max(usual.value(hedge.quantile), hedge.minimum)
 
         def second() -> Coroutine[Any, Any, tuple[Events, Target]] | None:
+            if not left or not self._hedges.take(self._now()):
+                return None
             other = self._next(group, left, errand)
-            if other is None or not self._hedges.take(self._now()):
+            if other is None:
                 return None
             errand.span.set(hedged={"after": round(patience, 3), "with": other.target.name})
-            return self._asked(other, errand, "hedge")
+            return self._asked_apart(other, group, errand, "hedge")
 
-        first = self._asked(deployment, errand, group.balance)
+        first = self._asked_apart(deployment, group, errand, group.balance)
         return await raced(first, patience, second, _closed)
+
+    async def _asked_apart(
+        self, deployment: Deployment, group: Group, errand: Errand, why: str
+    ) -> tuple[Events, Target]:
+        """One call in a task of its own. Between the choice and the task's first step others run,
+        and may have taken the last place."""
+        if barred := deployment.barred(errand.tokens(deployment), self._now()):
+            errand.passed_over(deployment, barred)
+            raise _nobody(group, {deployment: barred}, errand)
+        return await self._asked(deployment, errand, why)
 
     async def _asked(
         self, deployment: Deployment, errand: Errand, why: str = ""

@@ -21,7 +21,8 @@ async def raced(
     discarded. When both fail, the first failure is raised.
     """
     running = {asyncio.create_task(first)}
-    ended: list[asyncio.Task[T]] = []
+    ended: list[asyncio.Task[T]] = []  # and not to be returned
+    won: list[asyncio.Task[T]] = []
     try:
         done, _ = await asyncio.wait(running, timeout=patience)
         if not done and (other := second()) is not None:
@@ -33,13 +34,19 @@ async def raced(
             for each in done:
                 if each.exception() is None:
                     ended.remove(each)
+                    won.append(each)
                     return each.result()
         return ended[0].result()
     finally:
         for each in running:
             each.cancel()
-        if running:
-            await asyncio.wait(running)
-        for each in (*running, *ended):
-            if not each.cancelled() and each.exception() is None:
-                await discard(each.result())
+        try:
+            if running:
+                await asyncio.wait(running)
+        except asyncio.CancelledError:
+            ended += won  # nobody is there any more to take it
+            raise
+        finally:
+            for each in (*running, *ended):
+                if each.done() and not each.cancelled() and each.exception() is None:
+                    await discard(each.result())

@@ -34,8 +34,8 @@ class RetryBudget:
     def __init__(self, share: float, floor: float) -> None:
         self._share = share  # retries that a call earns
         self._floor = floor  # and a second
-        self._most = SAVED * max(floor, share)
-        self._held = self._most
+        self._held = SAVED * max(floor, share)
+        self._most = max(self._held, 1.0)  # less than a whole one would never let one through
         self._at: float | None = None
 
     def called(self) -> None:

@@ -27,6 +27,7 @@ from gateway.providers.base import Call, Header
 from gateway.streams import replay
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Delta, Done, Events, Usage
+from routing.config import HedgeConfig
 from routing.types import Balance, Group, Limits, Plan, Target
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +76,7 @@ class Hanging(Scripted):
     def __init__(self) -> None:
         super().__init__("late")
         self.go, self.cancelled = asyncio.Event(), False
+        self.failure: ProviderError | None = None
 
     async def start(self, call: Call) -> Events:
         self.calls += 1
@@ -84,6 +86,8 @@ class Hanging(Scripted):
         except asyncio.CancelledError:
             self.cancelled = True
             raise
+        if self.failure:
+            raise self.failure
         return replay([Delta("late")], Done())
 
 
@@ -462,8 +466,8 @@ async def test_an_outage_is_not_amplified() -> None:
 HEDGED = {"enabled": True, "minimum": 0.001, "max_share": 1.0}
 
 
-def hedged(*providers: Scripted, known: float = 0.001, **hedge: Any) -> World:
-    world = World(*providers, balance="cheapest", hedge={**HEDGED, **hedge})
+def hedged(*providers: Scripted, known: float = 0.001, breaker: Any = None, **hedge: Any) -> World:
+    world = World(*providers, balance="cheapest", hedge={**HEDGED, **hedge}, breaker=breaker or {})
     for target in world.targets:
         for _ in range(20):
             world.dispatcher.deployments.of(target).usual(True).add(known)
@@ -521,6 +525,40 @@ async def test_hedges_are_a_share_of_the_requests() -> None:
         with suppress(ProviderTimeout):
             await world.begun(deadline=0.01)
     assert 1 <= quick.calls <= 0.1 * 30 + 1
+
+
+async def test_hedging_as_it_is_by_default_happens() -> None:
+    quick = Scripted("quick")
+    world = hedged(Hanging(), quick, max_share=HedgeConfig().max_share)
+    for _ in range(30):
+        with suppress(ProviderTimeout):
+            await world.begun(deadline=0.01)
+    assert 1 <= quick.calls <= 0.05 * 30 + 1
+
+
+async def test_whoever_may_not_be_asked_as_a_hedge_is_still_asked_after_a_failure() -> None:
+    slow, other = Hanging(), Scripted("other")
+    world = hedged(slow, other, max_share=0.001)
+    asking = asyncio.ensure_future(world.asked())
+    await slow.asked.wait()
+    await asyncio.sleep(0.01)
+    assert other.calls == 0
+    slow.failure = BUSY
+    slow.go.set()
+    assert await asking == "p1"
+
+
+async def test_a_probes_place_that_is_gone_when_a_hedged_call_begins_is_no_crash() -> None:
+    world = hedged(Hanging(), Hanging(), breaker={"failures": 1, "probes": 1, "open_seconds": 5})
+    for target in world.targets:
+        breaker = world.dispatcher.deployments.of(target).breaker
+        breaker.failed(breaker.era, world.time.now)
+    world.time.now += 10
+    told = await asyncio.gather(
+        *(world.begun(deadline=0.05) for _ in range(3)), return_exceptions=True
+    )
+    assert {type(each) for each in told} <= {ProviderTimeout, NoModelAvailable}
+    assert world.in_flight() == [0, 0]
 
 
 @pytest.mark.parametrize(

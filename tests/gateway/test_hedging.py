@@ -96,3 +96,24 @@ async def test_who_is_cancelled_cancels_both() -> None:
         await racing
     assert first.told.cancelled()
     assert second.told.cancelled()
+
+
+async def test_who_leaves_while_the_late_one_is_let_go_gets_nothing_that_stays_open() -> None:
+    first, second = Try(), Try()
+    stubborn = asyncio.Event()
+
+    async def slow_to_go() -> str:
+        try:
+            return await second.run()
+        finally:
+            stubborn.set()
+            await asyncio.sleep(0.05)
+
+    racing, discarded = await race(first, slow_to_go)
+    await second.began.wait()
+    first.told.set_result("first")
+    await stubborn.wait()
+    racing.cancel()
+    await asyncio.wait([racing])
+    assert racing.cancelled()
+    assert discarded == ["first"]

@@ -62,3 +62,17 @@ def test_without_a_floor_calls_alone_earn_retries() -> None:
     for _ in range(4):
         budget.called()
     assert [budget.take(now=1000) for _ in range(2)] == [True, False]
+
+
+def test_a_small_share_lets_one_through_after_enough_calls() -> None:
+    budget, taken = RetryBudget(share=0.05, floor=0.0), 0
+    for _ in range(100):
+        budget.called()
+        taken += budget.take(now=0)
+    assert taken == 5
+
+
+def test_a_budget_of_nothing_lets_nothing_through() -> None:
+    budget = RetryBudget(share=0.0, floor=0.0)
+    budget.called()
+    assert not budget.take(now=1000)
