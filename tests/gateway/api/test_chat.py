@@ -6,9 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.api.chat import Chunks, completion, read_ask
+from gateway.api.chat import ChatRequest, Chunks, _plainly_valid, completion, read_ask
 from gateway.errors import InvalidRequest
 from gateway.streams import Collected
 from gateway.types import Delta, Done, Reference, Usage
@@ -138,3 +140,31 @@ def test_every_choice_of_a_stream_begins_with_a_role_and_ends() -> None:
     ends = [(b["choices"][0]["index"], b["choices"][0]["finish_reason"]) for b in bodies[2:]]
     assert roles == ["assistant", "assistant"]
     assert ends == [(0, "stop"), (1, "length")]
+
+
+_JSON = st.one_of(
+    st.none(), st.booleans(), st.integers(-1, 3), st.floats(-1, 3), st.text(max_size=3)
+)
+_MESSAGE = st.one_of(
+    _JSON,
+    st.fixed_dictionaries(
+        {}, optional={"role": st.one_of(_JSON, st.just("user")), "content": _JSON, "name": _JSON}
+    ),
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"messages": st.one_of(_JSON, st.lists(_MESSAGE, max_size=2))},
+        optional={
+            name: _JSON for name in (*ChatRequest.model_fields, "seed") if name != "messages"
+        },
+    )
+)
+def test_what_is_plainly_valid_is_valid(raw: dict[str, Any]) -> None:
+    if _plainly_valid(raw):
+        ChatRequest.model_validate(raw)
+
+
+def test_a_usual_request_is_plainly_valid() -> None:
+    assert _plainly_valid({"model": "m", "messages": [{"role": "user", "content": "?"}]})
