@@ -245,7 +245,7 @@ class Chunks:
         about_it = about(done, self._trace_id)
         ends = sorted(self._text) or [0]
         for index in ends:
-            notes = url_notes("".join(self._text.get(index, ())), done)
+            notes = url_notes("".join(self._text.get(index, ())), done) if done.sources else []
             choice = {
                 "index": index,
                 "delta": {"annotations": notes} if notes else {},

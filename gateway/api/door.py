@@ -214,14 +214,16 @@ class Reply:
             *_degraded(answer.known),
             *answer.headers,
         ]
+        end = b""
         async with aclosing(answer.events) as events:
             async for event in events:
                 if not self._begun:
                     await self._start_stream(extra)
-                lines = telling.done(event) if isinstance(event, Done) else [telling.delta(event)]
-                for line in filter(None, lines):
+                if isinstance(event, Done):
+                    end = b"".join(telling.done(event))
+                elif line := telling.delta(event):
                     await self._body(line)
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._send({"type": "http.response.body", "body": end})
 
     async def error(self, error: GatewayError) -> None:
         if self._begun and self._telling:  # an event says what happened

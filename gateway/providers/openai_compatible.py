@@ -223,6 +223,8 @@ def joined(pieces: Sequence[Delta | Verbatim]) -> Sequence[Delta | Verbatim]:
         ):
             text = last.text + delta.text
             whole[-1] = Delta(text, last.choice, last.fields, last.extra, delta.finish)
+        elif isinstance(last, Verbatim) and isinstance(delta, Verbatim):
+            whole[-1] = Verbatim(last.data + delta.data, delta.id, delta.model)
         else:
             whole.append(delta)
     return whole
