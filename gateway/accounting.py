@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from context.tokens import Counter
 from gateway.accounts.limits import Hold, Limits
-from gateway.errors import GatewayError, HandedOver
+from gateway.errors import GatewayError, HandedOver, ProviderError
 from gateway.ledger.queries import Queries
 from gateway.ledger.types import Request
 from gateway.ledger.writer import LedgerWriter
@@ -92,8 +92,11 @@ class Tab:
 
         async def settle(whole: Collected, failure: BaseException | None) -> Done:
             span.end = self.trace.elapsed
-            done = await self._priced(whole.done or answer.known, whole)
-            await self._close(done, failure, whole.text)
+            done = whole.done or answer.known
+            try:
+                done = await self._priced(done, whole)
+            finally:  # whoever leaves while it is counted has still been answered
+                await self._close(done, failure, whole.text)
             return done
 
         events: Events
@@ -176,7 +179,10 @@ class Tab:
 
 
 def _said(whole: Collected) -> str:
-    return "".join(choice.text for choice in whole.choices.values())
+    try:
+        return "".join(choice.text for choice in whole.choices.values())
+    except ProviderError:
+        return whole.text  # as much of it as can be read
 
 
 def _free(done: Done) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import orjson
 
 from gateway.errors import ProviderError
+from gateway.providers.completions import Garbled, Reported, Seen, loaded
 from gateway.types import Completion, Delta, Done, Event, Events, Verbatim
 
 
@@ -56,14 +57,17 @@ class Collected:
 
     @property
     def choices(self) -> dict[int, Choice]:
-        """Every choice by its index."""
+        """Every choice by its index. Raises ProviderError where a chunk that was passed on
+        verbatim is none."""
         if self.completion and not self._choices:
             for delta in deltas_of(self.completion):
                 self._add(delta)
+        read: list[Delta] = []  # all of them first, for it may fail in the middle
         for piece in self._pieces:
-            for delta in chunks_of(b"".join(piece)) if isinstance(piece, list) else (piece,):
-                self._add(delta)
+            read += chunks_of(b"".join(piece)) if isinstance(piece, list) else (piece,)
         self._pieces.clear()
+        for delta in read:
+            self._add(delta)
         return self._choices
 
     @property
@@ -106,23 +110,25 @@ def text_of(chunks: bytes) -> str:
 
 
 def chunks_of(data: bytes) -> Iterator[Delta]:
-    """Server-sent events of OpenAI's chunks as pieces; such that are text alone as one."""
+    """Server-sent events of OpenAI's chunks as pieces; such that are text alone as one. Raises
+    ProviderError."""
     first = data.find(b"\n\n") + 2
     opening, rest = data[:first], data[first:]  # the first one often tells the role
     texts = _ONLY_TEXT.findall(rest)
     alike = bool(texts) and len(texts) == rest.count(b"\n\n")
     for line in (opening if alike else data).split(b"\n"):
         if line.startswith(b"data: "):
-            for choice in orjson.loads(line[6:]).get("choices") or ():
-                fields = choice.get("delta") or {}
-                text = fields.pop("content", None) or ""
-                logprobs = choice.get("logprobs")
-                extra = {"logprobs": logprobs} if logprobs else {}
-                yield Delta(
-                    text, choice.get("index", 0), fields, extra, choice.get("finish_reason")
-                )
+            yield from _read(line[6:])
     if alike:
         yield Delta(_unescaped(b"".join(texts)))
+
+
+def _read(chunk: bytes) -> list[Delta]:
+    """One chunk's pieces; it was passed on by its looks, and may turn out to be none."""
+    try:
+        return Seen().add(loaded(chunk))
+    except (Garbled, Reported) as error:
+        raise ProviderError(f"The answer has a chunk that is of no use: {error}.") from None
 
 
 def _unescaped(said: bytes) -> str:

@@ -83,6 +83,8 @@ class Seen:
         fields = choice.pop("delta", None) or {}
         if not isinstance(index, int) or not isinstance(fields, dict):
             raise Garbled("a choice of it has no index or no delta")
+        if "tool_calls" in fields:
+            _check_calls(fields["tool_calls"])
         self._spoken.add(index)
         content = fields.pop("content", None)
         text = content if isinstance(content, str) else _text(content)
@@ -138,6 +140,8 @@ def _usual(choice: dict[str, Any]) -> bool:
     return (
         isinstance(message, dict)
         and isinstance(message.get("content"), str | None)
+        and isinstance(message.get("tool_calls"), list | None)
+        and isinstance(choice.get("index", 0), int)
         and isinstance(choice.get("finish_reason"), str)
         and choice["finish_reason"] != "error"
     )
@@ -185,7 +189,8 @@ def _message(choice: dict[str, Any]) -> Delta:
     fields = choice.pop("message", None)
     if not isinstance(index, int) or not isinstance(fields, dict):
         raise Garbled("a choice of it has no message")
-    for place, call in enumerate(fields.get("tool_calls") or ()):
+    _check_calls(calls := fields.get("tool_calls"))
+    for place, call in enumerate(calls or ()):
         if isinstance(call, dict):
             call.setdefault("index", place)  # a stream's pieces carry it
     finish = choice.pop("finish_reason", None) or "stop"
@@ -193,6 +198,11 @@ def _message(choice: dict[str, Any]) -> Delta:
     if choice.get("logprobs", "") is None:
         del choice["logprobs"]
     return Delta(_text(fields.pop("content", None)), index, fields, choice, finish)
+
+
+def _check_calls(calls: Any) -> None:
+    if not isinstance(calls, list | None):
+        raise Garbled("its calls of tools are not a list")
 
 
 def _text(content: Any) -> str:

@@ -95,9 +95,10 @@ class Passed(Apart):
 
     def _pass_on(self, events: bytes) -> None:
         """Whole events, of a line each: what is calm as it came, what is not one by one."""
-        at, length = 0, len(events)
+        at, length, mark = 0, len(events), -1
         while at < length and not self._seen.ended and not self._unusual:
-            mark = self._first_mark(events, at)
+            if mark < at:
+                mark = self._first_mark(events, at)
             calm = length if mark == length else _end_before(events, at, mark)
             if self.spoke and calm > at:
                 self.pieces.append(Verbatim(events[at:calm], self._id, self._model))
@@ -124,14 +125,8 @@ class Passed(Apart):
             deltas = self._end()
         else:
             chunk = loaded(data)
-            if not self._id:
-                self._id, self._model = (_as_written(chunk, key, data) for key in ("id", "model"))
-                if b'"choices":[' in data:
-                    self._marks = _COMPACT
-                elif b'"choices": [' in data:
-                    self._marks = _SPACED
-                else:  # of another style, whose marks would not be found
-                    self._unusual = True
+            if not self._id and chunk.get("choices"):
+                self._learn(chunk, data)
             deltas = self._seen.add(chunk)
         # The first ones: looked into, and passed on all the same.
         if calm and deltas and not self._unusual:
@@ -139,6 +134,18 @@ class Passed(Apart):
             self.pieces.append(Verbatim(event, self._id, self._model))
         else:
             self._take(deltas)
+
+    def _learn(self, chunk: dict[str, Any], data: bytes) -> None:
+        """How this provider names itself, and writes JSON."""
+        self._id, self._model = (_as_written(chunk, key, data) for key in ("id", "model"))
+        if b'"choices":[' in data:
+            self._marks = _COMPACT
+        elif b'"choices": [' in data:
+            self._marks = _SPACED
+        else:  # of another style, whose marks would not be found
+            self._unusual = True
+        if _NEVER in (self._id, self._model):  # it has no name that could be replaced
+            self._unusual = True
 
 
 def _one_line_each(events: bytes) -> bool:
@@ -171,7 +178,10 @@ def _end_before(events: bytes, start: int, mark: int) -> int:
 
 
 def _as_written(chunk: dict[str, Any], key: str, event: bytes) -> bytes:
-    """A field as it stands in the chunk, to be replaced in those that follow."""
+    """A field as it stands in the chunk, to be replaced in those that follow. An empty one may
+    stand elsewhere, too: calls of tools have an `id` of their own."""
+    if not chunk.get(key):
+        return _NEVER
     for colon in (b":", b": "):
         written = orjson.dumps(key) + colon + orjson.dumps(chunk.get(key))
         if written in event:

@@ -189,3 +189,26 @@ def test_a_completion_is_taken_apart_with_all_that_it_has() -> None:
     assert delta.fields == {"role": "assistant", "tool_calls": [{"id": "c"}]}
     assert (delta.text, delta.finish) == ("text", "stop")
     assert delta.extra == {"logprobs": {"content": []}}
+
+
+def odd(delta: bytes) -> Verbatim:
+    return Verbatim(b'data: {"id":"x","choices":[{"index":0,"delta":%b}]}\n\n' % delta, b"", b"")
+
+
+async def test_text_in_parts_is_judged_though_it_was_passed_on() -> None:
+    parts = odd(b'{"content":[{"type":"text","text":"two "}]}')
+    whole = await collect(told(Told([chunk("one "), parts, Done()]), Loud))
+    assert whole.text == "ONE TWO "
+
+
+@pytest.mark.parametrize("delta", [b'"text"', b'{"content":5}', b'{"tool_calls":7}', b"{oops}"])
+async def test_a_chunk_that_turns_out_to_be_none_breaks_a_judged_answer(delta: bytes) -> None:
+    with pytest.raises(ProviderError):
+        await collect(told(Told([chunk("one "), odd(delta), Done()]), Loud))
+
+
+async def test_of_an_answer_with_a_chunk_that_is_none_the_text_is_known() -> None:
+    whole = await collect(told(Told([chunk("one "), odd(b"{oops}"), chunk("two"), Done()])))
+    assert whole.text == "one two"
+    with pytest.raises(ProviderError):
+        _ = whole.choices

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.providers.completions import Garbled, Reported, Seen, speaks, usage_of, whole
+from gateway.providers.completions import Garbled, Reported, Seen, speaks, usage_of, verbatim, whole
 from gateway.types import Delta, Done, Usage
 
 
@@ -175,12 +175,22 @@ def test_usage(told: dict[str, Any], expected: Usage) -> None:
         b'{"choices": [{"index": 0}]}',
         b'{"choices": [{"index": "0", "message": {}}]}',
         b'{"choices": [{"index": 0, "message": {"content": 7}}]}',
+        b'{"choices": [{"index": 0, "message": {"tool_calls": 7}}]}',
         b'{"choices": [{"index": 0, "message": {"content": "a"}}], "usage": 7}',
     ],
 )
 def test_what_is_no_completion_is_garbled(body: bytes) -> None:
     with pytest.raises(Garbled):
         whole(body, "m")
+
+
+def test_calls_of_tools_that_are_no_list_are_garbled_in_every_form() -> None:
+    message = {"content": "a", "tool_calls": 7}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    with pytest.raises(Garbled):
+        verbatim(orjson.dumps({"choices": [choice]}), "m")
+    with pytest.raises(Garbled):
+        Seen().read(chunk({"tool_calls": 7}))
 
 
 @pytest.mark.parametrize(

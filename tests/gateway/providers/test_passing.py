@@ -75,14 +75,6 @@ def test_how_they_name_themselves_is_told_as_it_is_written() -> None:
     assert (piece.id, piece.model) == (b'"id":"up-1"', b'"model":"m"')
 
 
-def test_a_stream_that_does_not_name_itself_has_nothing_replaced() -> None:
-    reader = Passed(Seen(), LIMIT)
-    reader.feed(b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n')
-    (piece,) = reader.taken()
-    assert isinstance(piece, Verbatim)
-    assert piece.id not in piece.data
-
-
 def test_a_stream_of_another_style_is_taken_apart() -> None:
     """Its counts of tokens would be missed by a scan."""
     reader = Passed(seen := Seen(), LIMIT)
@@ -126,3 +118,27 @@ def test_tool_calls_are_passed_on_and_can_be_taken_apart_later() -> None:
     whole = fed(Passed(Seen(), LIMIT), stream, [])
     assert whole.choices[0].fields["tool_calls"][0]["function"]["arguments"] == '{"a":1}'
     assert whole.choices[0].finish == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [{"id": "", "model": ""}, {"id": None, "model": None}, {}],
+    ids=["empty", "null", "none"],
+)
+def test_a_provider_without_a_name_has_its_calls_ids_left_alone(name: dict[str, Any]) -> None:
+    call = {"index": 0, "id": name.get("id"), "function": {"arguments": "{}"}}
+    deltas: list[dict[str, Any]] = [{"content": "a"}, {"tool_calls": [call]}]
+    reader = Passed(Seen(), LIMIT)
+    for delta in deltas:
+        body = {**name, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        reader.feed(b"data: " + orjson.dumps(body) + b"\n\n")
+    assert not any(isinstance(piece, Verbatim) for piece in reader.pieces)
+
+
+def test_a_preamble_without_a_name_does_not_hide_the_names_that_follow() -> None:
+    preamble = b'data: {"id":"","model":"","choices":[],"prompt_filter_results":[]}\n\n'
+    reader = Passed(Seen(), LIMIT)
+    reader.feed(preamble + chunk(content="a"))
+    (piece,) = reader.pieces
+    assert isinstance(piece, Verbatim)
+    assert (piece.id, piece.model) == (b'"id":"up-1"', b'"model":"m"')
