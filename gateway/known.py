@@ -36,7 +36,7 @@ from retrieval.types import Query
 log = logging.getLogger("moorline")
 T = TypeVar("T")
 
-FORMAT = 2
+FORMAT = 3
 """Of a kept answer; a new one misses what an older gateway has kept in a shared cache."""
 
 
@@ -126,7 +126,7 @@ class KnownAnswers:
         if choice is None or choice.finish not in (None, "stop", "tool_calls"):
             return
         entry = Entry(
-            value=_written(choice, done),
+            value=written(choice, done),
             question=ask.question,
             # Only questions that are merely alike are told apart by what is answered to them.
             answer=digest(choice.text) if self.config.semantic.enabled else "",
@@ -156,25 +156,37 @@ async def _unless_down(work: Awaitable[T]) -> T | None:
         return None
 
 
-def _written(choice: Choice, done: Done) -> bytes:
-    return orjson.dumps({"choice": choice, "done": done})
+_KEPT = (
+    *("model", "route", "collection", "grounding", "grounded", "faithfulness"),
+    *("fields", "tokens"),
+)
+_COUNTS = ("prompt", "completion", "cached", "reasoning", "estimated")
+_NOTHING: tuple[Any, ...] = (None, "", (), {})
+
+
+def written(choice: Choice, done: Done) -> bytes:
+    """Only what is said of this answer: most of a Done is what it is by default."""
+    usage = done.usage
+    about = ((name, getattr(done, name)) for name in _KEPT)
+    return orjson.dumps(
+        {
+            "choice": (choice.text, choice.fields, choice.extra, choice.finish),
+            "usage": tuple(getattr(usage, name) for name in _COUNTS),
+            "done": {name: value for name, value in about if value not in _NOTHING},
+            "sources": done.sources,
+        }
+    )
 
 
 def _given_again(entry: Entry, state: CacheState, degraded: Step = "") -> Answer:
-    """An entry as the events of a new answer. It costs nothing."""
+    """An entry as the events of a new answer. It costs nothing: its tokens were paid for."""
     raw = orjson.loads(entry.value)
-    kept = raw["done"]
     done = Done(
-        **{
-            **kept,
-            "usage": Usage(**{**kept["usage"], "parts": None}),  # that were paid for already
-            "sources": tuple(Reference(**each) for each in kept["sources"]),
-            "cache": state,
-            "spent": (),
-            "cost_usd": 0.0,
-            "degraded": degraded,
-        }
+        usage=Usage(*raw["usage"]),
+        sources=tuple(Reference(**each) for each in raw["sources"]),
+        cache=state,
+        degraded=degraded,
+        **raw["done"],
     )
-    choice = raw["choice"]
-    delta = Delta(choice["text"], 0, choice["fields"], choice["extra"], choice["finish"])
-    return Answer(replay([delta], done), done)
+    text, fields, extra, finish = raw["choice"]
+    return Answer(replay([Delta(text, 0, fields, extra, finish)], done), done)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
 from guardrails.config import Action, PiiConfig
@@ -55,6 +56,7 @@ _PHONE_WORD = re.compile(
 _PHONE_KIND = re.compile(r"[ \-(]{1,3}(?:office|mobile|cell|fax|home|work)\b", re.IGNORECASE)
 _BEFORE = 40  # characters that are searched for such a word
 _LEAST_DIGITS = 8
+_WORTH_REMEMBERING = 8_000  # characters
 
 _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _LOCAL_PART = "._%+-'"
@@ -127,7 +129,20 @@ def kind(finding: Finding) -> str:
 
 
 def personal_data(text: str) -> list[Finding]:
-    """All that has the form of personal data or of a credential, in order, apart."""
+    """All that has the form of personal data or of a credential, in order, apart.
+
+    What was looked at lately is remembered: instructions and earlier turns come again with every
+    request, and a trace holds once more what the request said.
+    """
+    return list(_remembered(text)) if len(text) <= _WORTH_REMEMBERING else _found(text)
+
+
+@lru_cache(maxsize=1_024)
+def _remembered(text: str) -> tuple[Finding, ...]:
+    return tuple(_found(text))
+
+
+def _found(text: str) -> list[Finding]:
     found = secrets(text)
     if "@" in text:
         found = _with(found, _emails(text))

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is a machine's business, and busy machines are slow.
+settings.register_profile("moorline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("moorline")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

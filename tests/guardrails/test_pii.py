@@ -105,7 +105,7 @@ def test_no_text_takes_more_than_linear_time(unit: str) -> None:
         text = unit * (length // len(unit))
         return cpu_seconds(lambda: personal_data(text))
 
-    assert seconds(80_000) < 40 * max(seconds(8_000), 0.001)
+    assert seconds(90_000) < 40 * max(seconds(9_000), 0.001)  # neither is remembered
 
 
 SHAPED = {

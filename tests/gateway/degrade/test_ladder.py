@@ -22,10 +22,10 @@ from gateway.build import build
 from gateway.config import parse
 from gateway.errors import GatewayError, HandedOver, NoModelAvailable, ProviderTimeout
 from gateway.ingestion import ingest
-from gateway.known import KnownAnswers
+from gateway.known import KnownAnswers, written
 from gateway.ledger.types import Request
 from gateway.pipeline import Gateway
-from gateway.streams import Collected, collect
+from gateway.streams import Choice, Collected, collect
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Ask, Caller, Done
 from retrieval.types import Query
@@ -238,10 +238,6 @@ async def test_the_trace_tells_the_whole_way_down(tmp_path: Path) -> None:
 
 
 CACHE = CacheConfig(ttl_seconds=1, semantic=SemanticConfig(enabled=True, threshold=1, margin=0))
-KNOWN = (
-    b'{"choice":{"text":"%b","fields":{},"extra":{},"finish":"stop"},'
-    b'"done":{"usage":{},"sources":[]}}'
-)
 ALIKE = Query("", np.ones(2, dtype=np.float32) / 2**0.5)
 
 words = st.sampled_from(["How?", "Why?", "Where?"])
@@ -274,9 +270,9 @@ async def test_no_team_is_given_what_another_was_answered(
     for number, (other, theirs) in enumerate(before):
         scope = known.scope(other, theirs, None)
         assert scope is not None
-        value = KNOWN % f"{other.team!r} {number}".encode()
+        said = Choice(f"{other.team!r} {number}", finish="stop")
         made_at = time.time() - 100 * (number % 2)  # some are stale
-        entry = Entry(value.replace(b"\\", b"\\\\"), theirs.question, (), made_at)
+        entry = Entry(written(said, Done()), theirs.question, (), made_at)
         await cache.fill(scope, entry, ALIKE, stale_for=1e9)
     scope = known.scope(caller, asked, None)
     assert scope is not None
