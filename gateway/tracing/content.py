@@ -25,20 +25,27 @@ def without_content(value: Any) -> Any:
 
 def redacted(value: Any, redact: Callable[[str], str], content: bool = False) -> Any:
     """The same attributes, every text that is content through `redact`, at any depth."""
-    if isinstance(value, str):
-        return redact(value) if content else value
-    if isinstance(value, _PLAIN):
+    kind = type(value)
+    if kind in _PLAIN:
         return value
+    if kind is str:
+        return redact(value) if content else value
     if isinstance(value, (dict, Mapping)):
-        return {
-            name: redacted(each, redact, content or name in CONTENT) for name, each in value.items()
-        }
+        told = {}
+        for name, each in value.items():
+            if type(each) in _PLAIN:  # most of them, and a call is what costs
+                told[name] = each
+            else:
+                told[name] = redacted(each, redact, content or name in CONTENT)
+        return told
     if isinstance(value, (list, tuple)):
         return [redacted(item, redact, content) for item in value]
+    if isinstance(value, str):
+        return redact(value) if content else value
     return value
 
 
-_PLAIN = (int, float, type(None))
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 def bare(span: Span) -> Span:
