@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 LONGEST = 256 * 1024  # characters that are worth mending
+_MOST_LOOKED = 4 * LONGEST  # characters behind quotes; a comment may follow each of them
 _BEGINNINGS = 8  # places at which it may begin
 _DEEPEST = 64
 
@@ -85,6 +86,7 @@ class _Reading:
     def __init__(self, text: str, at: int) -> None:
         self.text = text
         self.at = at
+        self._looked = 0  # ahead, for what follows a quote
 
     def value(self, depth: int) -> Any:
         if depth > _DEEPEST:
@@ -169,8 +171,12 @@ class _Reading:
 
     def _closes(self) -> bool:
         """Whether the quote that was just read ends its string: what follows says so."""
-        following = self.text[_GAP.match(self.text, self.at).end() :][:1]  # type: ignore[union-attr]
-        return following in ("", ",", ":", "}", "]")
+        gap = _GAP.match(self.text, self.at)
+        assert gap
+        self._looked += gap.end() - self.at
+        if self._looked > _MOST_LOOKED:
+            raise _Hopeless
+        return self.text[gap.end() : gap.end() + 1] in ("", ",", ":", "}", "]")
 
     def _escaped(self) -> str:
         sign = self._peek()

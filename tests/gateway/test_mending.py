@@ -85,3 +85,7 @@ def test_a_text_that_was_cut_keeps_its_shape(value: dict[str, Any], data: st.Dat
     assert isinstance(found, dict)
     whole = list(found)[:-1]
     assert {key: found[key] for key in whole} == {key: value[key] for key in whole}
+
+
+def test_quotes_before_comments_without_end_are_given_up() -> None:
+    assert list(meant('{"a": "' + '"#' * 20_000 + "\nx")) == []
