@@ -1,18 +1,25 @@
 """JSON Schemas from callers, held against what models wrote; neither is trusted.
 
-A schema cannot make the gateway fetch anything, its references are counted, and its patterns have
-their time. jsonschema is imported with the first schema, which belongs in a thread.
+A schema cannot make the gateway fetch anything, and neither it nor a value can keep it busy: a
+check has its time. jsonschema is imported with the first schema, which belongs in a thread.
 """
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from math import inf
+from time import thread_time
 from typing import Any
 
 LONGEST_MESSAGE = 300  # characters
-MOST_REFERENCES = 5_000  # followed in one check: a fifth of a second
+LONGEST = 256 * 2**10  # characters of a schema
+PATIENCE = 0.25  # seconds of work for one check
 PATTERN_TIME = 0.05  # seconds
+# With these a small schema can be much work.
+_DEEP = ('"$ref"', '"$dynamicRef"', '"$recursiveRef"', '"pattern"')
 
 _BY_NAME = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
 
@@ -32,6 +39,9 @@ class Schema:
         """Raises BadSchema."""
         if not isinstance(schema, Mapping):
             raise BadSchema("it is not an object")
+        written = _written(schema)
+        self.weight = inf if any(word in written for word in _DEEP) else float(len(written))
+        """How much work it is for each character of a value, at worst; to compare."""
         jsonschema: Any = import_module("jsonschema")
         self._referencing: Any = import_module("referencing")
         self._best_match = jsonschema.exceptions.best_match
@@ -45,14 +55,14 @@ class Schema:
         except RecursionError:
             raise BadSchema("it is nested too deep") from None
         self._check_references(schema, base)
-        self._followed = 0
+        self._check = threading.local()  # what one thread checks just now
         kind = jsonschema.validators.extend(base, self._keywords(base))
         # Its own registry: the usual one fetches what it does not know.
         self._validator = kind(_checkable(schema), registry=self._referencing.Registry())
 
     def why_not(self, value: Any) -> str | None:
         """What is wrong with a value; None where nothing is, or it cannot be told in time."""
-        self._followed = 0
+        self._check.until = thread_time() + PATIENCE
         try:
             error = self._best_match(self._validator.iter_errors(value))
         except (TooMuch, RecursionError, self._referencing.exceptions.Unresolvable):
@@ -74,21 +84,27 @@ class Schema:
                 raise BadSchema(f"$ref '{reference[:80]}' leads nowhere") from None
 
     def _keywords(self, base: Any) -> dict[str, Any]:
-        """The keywords that a crafted schema could keep the gateway busy with, bounded."""
-        keywords = {"pattern": _Pattern()}
-        for name in ("$ref", "$dynamicRef", "$recursiveRef"):
-            if name in base.VALIDATORS:
-                keywords[name] = self._counted(base.VALIDATORS[name])
-        return keywords
+        """The keywords, each of which looks at the time before it begins."""
+        bounded = {"pattern": _Pattern(), "uniqueItems": _unique}
+        return {name: self._timed(check) for name, check in (base.VALIDATORS | bounded).items()}
 
-    def _counted(self, follow: Any) -> Any:
-        def counted(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:
-            self._followed += 1
-            if self._followed > MOST_REFERENCES:
+    def _timed(self, check: Any) -> Any:
+        def timed(validator: Any, told: Any, instance: Any, schema: Any) -> Iterator[Any]:
+            if thread_time() > self._check.until:
                 raise TooMuch
-            yield from follow(validator, reference, instance, schema) or ()
+            yield from check(validator, told, instance, schema) or ()
 
-        return counted
+        return timed
+
+
+def _written(schema: Mapping[str, Any]) -> str:
+    try:
+        written = json.dumps(schema)
+    except RecursionError:
+        raise BadSchema("it is nested too deep") from None
+    if len(written) > LONGEST:
+        raise BadSchema(f"it has more than {LONGEST} characters")
+    return written
 
 
 class _Pattern:
@@ -102,11 +118,31 @@ class _Pattern:
         if not isinstance(instance, str):
             return
         try:
-            found = self._regex.search(pattern, instance, timeout=PATTERN_TIME)
+            found = self._regex.search(pattern, instance, timeout=PATTERN_TIME, concurrent=True)
         except (TimeoutError, self._regex.error):
             return
         if not found:
             yield self._error(f"{instance!r} does not match {pattern!r}")
+
+
+def _unique(validator: Any, told: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    """The keyword `uniqueItems`, whose usual form compares each with each."""
+    if told and validator.is_type(instance, "array"):
+        written = {json.dumps(_plain(each), sort_keys=True) for each in instance}
+        if len(written) < len(instance):
+            error = import_module("jsonschema").ValidationError
+            yield error(f"{instance!r} has non-unique elements")
+
+
+def _plain(value: Any) -> Any:
+    """Numbers that are equal written alike: 1.0 is 1."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return value
 
 
 def _checkable(schema: Any, by_name: bool = False) -> Any:

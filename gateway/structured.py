@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -31,7 +31,9 @@ from routing.types import Plan
 FIELD = "response_format"
 FORMS = frozenset({"json_object", "json_schema"})
 REMEMBERED = 256  # schemas
-LONG = 20_000  # characters, from which on checking would hold up the event loop
+LONG_SCHEMA = 16_000  # characters; longer ones are not remembered
+LONG = 20_000  # characters, from which on checking would hold up the event loop,
+MUCH = 10_000_000  # or from this much of a text's characters times the schema's
 SHOWN = 16_000  # characters of a wrong answer that the model is shown again
 
 AGAIN = (
@@ -51,6 +53,11 @@ class Form:
     """What a whole answer has to be. Without a schema it is any JSON object."""
 
     schema: Schema | None = None
+
+    def slow(self, text: str) -> bool:
+        """Whether a check may take long enough to hold up the event loop."""
+        weight = self.schema.weight if self.schema else 0.0
+        return len(text) > LONG or len(text) * weight > MUCH
 
     def why_not(self, text: str) -> str | None:
         """What is wrong with a text; None where nothing is."""
@@ -86,14 +93,16 @@ class Structured:
         if not formed and (ask.stream or not params.get("tools")):
             return await self._starter.start(prompt, plan, ask, span)
         form = await self._form(wanted) if formed and self._config.check else None
-        ask = replace(ask, verbatim=False)
+        told = ask.stream and (form is None or self._config.stream == "pass")
+        # What is held back anyway is asked for whole: until it is there, another model can answer.
+        ask = replace(ask, verbatim=False, stream=told)
         request = _Request(prompt, plan, ask, span)
         begun = replace(await self._starter.start(prompt, plan, ask, span), formed=formed)
-        if form and ask.stream and self._config.stream == "pass":
+        if form and told:
             return replace(begun, events=checked(begun.events, form, span))
         if form:
             return await self._whole(form, begun, request)
-        if ask.stream:
+        if told:
             return begun
         return replace(begun, events=_retold(_with_arguments(await collect(begun.events))))
 
@@ -109,18 +118,18 @@ class Structured:
 
     async def _schema(self, schema: Any) -> Schema:
         key = orjson.dumps(schema)
-        if key not in self._schemas:
-            try:
-                made = await asyncio.to_thread(Schema, schema)
-            except BadSchema as error:
-                param = f"{FIELD}.json_schema.schema"
-                raise InvalidRequest(
-                    f"Invalid schema in '{param}': {error}.", param=param
-                ) from None
+        if known := self._schemas.get(key):
+            return known
+        try:
+            made = await asyncio.to_thread(Schema, schema)
+        except BadSchema as error:
+            param = f"{FIELD}.json_schema.schema"
+            raise InvalidRequest(f"Invalid schema in '{param}': {error}.", param=param) from None
+        if len(key) <= LONG_SCHEMA:
             if len(self._schemas) >= REMEMBERED:
                 self._schemas.pop(next(iter(self._schemas)))
             self._schemas[key] = made
-        return self._schemas[key]
+        return made
 
     async def _whole(self, form: Form, begun: Begun, request: _Request) -> Begun:
         """The answer, or the answer to the same question asked again. Nothing is shown before."""
@@ -190,7 +199,7 @@ async def checked(events: Events, form: Form, span: Span) -> Events:
             whole.add(event)
             if isinstance(event, Done):
                 for choice in whole.choices.values():
-                    why = await _off_the_loop(form.why_not, choice.text) if _due(choice) else None
+                    why = await _found(form.why_not, form, choice) if _due(choice) else None
                     if why:
                         raise _invalid(why, choice.text, span)
             yield event
@@ -202,10 +211,10 @@ async def _mended(whole: Collected, form: Form) -> dict[int, str]:
     for index, choice in sorted(whole.choices.items()):
         if not _due(choice):
             continue
-        why = await _off_the_loop(form.why_not, choice.text)
+        why = await _found(form.why_not, form, choice)
         if why is None:
             continue
-        right = await _off_the_loop(form.mended, choice.text)
+        right = await _found(form.mended, form, choice)
         if right is None:
             wrong[index] = why
         else:
@@ -214,9 +223,11 @@ async def _mended(whole: Collected, form: Form) -> dict[int, str]:
     return wrong
 
 
-async def _off_the_loop(check: Any, text: str) -> str | None:
-    found: str | None = await asyncio.to_thread(check, text) if len(text) > LONG else check(text)
-    return found
+async def _found(check: Callable[[str], str | None], form: Form, choice: Choice) -> str | None:
+    """What a check says, off the event loop where that takes long."""
+    if form.slow(choice.text):
+        return await asyncio.to_thread(check, choice.text)
+    return check(choice.text)
 
 
 def _due(choice: Choice) -> bool:

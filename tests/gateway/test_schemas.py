@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
 
-from gateway.schemas import BadSchema, Schema
+from gateway.schemas import LONGEST, BadSchema, Schema
 
 PERSON = {
     "type": "object",
@@ -75,6 +76,44 @@ def test_patterns_of_properties_are_not_run() -> None:
 def test_a_pattern_that_would_take_for_ever_is_given_up() -> None:
     schema = Schema({"type": "string", "pattern": r"^(([a-z])+.)+[A-Z]([a-z])+$"})
     assert schema.why_not("a" * 200) is None
+
+
+def test_many_patterns_that_take_long_are_given_up_together() -> None:
+    schema = Schema({"type": "array", "items": {"type": "string", "pattern": "^(a|aa)+$"}})
+    assert schema.why_not(["b"]) is not None
+    endless = "a" * 40 + "!"
+    assert schema.why_not([*[endless] * 40, "b"]) is None  # it never comes to the last one
+
+
+def test_a_large_schema_times_a_large_value_is_given_up() -> None:
+    options = [{"const": f"k{i}"} for i in range(3000)]
+    assert Schema({"items": {"anyOf": options}}).why_not([1] * 3000) is None
+    assert Schema({"items": {"anyOf": options}}).why_not([1]) is not None
+
+
+def test_what_may_be_much_work_is_known_before() -> None:
+    assert Schema({"type": "object"}).weight < 100
+    assert Schema({"pattern": "a"}).weight == Schema({"$ref": "#"}).weight == inf
+
+
+def test_a_schema_has_an_end() -> None:
+    with pytest.raises(BadSchema, match="characters"):
+        Schema({"enum": ["x" * LONGEST]})
+
+
+@pytest.mark.parametrize(
+    ("value", "unique"),
+    [
+        ([], True),
+        ([1, 2, True, "1", [1], {"a": 1}], True),
+        ([1, 1.0], False),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], False),
+        ([1, True, 0, False], True),
+        ("aa", True),
+    ],
+)
+def test_items_are_told_apart(value: Any, unique: bool) -> None:
+    assert (Schema({"uniqueItems": True}).why_not(value) is None) is unique
 
 
 def test_references_that_multiply_are_given_up() -> None:

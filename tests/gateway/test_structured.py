@@ -11,8 +11,9 @@ from context.types import Prompt
 from gateway.config import StructuredConfig
 from gateway.dispatch import Begun
 from gateway.errors import InvalidRequest, NoModelAvailable, StructuredOutputInvalid
+from gateway.schemas import Schema
 from gateway.streams import Collected, collect, replay
-from gateway.structured import Structured
+from gateway.structured import Form, Structured
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Delta, Done, Spent, Usage
 from routing.types import Plan, Target
@@ -182,6 +183,14 @@ async def test_a_stream_may_be_held_until_it_is_right() -> None:
     assert (whole.text, len(starter.prompts)) == ('{"days": 30}', 2)
 
 
+async def test_what_is_held_is_asked_for_whole_so_that_a_cut_one_is_another_models() -> None:
+    held = StructuredConfig(stream="hold")
+    _, starter = await told('{"days": 30}', stream=True, config=held)
+    assert not starter.asks[0].stream
+    _, starter = await told("no", stream=True, config=StructuredConfig(check=False, stream="hold"))
+    assert starter.asks[0].stream
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [('{"a": 1,}', '{"a": 1}'), ('{"a": 1}', '{"a": 1}'), ("nothing", "nothing"), ("", "")],
@@ -205,3 +214,18 @@ async def test_other_requests_are_handed_on_untouched(params: dict[str, Any]) ->
 
 async def test_checking_can_be_switched_off() -> None:
     assert (await told("no", config=StructuredConfig(check=False)))[0].text == "no"
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "slow"),
+    [
+        ({"type": "object"}, "x" * 1000, False),
+        ({"type": "object"}, "x" * 30_000, True),
+        ({"enum": ["x" * 20_000]}, "x" * 1000, True),
+        ({"pattern": "x"}, "x", True),
+    ],
+)
+def test_what_may_take_long_is_not_checked_on_the_event_loop(
+    schema: dict[str, Any], text: str, slow: bool
+) -> None:
+    assert Form(Schema(schema)).slow(text) is slow
