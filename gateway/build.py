@@ -153,8 +153,6 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         open_exchange(config, stores.deployments) as exchange,
     ):
         await prices.load()
-        stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
-        stores.deployments.share(exchange)
         own = f"moorline/{stores.encoder.name}"
         stores.counts.know([*catalogue(config).targets, *embedders, own])
         known = KnownAnswers(
@@ -171,6 +169,10 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             stores.deployments,
             longest=config.server.request_timeout,
         )
+        canned = await prepared(config.degrade, stores.encoder)
+        # From here on nothing fails: what outlives this gateway is not half configured.
+        stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
+        stores.deployments.share(exchange)
         yield Gateway(
             config=config,
             accounts=stores.accounts,
@@ -205,7 +207,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 providers[quoter.provider],
                 quoter,
                 judge,
-                await prepared(config.degrade, stores.encoder),
+                canned,
             ),
             judge=judge,
             admission=stores.admission,

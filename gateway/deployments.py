@@ -301,6 +301,7 @@ class Deployments:
         """What holds from now on. `price` says what a model's tokens cost."""
         self._config = config
         self._price = price
+        self._budgets.clear()  # their figures may be others now
         for name, each in self._all.items():
             each.configure(each.target, config, price(name))
 
