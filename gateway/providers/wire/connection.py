@@ -33,6 +33,7 @@ class Timeouts:
     first_byte: float = 60.0  # until the answer's head is there
     idle: float = 60.0
     total: float = 600.0
+    stale: float = 1.0  # in which a peer's closing of an idle connection may cross a request
 
 
 class Keeper(Protocol):
@@ -182,6 +183,7 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_received",
         "_response",
+        "_stale_until",
         "_timeouts",
         "_timer",
         "_total_at",
@@ -227,6 +229,7 @@ class Connection(asyncio.Protocol):
         self._interim = self._ended = self._again = self._clean = False
         self._first_at = now + timeouts.first_byte
         self._total_at = now + timeouts.total
+        self._stale_until = now + timeouts.stale
         self._timer = self._loop.call_at(min(self._first_at, self._total_at), self._check)
         self._transport.write(request)
         return response
@@ -316,7 +319,7 @@ class Connection(asyncio.Protocol):
             why = "reset" if error else "closed"
             response._error = Broken(
                 f"{self.name} {why} the connection before it answered.",
-                untouched=self._received == 0,
+                untouched=self._received == 0 and self._loop.time() < self._stale_until,
             )
         response.wake()
 

@@ -26,7 +26,8 @@ class PoolFull(WireError):
 
 
 class Broken(WireError):
-    """The connection ended too early; `untouched` when not a byte of an answer had come."""
+    """The connection ended too early; `untouched` when it did so at once, before any answer: then
+    the request has most likely not been read."""
 
     def __init__(self, message: str, *, untouched: bool = False) -> None:
         super().__init__(message)

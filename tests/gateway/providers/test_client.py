@@ -147,6 +147,14 @@ async def test_it_is_not_replaced_twice(client: Client) -> None:
     assert (server.connections, len(server.requests)) == (2, 3)
 
 
+async def test_a_call_that_the_peer_has_long_had_is_not_repeated(client: Client) -> None:
+    async with scripted(answer(b"one"), None) as server:
+        await (await asked(client, server)).read()
+        with pytest.raises(Broken):
+            await asked(client, server, Timeouts(stale=0))
+    assert len(server.requests) == 2
+
+
 async def test_a_call_whose_answer_has_begun_is_not_repeated(client: Client) -> None:
     async with scripted(answer(b"one"), b"HTTP/1.1 200", then="keep") as server:
         await (await asked(client, server)).read()
