@@ -7,7 +7,7 @@ which nothing is known is believed to be able to do everything: its provider wil
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 Capability: TypeAlias = Literal[
     "tools",
@@ -43,8 +43,6 @@ beginning of an answer."""
 Prefill: TypeAlias = Literal["continue_final_message", "prefix", "assistant", "instruction"]
 """How a model is made to go on with an answer that another one began: vLLM's parameter, a mark on
 the last message, a last message of the assistant alone, or a sentence that asks for it."""
-
-ALL: frozenset[Capability] = frozenset(get_args(Capability))
 
 FIELDS: Mapping[str, Capability] = {
     "tools": "tools",
