@@ -192,11 +192,7 @@ def _free(done: Done) -> bool:
 
 def _attempts(trace: Trace) -> int:
     """How often a model was called."""
-    calls = 0
-    for span in trace.spans:
-        if span.name == "dispatch":
-            calls += len(span.attributes.get("attempts", ()))
-    return calls
+    return sum(len(span.attributes.get("attempts", ())) for span in trace.spans)
 
 
 def _outcome(failure: BaseException | None) -> tuple[int, str | None]:

@@ -15,15 +15,14 @@ from gateway.config import Config
 from gateway.conversations.store import Conversations
 from gateway.degrade.ladder import UNANSWERED, Ladder, Unanswered
 from gateway.dispatch import Dispatcher
-from gateway.embedding.models import EmbeddingModels
-from gateway.embedding.types import EmbeddingAsk
+from gateway.embedding.models import EmbeddingModels, within
+from gateway.embedding.types import EmbeddingAnswer, EmbeddingAsk
 from gateway.errors import GatewayError
 from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
 from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
-from gateway.providers.base import Embedded
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
 from gateway.structured import Structured
@@ -70,7 +69,7 @@ class Gateway:
 
     async def embed(
         self, authorization: str | None, ask: EmbeddingAsk, trace: Trace
-    ) -> tuple[Embedded, Done]:
+    ) -> EmbeddingAnswer:
         """Vectors of the client's own texts, and what they came to. Raises GatewayError."""
         tab = Tab(self.accounting, trace, Ask(ask.model, (), "", door="embeddings"))
         try:
@@ -81,11 +80,13 @@ class Gateway:
             reserving = self.accounting.reserve_embedding(tab.caller, model.name, tokens)
             tab.hold = await trace.step("reserve", reserving)
             with trace.span("embed") as span:
-                made = await model.embed(ask, tokens, span)
+                made = await within(trace, model.embed(ask, tokens, span))
         except BaseException as error:
             await tab.failed(error)
             raise
-        return made, await tab.answered(Done(usage=made.usage, model=model.name))
+        headers = tab.hold.headers()
+        done = await tab.answered(Done(usage=made.usage, model=model.name))
+        return EmbeddingAnswer(made.vectors, done, headers)
 
     async def refused(self, authorization: str | None, error: GatewayError, trace: Trace) -> None:
         """Account for a request that could not even be read. Raises Unauthorized before."""

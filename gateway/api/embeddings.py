@@ -49,16 +49,16 @@ class Embeddings(Endpoint):
         except InvalidRequest as error:
             await gateway.refused(authorization, error, trace)
             raise
-        made, done = await gateway.embed(authorization, ask, trace)
+        made = await gateway.embed(authorization, ask, trace)
         data = [
             {"object": "embedding", "index": place, "embedding": vector}
             for place, vector in enumerate(made.vectors)
         ]
-        tokens = done.usage.prompt
+        tokens = made.done.usage.prompt
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        model = done.model.removeprefix("moorline/")
+        model = made.done.model.removeprefix("moorline/")
         told = {"object": "list", "model": model, "data": data, "usage": usage}
-        await reply.json(200, orjson.dumps(told), facts(done))
+        await reply.json(200, orjson.dumps(told), [*facts(made.done), *made.headers])
 
 
 def read_ask(body: bytes) -> EmbeddingAsk:

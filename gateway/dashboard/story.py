@@ -107,7 +107,9 @@ def story(recorded: Recorded) -> Story:
         passages=found,
         prompt=_turns(_attribute(spans, "pack", "prompt")),
         parts=parts(_attribute(spans, "pack", "tokens")),
-        attempts=_attempts(_attribute(spans, "dispatch", "attempts")),
+        attempts=_attempts(
+            _attribute(spans, "dispatch", "attempts") or _attribute(spans, "embed", "attempts")
+        ),
         ladder=_ladder(_attribute(spans, "degrade", "tried"), request.degraded),
         routing=next((s.attributes for s in spans if s.name == "route"), {}),
         too_long=too_long if isinstance(too_long, int) else None,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,13 +17,14 @@ from gateway.errors import (
     InvalidRequest,
     NoModelAvailable,
     ProviderError,
+    ProviderTimeout,
     SourcesUnavailable,
     UnknownModel,
     WindowExceeded,
 )
 from gateway.providers.base import Embedded
 from gateway.screening import Screen
-from gateway.tracing.trace import Span
+from gateway.tracing.trace import Span, Trace
 from gateway.types import Caller, Usage
 from retrieval.types import Encoder, RetrievalError
 
@@ -133,7 +136,8 @@ class Remote:
         if texts := ask.texts:
             inputs = await self.screen.texts(texts, span)
         try:
-            made = await self.batches.embed(inputs, _params(ask))
+            with _recorded(self.name, span):
+                made = await self.batches.embed(inputs, _params(ask))
         except WindowExceeded as error:
             raise InvalidRequest(error.message, param="input") from error
         except ProviderError as error:
@@ -144,6 +148,34 @@ class Remote:
             ) from error
         usage = made.usage if made.usage.prompt else Usage(prompt=tokens, estimated=True)
         return replace(made, vectors=[_as(ask.base64, v) for v in made.vectors], usage=usage)
+
+
+async def within(trace: Trace, made: Awaitable[Embedded]) -> Embedded:
+    """The vectors, if they come as soon as the caller wants them. Raises ProviderTimeout."""
+    if trace.deadline is None:
+        return await made
+    try:
+        async with asyncio.timeout(trace.deadline - trace.elapsed / 1e9):
+            return await made
+    except TimeoutError:
+        raise ProviderTimeout(
+            f"No vectors came within the {trace.deadline:g} s that the request allows."
+        ) from None
+
+
+@contextmanager
+def _recorded(model: str, span: Span) -> Iterator[None]:
+    """However many batches and retries there are, for the trace they are one attempt."""
+    began, failure = time.monotonic(), "cancelled"
+    try:
+        yield
+        failure = ""
+    except ProviderError as error:
+        failure = error.message
+        raise
+    finally:
+        ms = round((time.monotonic() - began) * 1000, 3)
+        span.set(attempts=[{"model": model, "ms": ms, "error": failure or None}])
 
 
 def _length(one: Input) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from gateway.types import Done
+
 Input: TypeAlias = "str | Sequence[int]"
 """A text, or tokens of the model's own vocabulary."""
 
@@ -27,3 +29,12 @@ class EmbeddingAsk:
     def texts(self) -> list[str]:
         """The inputs that are texts: all or none."""
         return [each for each in self.inputs if isinstance(each, str)]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingAnswer:
+    """What became of it: a vector for each input, and what that came to."""
+
+    vectors: Sequence[Vector]
+    done: Done
+    headers: tuple[tuple[bytes, bytes], ...] = ()  # what else the response's head says

@@ -83,8 +83,8 @@ class Counts:
         if row.degraded:
             self._degraded[row.degraded] += 1
         for span in trace.spans:
-            if span.name == "dispatch":
-                own -= self._called(span.attributes.get("attempts", ()), span.end - span.start)
+            if attempts := span.attributes.get("attempts"):
+                own -= self._called(attempts, span.end - span.start)
         self._overhead.observe(own)
 
     def families(self) -> Iterator[Family]:

@@ -80,5 +80,13 @@ def test_a_client_that_leaves_closes_the_upstream(world: World) -> None:
         ask_and_leave(f"{world.api}/embeddings", {"model": "patient", "input": "x"})
 
 
+def test_a_caller_may_say_how_long_it_waits(client: OpenAI, world: World) -> None:
+    with is_left(world.gifted), pytest.raises(openai.APIStatusError) as caught:
+        client.embeddings.create(
+            model="patient", input="x", extra_headers={"x-request-timeout": "0.1"}
+        )
+    assert (caught.value.status_code, caught.value.code) == (504, "provider_timeout")
+
+
 def test_models_that_embed_are_listed(client: OpenAI) -> None:
     assert "gifted/vectors" in [model.id for model in client.models.list()]

@@ -29,7 +29,7 @@ async def answer_all(
     if len(asks) == 1:
         return await gateway.answer(authorization, asks[0], trace)
     heard: Heard = asyncio.Queue(HELD)
-    begun: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+    begun: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def ask_one(place: int, ask: Ask, own: Trace) -> None:
@@ -37,7 +37,7 @@ async def answer_all(
             async with slots:
                 answer = await gateway.answer(authorization, ask, own)
                 if not begun.done():
-                    begun.set_result(answer.known)
+                    begun.set_result(answer)
                 async with aclosing(answer.events) as events:
                     async for event in events:
                         for piece in _placed(event, place * ask.n, own.id):
@@ -52,13 +52,13 @@ async def answer_all(
         for place, ask in enumerate(asks)
     ]
     try:
-        known = await begun
+        first = await begun
     except BaseException:
         await _ended(tasks)
         raise
     events = _told(tasks, heard)
     await anext(events)
-    return Answer(events, known)
+    return replace(first, events=events)
 
 
 def _placed(event: Event, first: int, trace_id: str) -> list[Event]:

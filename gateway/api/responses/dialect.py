@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -42,7 +43,7 @@ class Responses:
         if not asked.store:
             return answer
         team = gateway.accounts.identify(authorization).team
-        return Answer(_kept(answer, asked, conversations, team, trace.id), answer.known)
+        return replace(answer, events=_kept(answer, asked, conversations, team, trace.id))
 
     def whole(self, asked: Turn, answer: Collected, done: Done, trace_id: str) -> bytes:
         """See Dialect."""

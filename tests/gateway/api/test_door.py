@@ -44,14 +44,14 @@ ASK: dict[str, Any] = {
 class Visitor:
     """A client in ASGI's own words, which may leave at any time."""
 
-    def __init__(self, app: FastAPI, body: Any) -> None:
+    def __init__(self, app: FastAPI, body: Any, path: str = "/v1/chat/completions") -> None:
         self.said: list[Any] = []
         self._leaves = asyncio.Event()
         self._bodies = [orjson.dumps(body)]
         scope = {
             "type": "http",
             "method": "POST",
-            "path": "/v1/chat/completions",
+            "path": path,
             "headers": [(b"host", b"localhost")],
         }
         self.task = asyncio.create_task(app(scope, self._receive, self._send))
@@ -180,6 +180,29 @@ async def test_a_caller_with_limits_is_told_what_is_left(tmp_path: Path, stream:
     headers = dict(visitor.said[0]["headers"])
     assert headers[b"x-ratelimit-limit-requests"] == b"3"
     assert headers[b"x-ratelimit-remaining-requests"] == b"2"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/responses", {"model": "sim/m", "input": "Hello"}),
+        ("/v1/completions", {"model": "sim/m", "prompt": ["Hello", "World"]}),
+        ("/v1/messages", ASK | {"model": "sim/m", "max_tokens": 9}),
+        ("/v1/embeddings", {"model": "auto", "input": "Hello"}),
+    ],
+)
+async def test_every_door_tells_what_is_left(tmp_path: Path, path: str, body: Any) -> None:
+    more = """
+[limits]
+requests_per_minute = 9
+[providers.sim]
+kind = "simulated"
+models = [{ name = "m" }]
+"""
+    async with scripted(None) as server, gateway_over(server, tmp_path, more) as app:
+        visitor = Visitor(app, body, path)
+        status, headers, _ = await visitor.answer()
+    assert (status, headers[b"x-ratelimit-limit-requests"]) == (200, b"9")
 
 
 BUSY = """

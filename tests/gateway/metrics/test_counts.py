@@ -30,9 +30,9 @@ ROW = Request(
 )
 
 
-def dispatched(*attempts: dict[str, Any], ms: float = 0) -> Trace:
+def dispatched(*attempts: dict[str, Any], ms: float = 0, span: str = "dispatch") -> Trace:
     trace = Trace()
-    trace.spans.append(Span("dispatch", 0, round(ms * 1e6), None, {"attempts": list(attempts)}))
+    trace.spans.append(Span(span, 0, round(ms * 1e6), None, {"attempts": list(attempts)}))
     return trace
 
 
@@ -101,8 +101,9 @@ def test_only_streams_have_a_first_token() -> None:
         # Between two calls the gateway waits: that is no work of its own.
         (ROW, dispatched(called(ms=10, error="503"), called(ms=20), ms=110), 0.01),
         (replace(ROW, cache="exact"), Trace(), 0.12),
+        (replace(ROW, door="embeddings"), dispatched(called(ms=100), span="embed"), 0.02),
     ],
-    ids=["whole", "stream", "retried", "cached"],
+    ids=["whole", "stream", "retried", "cached", "embedded"],
 )
 def test_overhead_is_what_was_not_spent_waiting_for_a_model(
     row: Request, trace: Trace, own: float
