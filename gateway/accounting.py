@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
+import orjson
+
 from context.tokens import Counter
 from gateway.accounts.limits import Hold, Limits
 from gateway.errors import GatewayError, HandedOver, ProviderError
@@ -19,7 +21,7 @@ from gateway.ledger.writer import LedgerWriter
 from gateway.messages import size_of
 from gateway.metrics.counts import Counts
 from gateway.providers.prices import Prices
-from gateway.streams import Collected, Told, Whole, told
+from gateway.streams import Choice, Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Events, Usage
 from routing.plan import Catalogue, NoSuchModel
@@ -179,10 +181,16 @@ class Tab:
 
 
 def _said(whole: Collected) -> str:
+    """All that the model wrote: text, thoughts, calls of tools."""
     try:
-        return "".join(choice.text for choice in whole.choices.values())
+        return "".join(map(_written, whole.choices.values()))
     except ProviderError:
         return whole.text  # as much of it as can be read
+
+
+def _written(choice: Choice) -> str:
+    beside = {name: said for name, said in choice.fields.items() if said and name != "role"}
+    return choice.text + (orjson.dumps(beside).decode() if beside else "")
 
 
 def _free(done: Done) -> bool:

@@ -8,6 +8,7 @@ gateway/fitting.py.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -80,7 +81,7 @@ class _Told:
                         if isinstance(event, Done):
                             if rest := self._rest(seam):
                                 yield rest
-                            yield self._ended(event, prompt)
+                            yield await self._ended(event, prompt)
                             return
                         if (piece := self._heard(event, seam)) is not None:
                             yield piece
@@ -91,7 +92,7 @@ class _Told:
             except ProviderError as error:
                 cut = error
             if self.finish:  # all was said; only the counts are missing
-                yield self._ended(Done(usage=Usage(estimated=True)), prompt)
+                yield await self._ended(Done(usage=Usage(estimated=True)), prompt)
                 return
             prompt, seam = await self._resumed(cut, prompt)
 
@@ -123,27 +124,28 @@ class _Told:
         ):
             self.plain = False
 
-    def _ended(self, done: Done, prompt: Prompt) -> Done:
+    async def _ended(self, done: Done, prompt: Prompt) -> Done:
         if not self.spent:
             return done
-        spent = [*self.spent, self._share(done.usage, prompt)]
+        spent = [*self.spent, await self._share(done.usage, prompt)]
         return replace(together(done, spent), continued=tuple(self.continued))
 
-    def _share(self, usage: Usage, prompt: Prompt) -> Spent:
+    async def _share(self, usage: Usage, prompt: Prompt) -> Spent:
         said = "".join(self.lately)
-        return share(self.begun.target.name, usage, prompt, said, self.house.count)
+        return await share(self.begun.target.name, usage, prompt, said, self.house.count)
 
     async def _resumed(self, cut: ProviderError, prompt: Prompt) -> tuple[Prompt, Seam]:
         """Let the next model go on. Raises what broke the answer off where none can."""
         if not self.plain:
             raise cut
-        self.spent.append(self._share(Usage(), prompt))
+        self.spent.append(await self._share(Usage(), prompt))
         said = "".join(self.said)
         after, apart = self.begun.target, self._apart()
         prompt = replace(self.prompt, said=shown(said))
+        shortened = await self._shortened(said)
         note: dict[str, Any] = {"after": after.name, "error": cut.message, "characters": len(said)}
         try:
-            self.begun = await self._next(prompt, after, self._shortened(said), apart)
+            self.begun = await self._next(prompt, after, shortened, apart)
             note["by"] = self.begun.target.name
         except GatewayError as error:
             note["failed"] = error.message
@@ -168,13 +170,14 @@ class _Told:
             prompt, Plan.chain((after,), plan.reason), ask, span
         )
 
-    def _shortened(self, said: str) -> Ask:
+    async def _shortened(self, said: str) -> Ask:
         """The request for what is left of the tokens that it allows."""
-        params = dict(self.ask.params)
-        for name in LIMITS:
-            if isinstance(limit := params.get(name), int):
-                params[name] = max(1, limit - self.house.count(said))
-        return replace(self.ask, params=params)
+        limits = {name: self.ask.params[name] for name in LIMITS if self.ask.params.get(name)}
+        if not limits:
+            return self.ask
+        told = await asyncio.to_thread(self.house.count, said)
+        left = {name: max(1, limit - told) for name, limit in limits.items()}
+        return replace(self.ask, params={**self.ask.params, **left})
 
     def _apart(self) -> Span:
         """A span for the calls that go on; its time is the request's."""

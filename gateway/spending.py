@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,14 +11,19 @@ from context.types import Prompt
 from gateway.types import Done, Spent, Usage
 
 
-def share(model: str, told: Usage, prompt: Prompt, text: str, count: Counter) -> Spent:
+async def share(model: str, told: Usage, prompt: Prompt, text: str, count: Counter) -> Spent:
     """One call's share; counted here where its provider has not said."""
     if told.total:
         return Spent(model, told)
+    # The first count loads a vocabulary, and prompts may be long.
+    return Spent(model, await asyncio.to_thread(_counted, prompt, text, count))
+
+
+def _counted(prompt: Prompt, text: str, count: Counter) -> Usage:
     asked = prompt.tokens.get("total") or sum(
         count(str(message.get("content") or "")) for message in prompt.messages
     )
-    return Spent(model, Usage(asked, count(text), estimated=True))
+    return Usage(asked, count(text), estimated=True)
 
 
 def together(done: Done, spent: Sequence[Spent]) -> Done:

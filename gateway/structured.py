@@ -143,7 +143,7 @@ class Structured:
         said = whole.choices[index].text
         if not self._config.ask_again:
             raise _invalid(why, said, span)
-        first = self._share(begun, whole, request.prompt)
+        first = await self._share(begun, whole, request.prompt)
         pointed = request.again(_asked_again(request.prompt, said, why), len(wrong))
         try:
             second = await self._starter.start(
@@ -161,13 +161,13 @@ class Structured:
             raise _invalid(why, answer.choices.get(index, Choice()).text, span)
         for place, right in zip(wrong, answer.choices.values(), strict=False):
             whole.choices[place] = right
-        parts = [first, self._share(second, answer, pointed.prompt)]
+        parts = [first, await self._share(second, answer, pointed.prompt)]
         whole.done = together(_done(answer), parts)
         return replace(begun, events=_retold(whole), target=second.target, fallback=second.fallback)
 
-    def _share(self, begun: Begun, whole: Collected, prompt: Prompt) -> Spent:
+    async def _share(self, begun: Begun, whole: Collected, prompt: Prompt) -> Spent:
         said = "".join(choice.text for choice in whole.choices.values())
-        return share(begun.target.name, _done(whole).usage, prompt, said, self._count)
+        return await share(begun.target.name, _done(whole).usage, prompt, said, self._count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,3 +64,16 @@ async def test_a_chunk_that_is_none_is_charged_for_what_can_be_read_around_it() 
         await told(opened, Verbatim(text + b"data: {oops}\n\n", b"", b""), Done())
     assert hold.settled == [len("Hello")]
     assert rows[0].completion_tokens == len("Hello")
+
+
+async def test_a_call_of_a_tool_that_nobody_counted_is_not_free() -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    opened, hold, _ = tab(len)
+    await told(opened, Delta(fields={"role": "assistant", "tool_calls": [call]}), Done())
+    assert hold.settled[0] > 0
+
+
+async def test_an_answer_that_says_nothing_is_free() -> None:
+    opened, hold, _ = tab(len)
+    await told(opened, Delta(fields={"role": "assistant", "refusal": None}), Done())
+    assert hold.settled == [0]
