@@ -93,7 +93,7 @@ class Admission:
 
     def _late(self, waiter: asyncio.Future[None]) -> None:
         if not waiter.done():
-            waited = f"No request could be answered within {self._longest_wait:g} s"
+            waited = f"no request could be answered within {self._longest_wait:g} s"
             waiter.set_exception(self._full(f"{waited} (server.max_wait)."))
 
     def _full(self, why: str) -> Overloaded:

@@ -26,7 +26,7 @@ from gateway.api.responses import stored
 from gateway.api.responses.dialect import Responses
 from gateway.config import Config
 from gateway.dashboard import pages
-from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
+from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotAllowed, NotFound
 from gateway.pipeline import Gateway
 from gateway.reload import Source, current
 
@@ -147,6 +147,10 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         return await _gateway_error(request, NotFound(f"There is no {request.url.path}."))
     if error.status_code == 403:
         return await _gateway_error(request, Forbidden(str(error.detail)))
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        told = NotAllowed(f"{request.url.path} takes {allowed}, not {request.method}.")
+        return JSONResponse(told.body(), told.status, error.headers)
     body = GatewayError(str(error.detail)).body()
     return JSONResponse(body, error.status_code, dict(error.headers or {}))
 

@@ -19,6 +19,7 @@ from gateway.accounts.config import LimitsConfig
 from gateway.breakers.config import SharedBreakerConfig
 from gateway.conversations.config import ConversationsConfig
 from gateway.degrade.config import DegradeConfig
+from gateway.findings import findings
 from gateway.ledger.config import LedgerConfig, SqliteLedger
 from gateway.metrics.config import MetricsConfig
 from gateway.providers.config import ExtractiveProvider, ProviderConfig
@@ -215,7 +216,7 @@ def parse(text: str, name: str = "moorline.toml") -> Config:
     try:
         return Config.model_validate(_resolved(raw, ()))
     except ValidationError as error:
-        raise ConfigError(f"{name}: " + "; ".join(_readable(error))) from None
+        raise ConfigError(f"{name}: " + "; ".join(_readable(error, raw))) from None
     except _MissingSecret as error:
         raise ConfigError(f"{name}: {error}") from None
 
@@ -242,11 +243,10 @@ def _resolved(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def _readable(error: ValidationError) -> list[str]:
+def _readable(error: ValidationError, raw: Any) -> list[str]:
     """Pydantic's findings without the values, which may be secrets."""
     lines = []
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
-        key = ".".join(str(part) for part in each["loc"])
-        known = "no such key" if each["type"] == "extra_forbidden" else each["msg"]
-        lines.append(f"`{key}`: {known}")
+    for each in findings(error, raw):
+        what = "no such key" if each.kind == "extra_forbidden" else each.message
+        lines.append(f"`{each.key}`: {what}" if each.key else what)
     return lines

@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from gateway.errors import InvalidRequest
+from gateway.findings import findings
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -29,7 +30,7 @@ def validated(shape: type[Shape], raw: Mapping[str, Any]) -> Shape:
     try:
         return shape.model_validate(raw)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise _invalid(error, raw) from None
 
 
 def can_be_sent(params: Mapping[str, Any]) -> None:
@@ -40,11 +41,11 @@ def can_be_sent(params: Mapping[str, Any]) -> None:
         raise InvalidRequest(f"The request cannot be passed on: {error}") from error
 
 
-def invalid(error: ValidationError) -> InvalidRequest:
+def _invalid(error: ValidationError, raw: Mapping[str, Any]) -> InvalidRequest:
     """Pydantic's first finding in OpenAI's words: which field, and what is wrong with it."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    param = ".".join(str(part) for part in first["loc"]) or None
-    return InvalidRequest(f"Invalid value for '{param}': {first['msg']}.", param=param)
+    first = findings(error, raw)[0]
+    param = first.key or None
+    return InvalidRequest(f"Invalid value for '{param}': {first.message}.", param=param)
 
 
 def unsupported(param: str, why: str) -> InvalidRequest:

@@ -101,6 +101,12 @@ def test_another_method_is_told_which_is_allowed(served: Served) -> None:
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
+def test_another_method_is_told_what_a_plain_route_takes(served: Served) -> None:
+    response = httpx.post(f"{served.url}/v1/models")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET")
+    assert response.json()["error"]["code"] == "method_not_allowed"
+
+
 def test_embeddings_are_rows_of_the_ledger_and_too_long_ones_are_told(
     served: Served, tmp_path: Path
 ) -> None:
