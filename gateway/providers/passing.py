@@ -12,13 +12,14 @@ from typing import Any
 import orjson
 
 from gateway.providers.completions import END, Garbled, Seen, loaded, speaks
-from gateway.providers.wire.sse import EventParser, EventTooLarge
+from gateway.providers.wire.sse import EventParser
 from gateway.types import Delta, Verbatim
 
 _COMPACT = (b"data: [", b'"finish_reason":"', b'"usage":{', b'"error"')
 _SPACED = (b"data: [", b'"finish_reason": "', b'"usage": {', b'"error"')
 _LAST = b"data: [DONE]\n\n"
 _NEVER = b"\0"  # in JSON
+LONG = 64 * 2**10  # bytes of an event; the parser collects longer ones without copying them again
 
 
 class Apart:
@@ -58,7 +59,6 @@ class Passed(Apart):
 
     def __init__(self, seen: Seen, limit: int) -> None:
         super().__init__(seen, limit)
-        self._limit = limit
         self._tail = b""  # of an event that has not ended
         self._id = b""
         self._model = b""
@@ -81,8 +81,8 @@ class Passed(Apart):
             self._take_apart(data)
         elif end < 2:
             self._tail = data
-            if len(data) > self._limit:
-                raise EventTooLarge(f"An event is larger than {self._limit} bytes.")
+            if len(data) > LONG:
+                self._take_apart(data)
         elif not _one_line_each(data[:end]):
             self._take_apart(data)
         else:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from gateway.providers.completions import Garbled, Reported, Seen
 from gateway.providers.passing import Apart, Passed
+from gateway.providers.wire.sse import EventTooLarge
 from gateway.streams import Collected
 from gateway.types import Delta, Verbatim
+from tests.effort import cpu_seconds
 
 LIMIT = 100_000
 
@@ -142,3 +144,21 @@ def test_a_preamble_without_a_name_does_not_hide_the_names_that_follow() -> None
     (piece,) = reader.pieces
     assert isinstance(piece, Verbatim)
     assert (piece.id, piece.model) == (b'"id":"up-1"', b'"model":"m"')
+
+
+def endless(pieces: int, limit: int = 10**9) -> None:
+    reader = Passed(Seen(), limit)
+    reader.feed(b"data: ")
+    for _ in range(pieces):
+        reader.feed(b"x" * 1000)
+
+
+def test_an_event_that_never_ends_is_not_copied_with_every_piece() -> None:
+    small, large = (cpu_seconds(lambda n=n: endless(n)) for n in (1000, 4000))  # type: ignore[misc]
+    assert large < 10 * small + 0.01
+
+
+def test_an_event_that_never_ends_is_too_large_at_some_point() -> None:
+    endless(90, LIMIT)
+    with pytest.raises(EventTooLarge):
+        endless(101, LIMIT)
