@@ -265,7 +265,10 @@ def extractive(config: Config) -> set[str]:
 def policy(config: Config) -> str:
     """A digest of everything that shapes an answer: with it a change of policy misses the cache."""
     shaping = config.model_dump_json(
-        include={"providers", "models", "routing", "retrieval", "context", "guardrails"}
+        include={
+            *("providers", "models", "routing", "retrieval", "context", "guardrails"),
+            "structured",
+        }
     )
     return hashlib.sha256(f"{FORMAT}{shaping}".encode()).hexdigest()
 
