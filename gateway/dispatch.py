@@ -81,6 +81,18 @@ class Errand:
         if wait is not None:
             self.soonest = wait if self.soonest is None else min(self.soonest, wait)
 
+    def vain(self, said: str) -> str:
+        """Why nobody answered: who was tried, and who was not."""
+        tried = dict.fromkeys(each["model"] for each in self.attempts)
+        skipped = self.span.attributes.get("skipped", ())
+        left = {each["model"]: each["why"] for each in skipped if each["model"] not in tried}
+        why = "No model can be asked now."
+        if tried:
+            why = f"No model answered. Tried {', '.join(tried)}; the last said: {said}"
+        if left:
+            why += f" Not asked: {', '.join(f'{name} ({why})' for name, why in left.items())}."
+        return why
+
     def tokens(self, deployment: Deployment) -> float:
         """How large the request is, where it matters: its prompt and the answer it allows."""
         if not deployment.measured:
@@ -148,24 +160,28 @@ class Dispatcher:
     async def _walked(self, plan: Plan, errand: Errand) -> Begun:
         """One group after another."""
         last: ProviderError | None = None
+        said = "nothing"
         lowest = len(plan.groups) - 1
         for place, group in enumerate(plan.groups):
             errand.last_group, errand.retry = place == lowest, 0
+            before = len(errand.attempts)
             try:
                 events, target = await self._group(group, errand)
                 return Begun(events, target, place > 0)
             except NothingToQuote as error:
-                last = last or error  # it says nothing of why the others failed
+                if last is None:  # it says nothing of why the others failed
+                    last, said = error, error.message
             except ProviderError as error:
                 last = error  # of WindowExceeded, too: another model may have a larger window
+                # The error may be that it is not asked again: what it said itself says more.
+                failures = [each["error"] for each in errand.attempts[before:]]
+                said = next(
+                    (each for each in reversed(failures) if each not in (None, "cancelled")), said
+                )
         if isinstance(last, WindowExceeded):
             raise PromptTooLong(last.message, param="messages") from last
         errand.again_in(last.retry_after if last else None)
-        raise NoModelAvailable(
-            f"No model answered. Tried {', '.join(t.name for t in plan.targets)}; "
-            f"the last said: {last.message if last else 'nothing'}",
-            retry_after=errand.soonest,
-        ) from last
+        raise NoModelAvailable(errand.vain(said), retry_after=errand.soonest) from last
 
     async def _group(self, group: Group, errand: Errand) -> tuple[Events, Target]:
         """One model, as often as it is worth it. Raises ProviderError when it is given up."""

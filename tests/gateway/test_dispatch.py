@@ -208,6 +208,17 @@ async def test_when_nobody_answers_the_error_names_all_that_were_tried() -> None
         await world.begun()
 
 
+async def test_the_error_tells_what_was_said_last_and_who_was_not_asked() -> None:
+    world = World(Scripted(BUSY), Scripted("x"), breaker={"failures": 2})
+    world.dispatcher.deployments.force(world.targets[1], "open")
+    tried = "No model answered. Tried p0/m; the last said: busy"
+    others = "Not asked: p1/m (shut off by an admin)."
+    assert (await world.fails()).message == f"{tried} {others}"
+    # By now the breaker of the first one is open, too.
+    told = (await world.fails()).message
+    assert told.startswith("No model can be asked now. Not asked: p0/m (breaker open), p1/m")
+
+
 async def test_every_attempt_is_in_the_trace() -> None:
     world = World(Scripted(BUSY), Scripted("other"))
     await world.begun()
