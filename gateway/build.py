@@ -75,7 +75,7 @@ from retrieval.config import (
 )
 from retrieval.retriever import Retriever
 from retrieval.types import Encoder, Indexes, Reranker
-from routing.plan import Catalogue
+from routing.plan import AUTO, Catalogue
 from routing.types import Limits as TargetLimits
 from routing.types import Target
 
@@ -154,7 +154,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     ):
         await prices.load()
         own = f"moorline/{stores.encoder.name}"
-        stores.counts.know([*catalogue(config).targets, *embedders, own])
+        stores.counts.know([*catalogue(config).targets, *embedders, own, *config.models, AUTO])
         known = KnownAnswers(
             stores.cache, config.cache, policy(config), config.degrade.keep_stale_for
         )

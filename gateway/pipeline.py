@@ -88,9 +88,11 @@ class Gateway:
         done = await tab.answered(Done(usage=made.usage, model=model.name))
         return EmbeddingAnswer(made.vectors, done, headers)
 
-    async def refused(self, authorization: str | None, error: GatewayError, trace: Trace) -> None:
+    async def refused(
+        self, authorization: str | None, error: GatewayError, trace: Trace, door: str
+    ) -> None:
         """Account for a request that could not even be read. Raises Unauthorized before."""
-        tab = Tab(self.accounting, trace)
+        tab = Tab(self.accounting, trace, Ask("", (), "", door=door))
         tab.caller = self.accounts.identify(authorization)
         trace.begin("read").error = error.message
         await tab.failed(error)

@@ -76,6 +76,8 @@ class ChatRequest(BaseModel):
 class Chat:
     """The dialect."""
 
+    name = "chat"
+
     def read(self, body: bytes) -> Ask:
         """See Dialect."""
         return read_ask(body)
@@ -192,6 +194,8 @@ def completion(whole: Collected, done: Done, trace_id: str) -> bytes:
 def _message(choice: Choice, notes: list[dict[str, Any]]) -> dict[str, Any]:
     content = choice.text or (None if choice.fields.get("tool_calls") else "")
     message = {"role": "assistant", "content": content, "refusal": None, **choice.fields}
+    if calls := message.get("tool_calls"):  # only a stream's pieces are numbered
+        message["tool_calls"] = [{k: v for k, v in call.items() if k != "index"} for call in calls]
     if notes:
         message["annotations"] = notes
     return message

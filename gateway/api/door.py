@@ -57,6 +57,8 @@ Asked = TypeVar("Asked", bound=Streamable)
 class Dialect(Protocol[Asked]):
     """How a door's clients write a request and read an answer."""
 
+    name: str  # what ledger and metrics call the door
+
     def read(self, body: bytes) -> Asked:
         """Raises InvalidRequest that names the field."""
         ...
@@ -169,7 +171,7 @@ class Door(Endpoint, Generic[Asked]):
         try:
             asked = self._dialect.read(body)
         except InvalidRequest as error:
-            await gateway.refused(authorization, error, trace)
+            await gateway.refused(authorization, error, trace, self._dialect.name)
             raise
         answer = await self._dialect.answer(gateway, authorization, asked, trace)
         if asked.stream:

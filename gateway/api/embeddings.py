@@ -47,7 +47,7 @@ class Embeddings(Endpoint):
         try:
             ask = read_ask(body)
         except InvalidRequest as error:
-            await gateway.refused(authorization, error, trace)
+            await gateway.refused(authorization, error, trace, "embeddings")
             raise
         made = await gateway.embed(authorization, ask, trace)
         data = [

@@ -232,8 +232,8 @@ class OpenAICompatibleProvider(_Http):
             "stream_usage": service.stream_usage,
             "output_limit": service.output_limit,
         }
-        if service.key in os.environ:
-            known["api_key"] = os.environ[service.key]
+        if key := os.environ.get(service.key):  # one that is empty was forgotten
+            known["api_key"] = key
         elif service.key and not {"api_key", "base_url"} & given.keys():
             raise ValueError(f"neither `api_key` nor the variable {service.key} is set")
         return known | given

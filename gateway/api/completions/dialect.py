@@ -22,6 +22,8 @@ from gateway.types import Answer, Delta, Done, Event
 class Completions:
     """The dialect."""
 
+    name = "completions"
+
     def read(self, body: bytes) -> Prompts:
         """See Dialect."""
         return read_prompts(body)

@@ -22,6 +22,8 @@ from gateway.types import Answer, Ask, Done
 class Messages:
     """The dialect."""
 
+    name = "messages"
+
     def read(self, body: bytes) -> Ask:
         """See Dialect."""
         return read_ask(body)

@@ -24,6 +24,8 @@ from gateway.types import Answer, Ask, Done, Events
 class Responses:
     """The dialect."""
 
+    name = "responses"
+
     def read(self, body: bytes) -> Turn:
         """See Dialect."""
         return read_turn(body)
@@ -37,7 +39,7 @@ class Responses:
         try:
             ask = await _continued(gateway, authorization, asked)
         except GatewayError as error:
-            await gateway.refused(authorization, error, trace)
+            await gateway.refused(authorization, error, trace, self.name)
             raise
         answer = await gateway.answer(authorization, ask, trace)
         if not asked.store:

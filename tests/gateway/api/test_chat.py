@@ -102,10 +102,11 @@ def test_a_completion_is_what_the_official_client_parses() -> None:
 
 def test_tool_calls_come_with_null_content() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    whole = collected(Delta(fields={"tool_calls": [call]}, finish="tool_calls"), DONE)
-    body = ChatCompletion.model_validate_json(completion(whole, DONE, "t"))
-    assert body.choices[0].message.content is None
-    assert (body.choices[0].message.tool_calls or [])[0].id == "c1"
+    pieces = Delta(fields={"tool_calls": [{"index": 0, **call}]}, finish="tool_calls")
+    told = completion(collected(pieces, DONE), DONE, "t")
+    assert ChatCompletion.model_validate_json(told).choices[0].message.content is None
+    [choice] = orjson.loads(told)["choices"]
+    assert choice["message"]["tool_calls"] == [call]
 
 
 def streamed(*events: Delta, include_usage: bool = False) -> list[dict[str, Any]]:

@@ -15,6 +15,13 @@ CONFIG = """
 data = "{data}"
 [providers.sim]
 kind = "simulated"
+[providers.down]
+kind = "simulated"
+fault = "error"
+[models.mine]
+use = ["down/simulated"]
+[dispatch]
+retries = 0
 """
 ASK = {
     "model": "sim/simulated",
@@ -44,6 +51,23 @@ def test_without_keys_this_machine_may_read_what_happened(served: Served) -> Non
     assert "moorline_in_flight 0" in told
     assert "moorline_ledger_dropped_total 0" in told
     assert any(line.startswith('moorline_build_info{version="') for line in told)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "labels"),
+    [
+        ("messages", {"model": "sim/simulated"}, 'model="other",door="messages",status="400"'),
+        ("responses", {"input": 1}, 'model="other",door="responses",status="400"'),
+        ("embeddings", {"input": 1}, 'model="other",door="embeddings",status="400"'),
+        ("chat/completions", ASK | {"model": "mine"}, 'model="mine",door="chat",status="503"'),
+    ],
+    ids=["messages", "responses", "embeddings", "alias"],
+)
+def test_what_failed_is_told_by_its_door_and_by_the_name_that_was_asked_for(
+    served: Served, path: str, body: object, labels: str
+) -> None:
+    httpx.post(f"{served.url}/v1/{path}", json=body)
+    assert f"moorline_requests_total{{{labels}" in httpx.get(f"{served.url}/metrics").text
 
 
 @pytest.mark.parametrize(("opened", "stranger"), [("false", 401), ("true", 200)])
