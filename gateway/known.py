@@ -156,23 +156,29 @@ async def _unless_down(work: Awaitable[T]) -> T | None:
         return None
 
 
-_KEPT = (
-    *("model", "route", "collection", "grounding", "grounded", "faithfulness"),
-    *("fields", "tokens"),
-)
-_COUNTS = ("prompt", "completion", "cached", "reasoning", "estimated")
-_NOTHING: tuple[Any, ...] = (None, "", (), {})
-
-
 def written(choice: Choice, done: Done) -> bytes:
-    """Only what is said of this answer: most of a Done is what it is by default."""
+    """What is said of this answer, without what belongs to the request that it was given to."""
     usage = done.usage
-    about = ((name, getattr(done, name)) for name in _KEPT)
     return orjson.dumps(
         {
             "choice": (choice.text, choice.fields, choice.extra, choice.finish),
-            "usage": tuple(getattr(usage, name) for name in _COUNTS),
-            "done": {name: value for name, value in about if value not in _NOTHING},
+            "usage": (
+                usage.prompt,
+                usage.completion,
+                usage.cached,
+                usage.reasoning,
+                usage.estimated,
+            ),
+            "done": {
+                "model": done.model,
+                "route": done.route,
+                "collection": done.collection,
+                "grounding": done.grounding,
+                "grounded": done.grounded,
+                "faithfulness": done.faithfulness,
+                "tokens": done.tokens,
+                "fields": done.fields,
+            },
             "sources": done.sources,
         }
     )

@@ -151,6 +151,8 @@ class Done:
     @property
     def grounded_on(self) -> tuple[str, ...]:
         """The document versions that the model read, as the cache knows them."""
+        if not self.sources:
+            return ()
         return tuple(dict.fromkeys(f"{each.document}@{each.version}" for each in self.sources))
 
 

@@ -60,7 +60,7 @@ class Target:
         return cls(parts.hostname or "", parts.port or 80, head.encode() + body)
 
 
-async def load(target: Target, concurrency: int, seconds: float) -> Load:
+async def load(target: Target, concurrency: int, seconds: float, enough: int = ENOUGH) -> Load:
     """Keep so many requests under way for so long, or longer if few are answered.
 
     Raises LoadFailed.
@@ -82,7 +82,7 @@ async def load(target: Target, concurrency: int, seconds: float) -> Load:
             await asyncio.wait([over], timeout=seconds)
             if over.done():
                 over.result()
-            if result.requests >= ENOUGH:
+            if result.requests >= enough:
                 break
         # What has begun is told to its end: an answer that is cut costs, and is not counted.
         last = asyncio.gather(*(worker.rest() for worker in workers))

@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from eval.bench.load import NUMBER, Load, Target, load
+from eval.bench.load import ENOUGH, NUMBER, Load, Target, load
 from eval.bench.processes import Served, cores, on_core, served
 
 SUBJECTS = ("direct", "raw", "fastapi", "gateway", "guarded")
@@ -247,7 +247,10 @@ async def _rounds(
 
 async def _measured(subject: Subject, case: Case, seconds: float) -> Measured:
     before = subject.server.cpu
-    seen = await load(_target(subject, case), case.concurrency, max(seconds, case.least_seconds))
+    enough = 2 * case.concurrency if case.paced else ENOUGH
+    seen = await load(
+        _target(subject, case), case.concurrency, max(seconds, case.least_seconds), enough
+    )
     spent = subject.server.cpu - before
     return _told(seen, spent)
 

@@ -85,7 +85,7 @@ class Trace:
 
     def begin(self, name: str) -> Span:
         """A stage whose end is set by whoever holds it (a stream outlives the call)."""
-        span = Span(name, time.perf_counter_ns() - self._origin)
+        span = Span(name, time.perf_counter_ns() - self._origin, 0, None, {})
         self.spans.append(span)
         return span
 
