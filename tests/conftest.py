@@ -26,3 +26,16 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the public data sets are not beside the checkout (../shared/data)")
     return SHARED_DATA
+
+
+REAL_TIME = ("e2e", "faults", "contracts", "gateway/api", "gateway/breakers", "gateway/providers")
+"""Folders whose tests speak over real sockets to real servers, some of them slow on purpose."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On a busy machine what takes real time may be late once; what is broken is late each time."""
+    here = Path(__file__).parent
+    folders = tuple(here / folder for folder in REAL_TIME)
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=0.5))
