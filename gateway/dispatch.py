@@ -160,7 +160,7 @@ class Dispatcher:
     async def _walked(self, plan: Plan, errand: Errand) -> Begun:
         """One group after another."""
         last: ProviderError | None = None
-        said = "nothing"
+        said, too_long = "nothing", True  # for every model that could be asked
         lowest = len(plan.groups) - 1
         for place, group in enumerate(plan.groups):
             errand.last_group, errand.retry = place == lowest, 0
@@ -173,12 +173,13 @@ class Dispatcher:
                     last, said = error, error.message
             except ProviderError as error:
                 last = error  # of WindowExceeded, too: another model may have a larger window
+                too_long = too_long and isinstance(error, WindowExceeded)
                 # The error may be that it is not asked again: what it said itself says more.
                 failures = [each["error"] for each in errand.attempts[before:]]
                 said = next(
                     (each for each in reversed(failures) if each not in (None, "cancelled")), said
                 )
-        if isinstance(last, WindowExceeded):
+        if too_long and isinstance(last, WindowExceeded):
             raise PromptTooLong(last.message, param="messages") from last
         errand.again_in(last.retry_after if last else None)
         raise NoModelAvailable(errand.vain(said), retry_after=errand.soonest) from last

@@ -202,6 +202,11 @@ async def test_a_prompt_too_long_for_one_model_is_given_to_the_next() -> None:
     await World(Scripted(small)).fails(PromptTooLong)
 
 
+async def test_a_prompt_that_is_too_long_for_a_fallback_alone_is_not_the_callers_fault() -> None:
+    small = WindowExceeded("8k", retryable=False, upstream_status=400)
+    await World(Scripted(BUSY), Scripted(small)).fails(NoModelAvailable)
+
+
 async def test_when_nobody_answers_the_error_names_all_that_were_tried() -> None:
     world = World(Scripted(ProviderError("x")), Scripted(ProviderError("boom")))
     with pytest.raises(NoModelAvailable, match=r"p0/m, p1/m.*boom"):
