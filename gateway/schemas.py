@@ -21,6 +21,8 @@ PATTERN_TIME = 0.05  # seconds
 # With these a small schema can be much work.
 _DEEP = ('"$ref"', '"$dynamicRef"', '"$recursiveRef"', '"pattern"')
 
+# What jsonschema raises where a keyword's value is of a kind that it did not expect.
+_ODD = (AttributeError, TypeError, ValueError)
 _BY_NAME = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
 
 
@@ -45,9 +47,13 @@ class Schema:
         jsonschema: Any = import_module("jsonschema")
         self._referencing: Any = import_module("referencing")
         self._best_match = jsonschema.exceptions.best_match
-        base = jsonschema.validators.validator_for(
-            schema, default=jsonschema.validators.Draft202012Validator
-        )
+        self._unknown_type = jsonschema.exceptions.UnknownType
+        try:
+            base = jsonschema.validators.validator_for(
+                schema, default=jsonschema.validators.Draft202012Validator
+            )
+        except _ODD:
+            raise BadSchema("its $schema is none") from None
         try:
             base.check_schema(schema)
         except jsonschema.exceptions.SchemaError as error:
@@ -67,6 +73,8 @@ class Schema:
             error = self._best_match(self._validator.iter_errors(value))
         except (TooMuch, RecursionError, self._referencing.exceptions.Unresolvable):
             return None
+        except (*_ODD, self._unknown_type):
+            return None  # older drafts let pass what their own checks stumble over
         return _told(error) if error else None
 
     def _check_references(self, schema: Mapping[str, Any], base: Any) -> None:

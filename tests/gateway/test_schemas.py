@@ -44,6 +44,9 @@ def test_a_schema_may_refer_to_itself() -> None:
     ("schema", "why"),
     [
         (5, "not an object"),
+        ({"$schema": 5}, "schema"),
+        ({"$schema": []}, "schema"),
+        ({"$schema": "http://[bad"}, "schema"),
         ({"type": "objekt"}, r"\$\.type"),
         ({"properties": {"a": {"minimum": "x"}}}, "minimum"),
         ({"pattern": "("}, "pattern"),
@@ -123,3 +126,15 @@ def test_references_that_multiply_are_given_up() -> None:
         is None
     )
     assert Schema({"$ref": "#"}).why_not(1) is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$schema": "http://json-schema.org/draft-04/schema#", "$ref": None},
+        {"$schema": "http://json-schema.org/draft-03/schema#", "type": "x"},
+        {"properties": {"a": {"$schema": "http://[bad"}}},
+    ],
+)
+def test_what_the_checker_stumbles_over_is_not_checked(schema: dict[str, Any]) -> None:
+    assert Schema(schema).why_not({"a": {"b": 1}}) is None
