@@ -103,7 +103,7 @@ class KnownAnswers:
         self, answer: Answer, scope: Scope | None, ask: Ask, query: Query | None, trace: Trace
     ) -> Answer:
         """The same answer, kept once it has been told whole."""
-        if scope is None:
+        if scope is None or trace.no_store:
             return answer
 
         async def keep(whole: Collected, done: Done) -> Done:

@@ -50,11 +50,11 @@ class Target:
     request: bytes
 
     @classmethod
-    def of(cls, url: str, body: bytes, key: str | None = None) -> Target:
+    def of(cls, url: str, body: bytes, key: str | None = None, headers: str = "") -> Target:
         parts = urlsplit(url)
         authorization = f"authorization: Bearer {key}\r\n" if key else ""
         head = (
-            f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{authorization}"
+            f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{authorization}{headers}"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         return cls(parts.hostname or "", parts.port or 80, head.encode() + body)

@@ -1,7 +1,8 @@
 """What a gateway adds to a call: processor time and latency, beside two bare pass-throughs.
 
-Of the gateway there are two: `gateway` with keys, limits, the exact cache, ledger, traces and
-metrics, as a proxy has them; `guarded` with the checks of what comes in and goes out besides.
+Of the gateway there are two: `gateway` with keys, limits, a look into the exact cache, ledger,
+traces and metrics, as a proxy has them; `guarded` checks what comes in and goes out besides, and
+keeps every answer.
 All of them stand before the same simulated upstream without delay. The server under test has a
 core of its own; upstream and load generator share the other. Rounds are interleaved and medians
 reported, because machines are noisy; requests per second and core, from processor time, hardly
@@ -276,10 +277,12 @@ def _target(subject: Subject, case: Case) -> Target:
         {"role": "user", "content": f"{QUESTION} Reference: {NUMBER}."},
     ]
     model = "paced" if case.paced else "simulated"
-    # At temperature 0 an answer is looked for in the cache, which has none to a new question.
+    # At temperature 0 an answer is looked for in the cache, which has none to a new question; only
+    # `guarded`, which is to do all that a gateway does, keeps it as well.
+    headers = "" if subject.name == "guarded" else "cache-control: no-store\r\n"
     body = {"model": model, "messages": messages, "temperature": 0, "stream": case.stream}
     url = f"http://127.0.0.1:{subject.server.port}/v1/chat/completions"
-    return Target.of(url, orjson.dumps(body), subject.key)
+    return Target.of(url, orjson.dumps(body), subject.key, headers)
 
 
 def _median(runs: list[Measured]) -> Measured:

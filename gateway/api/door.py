@@ -123,6 +123,8 @@ class Endpoint(ABC):
                         trace.parent = parent_of(above)
                     if within := headers.get(b"x-request-timeout"):
                         trace.deadline = deadline_of(within)
+                    if b"no-store" in headers.get(b"cache-control", b"").lower():
+                        trace.no_store = True
                     authorization = credential(headers)
                     await self._answer(gateway, authorization, body, trace, reply)
                 finally:

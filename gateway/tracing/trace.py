@@ -61,7 +61,9 @@ _random = random.Random()  # seeded by the system
 class Trace:
     """Collects the spans of one request."""
 
-    __slots__ = ("_origin", "attributes", "deadline", "id", "parent", "spans", "started_at")
+    __slots__ = (
+        *("_origin", "attributes", "deadline", "id", "no_store", "parent", "spans", "started_at"),
+    )
 
     def __init__(self, trace_id: str | None = None) -> None:
         # A W3C trace id, 32 hexadecimal digits. Unique is enough, and asking the system for
@@ -69,6 +71,7 @@ class Trace:
         self.id = trace_id or f"{_random.getrandbits(128):032x}"
         self.parent: Parent | None = None  # of a trace that began elsewhere
         self.deadline: float | None = None  # seconds that the caller gives the whole
+        self.no_store = False  # the caller wants no answer kept in a cache
         self.started_at = time.time()  # seconds since the epoch
         self._origin = time.perf_counter_ns()
         self.spans: list[Span] = []

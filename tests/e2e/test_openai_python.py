@@ -93,6 +93,17 @@ def test_the_second_same_question_is_an_exact_hit(client: OpenAI, world: World) 
     assert (second.model_extra or {})["moorline"]["cost_usd"] == 0
 
 
+def test_an_answer_that_is_not_to_be_stored_is_given_to_nobody_again(client: OpenAI) -> None:
+    asked = say(f"{QUESTION} Do not remember it.")
+    states = []
+    for _ in range(2):
+        answer = client.chat.completions.create(
+            model="auto", messages=asked, extra_headers={"cache-control": "no-store"}
+        )
+        states.append((answer.model_extra or {})["moorline"]["cache"])
+    assert states == ["miss", "miss"]
+
+
 def test_several_choices_and_unknown_fields_reach_the_upstream(client: OpenAI) -> None:
     answer = client.chat.completions.create(
         model="cloud/wordy",
