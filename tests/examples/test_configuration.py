@@ -17,6 +17,6 @@ def test_the_example_is_valid_and_names_only_what_it_has(monkeypatch: pytest.Mon
         monkeypatch.setenv(name, "sk-for-tests")
     config = parse(EXAMPLE.read_text("utf-8"))
     known = catalogue(config)
-    used = [*config.routing.default, *config.routing.last_resort, "support"]
+    used = [*config.routing.default, *config.routing.last_resort, "support", "small"]
     used += [name for rule in config.routing.rules for name in rule.use]
     assert all(known.resolve(name) for name in used)
