@@ -52,10 +52,10 @@ class Accounting:
     async def reserve(self, caller: Caller, ask: Ask) -> Hold:
         """Take what the request may need from the caller's limits. Raises RateLimited."""
         answer = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
-        completion = (answer or USUAL_ANSWER) * ask.n
-        usage = Usage(prompt=estimated_tokens(ask), completion=completion)
-        cost = self._dearest(ask.model, usage) if caller.budget_usd is not None else 0.0
-        return await self.limits.reserve(caller, usage.total, cost)
+        prompt, completion, cost = estimated_tokens(ask), (answer or USUAL_ANSWER) * ask.n, 0.0
+        if caller.budget_usd is not None:
+            cost = self._dearest(ask.model, Usage(prompt, completion))
+        return await self.limits.reserve(caller, prompt + completion, cost)
 
     async def reserve_embedding(self, caller: Caller, model: str, tokens: int) -> Hold:
         """Take what an embedding needs from the caller's limits. Raises RateLimited."""

@@ -97,7 +97,9 @@ class MemoryLimits:
     async def reserve(self, caller: Caller, tokens: int, cost_usd: float) -> Hold:
         if not is_limited(caller):
             return UNLIMITED
-        account = self._accounts.setdefault(caller.key, Account())
+        account = self._accounts.get(caller.key)
+        if account is None:
+            account = self._accounts[caller.key] = Account()
         now = self._clock()
         month = None
         if caller.budget_usd is not None:
