@@ -157,7 +157,7 @@ class _Http(_Remote):
     trust_env: bool = Field(
         default=True,
         description="Without `proxy`, take the environment's HTTPS_PROXY, HTTP_PROXY, ALL_PROXY "
-        "and NO_PROXY.",
+        "and NO_PROXY; never on the way to this machine.",
     )
     ca_file: FilePath | None = Field(
         default=None,
