@@ -14,7 +14,7 @@ import orjson
 
 from context.tokens import Counter
 from gateway.accounts.limits import Hold, Limits
-from gateway.errors import GatewayError, HandedOver, ProviderError
+from gateway.errors import GatewayError, HandedOver, ProviderError, ProviderTimeout
 from gateway.ledger.queries import Queries
 from gateway.ledger.types import Request
 from gateway.ledger.writer import LedgerWriter
@@ -26,9 +26,11 @@ from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Events, Usage
 from routing.plan import Catalogue, NoSuchModel
 
+TOO_LATE = "too late"  # why a request was cancelled that nobody left
 CLIENT_LEFT = 499  # nginx's status for a client that closed the connection
 LONGEST_QUESTION = 500  # characters of a question that the list of requests shows
 CHARACTERS_PER_TOKEN = 4
+DECIMALS = 12  # of a dollar: a token's price has ten, sums of floats a few more
 USUAL_ANSWER = 512  # tokens reserved where the request sets no bound
 
 
@@ -132,9 +134,10 @@ class Tab:
             usage = done.usage = Usage(prompt, completion, estimated=True)
         price = self.books.prices.cost
         if done.spent:
-            done.cost_usd = sum(price(each.model, each.usage) for each in done.spent)
+            cost = sum(price(each.model, each.usage) for each in done.spent)
         else:
-            done.cost_usd = price(done.model, usage)
+            cost = price(done.model, usage)
+        done.cost_usd = round(cost, DECIMALS)
         return done
 
     async def _close(self, done: Done, failure: BaseException | None, answer: str) -> None:
@@ -210,6 +213,8 @@ def _outcome(failure: BaseException | None) -> tuple[int, str | None]:
             return 200, None
         case GatewayError():
             return failure.status, failure.code or failure.type
+        case asyncio.CancelledError(args=(reason,)) if reason == TOO_LATE:
+            return ProviderTimeout.status, ProviderTimeout.code
         case GeneratorExit() | asyncio.CancelledError():
             return CLIENT_LEFT, "client_left"
     return 500, "internal_error"

@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
+from gateway.accounting import TOO_LATE
 from gateway.api.guard import CLIENT, Client, ClientLeft, read_body, refuse_depth
 from gateway.errors import GatewayError, HandedOver, InvalidRequest, NotAllowed, ProviderTimeout
 from gateway.pipeline import Gateway
@@ -318,9 +319,11 @@ class Attended:
         self._end(ClientLeft())
 
     def _late(self) -> None:
-        self._end(ProviderTimeout(f"No whole answer came within {self._longest:.0f} s."))
+        why = ProviderTimeout(f"No whole answer came within {self._longest:.0f} s.")
+        self._end(why, TOO_LATE)
 
-    def _end(self, why: Exception) -> None:
+    def _end(self, why: Exception, told: str | None = None) -> None:
+        """`told` is what the cancelled work learns of the reason."""
         if self._why is None:
             self._why = why
-            self._worker.cancel()
+            self._worker.cancel(told)

@@ -26,6 +26,7 @@ max_in_flight = 1
 max_waiting = 1
 max_messages = 2
 max_depth = 8
+{server}
 [providers.up]
 kind = "openai-compatible"
 base_url = "{url}"
@@ -75,8 +76,10 @@ class Visitor:
 
 
 @asynccontextmanager
-async def gateway_over(server: Scripted, data: Path, more: str = "") -> AsyncIterator[FastAPI]:
-    app = create_app(parse(CONFIG.format(data=data, url=server.url) + more))
+async def gateway_over(
+    upstream: Scripted, data: Path, more: str = "", server: str = ""
+) -> AsyncIterator[FastAPI]:
+    app = create_app(parse(CONFIG.format(data=data, url=upstream.url, server=server) + more))
     async with app.router.lifespan_context(app):
         yield app
 
@@ -95,6 +98,19 @@ async def test_a_client_that_leaves_closes_the_upstream(tmp_path: Path, stream: 
         await asyncio.wait_for(server.hung_up.wait(), 1)
         await visitor.task
         assert (visitor.said, admission(app).in_flight) == ([], 0)
+
+
+async def test_a_request_that_takes_too_long_is_in_the_ledger_as_such(tmp_path: Path) -> None:
+    async with (
+        scripted(b"", then="hold") as server,
+        gateway_over(server, tmp_path, server="request_timeout = 0.05") as app,
+    ):
+        status, _, body = await Visitor(app, ASK).answer()
+        assert (status, body["error"]["code"]) == (504, "provider_timeout")
+        books = app.state.gateway.accounting
+        await asyncio.to_thread(books.ledger.flush)
+        (row,) = (await asyncio.to_thread(books.queries.traces, 5)).requests
+        assert (row.status, row.error_code) == (504, "provider_timeout")
 
 
 async def test_who_finds_everything_full_is_told_when_to_come_again(tmp_path: Path) -> None:
@@ -216,7 +232,7 @@ use = ["up/m", "spare/simulated"]
 
 @asynccontextmanager
 async def with_one_connection(server: Scripted, data: Path, waiting: int) -> AsyncIterator[FastAPI]:
-    text = CONFIG.format(data=data, url=server.url).replace(
+    text = CONFIG.format(data=data, url=server.url, server="").replace(
         "max_in_flight = 1", "max_in_flight = 9"
     )
     kind = 'kind = "openai-compatible"'
