@@ -517,11 +517,11 @@ async def _provider(name: str, chosen: ProviderConfig, clients: Mapping[str, Cli
         case OpenAICompatibleProvider():
             from gateway.providers.openai_compatible import OpenAICompatible
 
-            return OpenAICompatible(chosen, clients[name])
+            return OpenAICompatible(chosen, clients[name], name)
         case VllmProvider():
             from gateway.providers.vllm import Vllm
 
-            return Vllm(chosen, clients[name])
+            return Vllm(chosen, clients[name], name)
         case LiteLlmProvider():
             from gateway.providers.litellm import LiteLLM
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -190,10 +191,11 @@ class Config(Section):
         return {**self.providers, "extractive": ExtractiveProvider(kind="extractive")}
 
 
-def load(path: Path | None = None) -> Config:
+def load(path: Path | None = None, only: Collection[str] | None = None) -> Config:
     """Read a configuration file; without one, `moorline.toml` where it exists, else defaults.
 
-    Relative paths in it are relative to the working folder. Raises ConfigError.
+    Relative paths in it are relative to the working folder. With `only` some sections are read, so
+    that a command which needs no provider needs no provider's key. Raises ConfigError.
     """
     file = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     if file is None:
@@ -204,15 +206,17 @@ def load(path: Path | None = None) -> Config:
         raise ConfigError(f"{file}: cannot be read ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 ({error.reason}).") from error
-    return parse(text, str(file))
+    return parse(text, str(file), only)
 
 
-def parse(text: str, name: str = "moorline.toml") -> Config:
-    """A configuration from TOML text; `name` is what errors call it."""
+def parse(text: str, name: str = "moorline.toml", only: Collection[str] | None = None) -> Config:
+    """A configuration from TOML text; `name` is what errors call it, `only` see `load`."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: is not TOML: {error}") from error
+    if only is not None:
+        raw = {key: value for key, value in raw.items() if key in only}
     try:
         return Config.model_validate(_resolved(raw, ()))
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +19,10 @@ config_option = click.option(
 )
 
 
-def loaded(file: Path | None) -> Config:
-    """The configuration, or the command's end with what is wrong with it."""
+def loaded(file: Path | None, only: Collection[str] | None = None) -> Config:
+    """The configuration, or the command's end with what is wrong with it; `only` see `load`."""
     try:
-        return load(file)
+        return load(file, only)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
 
@@ -30,7 +30,7 @@ def loaded(file: Path | None) -> Config:
 @contextmanager
 def ledger_database(file: Path | None) -> Iterator[Database]:
     """The configured ledger's database, or the command's end with why it cannot be opened."""
-    config = loaded(file)
+    config = loaded(file, only=("data", "ledger"))  # a provider's key is no matter of theirs
     try:
         database = open_database(config.ledger, config.data)
     except LedgerUnusable as error:

@@ -55,8 +55,9 @@ _STATUS_OF = {
 class Failures:
     """Makes the errors of one provider, which are known by its name and keep its secrets."""
 
-    def __init__(self, name: str, secrets: Iterable[str]) -> None:
+    def __init__(self, name: str, secrets: Iterable[str], address: str = "") -> None:
         self._name = name
+        self._address = address  # where it is, which callers need not know: they are told the name
         # The longest first, so that one which holds another is hidden whole.
         self._secrets = sorted((each for each in secrets if len(each) > 3), key=len, reverse=True)
         self._translating = _Translating(self)
@@ -101,6 +102,8 @@ class Failures:
         """Without secrets, pages of HTML and control characters, and not too long."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
+        if self._address:
+            text = text.replace(self._address, self._name)
         text = _PAGE.sub("a page of HTML", text)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

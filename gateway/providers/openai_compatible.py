@@ -42,7 +42,13 @@ run closes its response when it is closed."""
 class OpenAICompatible:
     """A provider by base URL."""
 
-    def __init__(self, config: OpenAICompatibleProvider | VllmProvider, client: Client) -> None:
+    def __init__(
+        self,
+        config: OpenAICompatibleProvider | VllmProvider,
+        client: Client,
+        known_as: str | None = None,
+    ) -> None:
+        """`known_as` is what callers are told of it; without, its address."""
         self._client = client
         self._models = config.models
         self._stream_usage = config.stream_usage
@@ -54,7 +60,7 @@ class OpenAICompatible:
         secrets = [each.get_secret_value() for each in config.headers.values()]
         if config.api_key:
             secrets.append(config.api_key.get_secret_value())
-        self._failures = Failures(self.name, secrets)
+        self._failures = Failures(known_as or self.name, secrets, self.name)
         self._streamed = Timeouts(
             connect=config.connect_timeout,
             first_byte=config.first_byte_timeout,

@@ -13,8 +13,8 @@ from gateway.providers.wire.client import Client, Endpoint
 class Vllm(OpenAICompatible):
     """Completes chats with a base model or any adapter that the server has loaded."""
 
-    def __init__(self, config: VllmProvider, client: Client) -> None:
-        super().__init__(config, client)
+    def __init__(self, config: VllmProvider, client: Client, known_as: str | None = None) -> None:
+        super().__init__(config, client, known_as)
         base = urlsplit(config.base_url)
         root = base.path.removesuffix("/v1")
         self._health = Endpoint.of("GET", f"{base.scheme}://{base.netloc}{root}/health")

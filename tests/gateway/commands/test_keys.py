@@ -94,3 +94,16 @@ def test_a_ledger_that_cannot_be_opened_is_said_to_be_so(config: Path) -> None:
     failed = run(config, "list")
     assert failed.exit_code == 1
     assert "cannot be opened" in failed.output
+
+
+def test_keys_need_no_providers_key(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOT_SET_HERE", raising=False)
+    provider = """
+[providers.cloud]
+kind = "openai-compatible"
+base_url = "http://127.0.0.1:1/v1"
+api_key = "env:NOT_SET_HERE"
+models = [{ name = "m" }]
+"""
+    config.write_text(config.read_text() + provider)
+    assert run(config, "create", "--name", "ops").exit_code == 0

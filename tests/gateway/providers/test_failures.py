@@ -158,3 +158,9 @@ def test_retry_after_as_a_date() -> None:
 
 def test_a_date_that_is_past_means_now() -> None:
     assert parsed_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+def test_callers_are_told_a_providers_name_not_its_address() -> None:
+    named = Failures("eu", (), "10.1.2.3:8000")
+    assert named.wire(Broken("10.1.2.3:8000 closed it.")).message == "eu closed it."
+    assert named.status(503, b"{}").message == "eu answered 503."
