@@ -139,7 +139,14 @@ def test_ctrl_c_leaves_the_index_whole_and_says_so(config: Path, tmp_path: Path)
     command = [sys.executable, "-m", "gateway", "ingest", str(docs)]
     command += ["--config", str(config), "--collection", "cut"]
     shard = config.parent / "data" / "index" / "cut"
-    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
         while not shard.exists() and process.poll() is None:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGINT)
