@@ -158,11 +158,12 @@ class TooSlow(GatewayError):
 
 
 class RateLimited(GatewayError):
-    """The key's rate is used up; `retry_after` says for how long."""
+    """The key's rate is used up; `retry_after` says for how long, and `headers` which rate."""
 
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class BudgetSpent(RateLimited):

@@ -131,10 +131,12 @@ def next_month(now: float) -> float:
 
 
 def too_many_requests(per_minute: int, wait: float) -> RateLimited:
-    return RateLimited(
+    error = RateLimited(
         f"Rate limit reached: {per_minute} requests a minute. Try again in {wait:.1f} s.",
         retry_after=wait,
     )
+    error.headers = _used_up("requests", per_minute, wait)
+    return error
 
 
 def too_many_tokens(per_minute: int, tokens: int, wait: float) -> RateLimited:
@@ -143,11 +145,21 @@ def too_many_tokens(per_minute: int, tokens: int, wait: float) -> RateLimited:
             f"Request too large: it may need {tokens} tokens, and this key has {per_minute} a "
             "minute. Shorten the prompt or lower `max_tokens`."
         )
-    return RateLimited(
+    error = RateLimited(
         f"Rate limit reached: {per_minute} tokens a minute; this request may need {tokens}. "
         f"Try again in {wait:.1f} s.",
         retry_after=wait,
     )
+    error.headers = _used_up("tokens", per_minute, wait)
+    return error
+
+
+def _used_up(what: RateName, per_minute: int, wait: float) -> tuple[Header, ...]:
+    """A rate of which there is too little for a request, which fits after a wait."""
+    limit, left, reset = _NAMES[what]
+    told = (limit, b"%d" % per_minute), (reset, b"%.3fs" % wait)
+    # Of tokens there may be some, only not enough.
+    return (*told, (left, b"0")) if what == "requests" else told
 
 
 def over_budget(

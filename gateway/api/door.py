@@ -18,7 +18,14 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.accounting import TOO_LATE
 from gateway.api.guard import CLIENT, Client, ClientLeft, read_body, refuse_depth
-from gateway.errors import GatewayError, HandedOver, InvalidRequest, NotAllowed, ProviderTimeout
+from gateway.errors import (
+    GatewayError,
+    HandedOver,
+    InvalidRequest,
+    NotAllowed,
+    ProviderTimeout,
+    RateLimited,
+)
 from gateway.pipeline import Gateway
 from gateway.streams import Collected, collect
 from gateway.tracing.parent import parent_of
@@ -238,6 +245,8 @@ class Reply:
         extra = []
         if error.retry_after is not None:
             extra.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        if isinstance(error, RateLimited):
+            extra += error.headers
         if error.status == 405:
             extra.append((b"allow", b"POST"))
         if error.status == 401:

@@ -221,6 +221,23 @@ models = [{ name = "m" }]
     assert (status, headers[b"x-ratelimit-limit-requests"]) == (200, b"9")
 
 
+async def test_who_has_used_up_a_rate_is_told_which_one(tmp_path: Path) -> None:
+    more = """
+[limits]
+requests_per_minute = 1
+[providers.sim]
+kind = "simulated"
+models = [{ name = "m" }]
+"""
+    async with scripted(None) as server, gateway_over(server, tmp_path, more) as app:
+        asked = ASK | {"model": "sim/m"}
+        assert (await Visitor(app, asked).answer())[0] == 200
+        status, headers, _ = await Visitor(app, asked).answer()
+    assert (status, headers[b"x-ratelimit-limit-requests"]) == (429, b"1")
+    assert headers[b"x-ratelimit-remaining-requests"] == b"0"
+    assert float(headers[b"x-ratelimit-reset-requests"].removesuffix(b"s")) > 0
+
+
 BUSY = """
 [providers.spare]
 kind = "simulated"
