@@ -91,7 +91,7 @@ def test_many_patterns_that_take_long_are_given_up_together() -> None:
 def test_a_large_schema_times_a_large_value_is_given_up() -> None:
     options = [{"const": f"k{i}"} for i in range(3000)]
     assert Schema({"items": {"anyOf": options}}).why_not([1] * 3000) is None
-    assert Schema({"items": {"anyOf": options}}).why_not([1]) is not None
+    assert Schema({"items": {"anyOf": options[:30]}}).why_not([1]) is not None
 
 
 def test_what_may_be_much_work_is_known_before() -> None:
