@@ -61,7 +61,10 @@ class ServerConfig(Section):
         default=2048, ge=1, description="Messages of a chat; more are refused with 400."
     )
     max_depth: int = Field(
-        default=128, ge=8, le=512, description="Lists and objects inside each other in a body."
+        default=128,
+        ge=8,
+        le=250,  # orjson writes no deeper than 254, and what comes in is to be sent on
+        description="Lists and objects inside each other in a body.",
     )
     max_connections: int = Field(
         default=8192, ge=1, description="Open connections; another one is told 429 and closed."

@@ -33,14 +33,6 @@ def validated(shape: type[Shape], raw: Mapping[str, Any]) -> Shape:
         raise _invalid(error, raw) from None
 
 
-def can_be_sent(params: Mapping[str, Any]) -> None:
-    """Raises InvalidRequest for what is nested too deep to be passed on."""
-    try:
-        orjson.dumps(params)
-    except orjson.JSONEncodeError as error:
-        raise InvalidRequest(f"The request cannot be passed on: {error}") from error
-
-
 def _invalid(error: ValidationError, raw: Mapping[str, Any]) -> InvalidRequest:
     """Pydantic's first finding in OpenAI's words: which field, and what is wrong with it."""
     first = findings(error, raw)[0]

@@ -13,8 +13,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from context.citations import Link, url_citations
-from gateway.api.body import can_be_sent, json_object, validated
-from gateway.api.moorline import MoorlineOptions, about
+from gateway.api.body import json_object, validated
+from gateway.api.moorline import MoorlineOptions, about, with_options
 from gateway.errors import GatewayError
 from gateway.messages import question_of
 from gateway.pipeline import Gateway
@@ -24,7 +24,6 @@ from gateway.types import Answer, Ask, Completion, Delta, Done, Usage, Verbatim
 from routing.plan import AUTO
 
 DONE_LINE = b"data: [DONE]\n\n"
-NO_OPTIONS = MoorlineOptions()
 OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})
 
 
@@ -104,13 +103,10 @@ class Chat:
 def read_ask(body: bytes) -> Ask:
     """A request from its bytes. Raises InvalidRequest that names the field."""
     raw = json_object(body)
-    options = NO_OPTIONS
-    if not _plainly_valid(raw):
-        options = validated(ChatRequest, raw).moorline or NO_OPTIONS
+    options = None if _plainly_valid(raw) else validated(ChatRequest, raw).moorline
     params = {key: value for key, value in raw.items() if key not in OURS}
-    can_be_sent(params)
     n = raw.get("n") or 1
-    return Ask(
+    ask = Ask(
         model=raw.get("model", AUTO),
         messages=tuple(raw["messages"]),  # as sent: unknown fields and their order are kept
         question=question_of(raw["messages"]),
@@ -118,14 +114,9 @@ def read_ask(body: bytes) -> Ask:
         stream=raw.get("stream") or False,
         include_usage=(raw.get("stream_options") or {}).get("include_usage") or False,
         n=n,
-        collection=options.collection,
-        top_k=options.top_k,
-        grounding=options.grounding,
-        where=options.filter,
-        use_cache=options.cache,
-        deadline=options.timeout,
         verbatim=n == 1 and "response_format" not in params,
     )
+    return with_options(ask, options)
 
 
 def _plainly_valid(raw: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.body import can_be_sent, json_object, validated
+from gateway.api.body import json_object, validated
 from gateway.api.door import Endpoint, Reply, facts
 from gateway.embedding.types import EmbeddingAsk, Input
 from gateway.errors import GatewayError, InvalidRequest
@@ -66,7 +66,6 @@ def read_ask(body: bytes) -> EmbeddingAsk:
     raw = json_object(body)
     request = validated(EmbeddingsRequest, raw)
     params = {key: value for key, value in raw.items() if key not in KNOWN and value is not None}
-    can_be_sent(params)
     inputs = _inputs(request.input)
     if any(not each.strip() for each in inputs if isinstance(each, str)):
         raise InvalidRequest("An input is empty.", param="input")

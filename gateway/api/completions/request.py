@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.body import can_be_sent, json_object, unsupported, validated
+from gateway.api.body import json_object, unsupported, validated
 from gateway.api.chat import StreamOptions
 from gateway.api.moorline import MoorlineOptions, with_options
 from gateway.errors import InvalidRequest
@@ -79,7 +79,6 @@ def read_prompts(body: bytes) -> Prompts:
     params = {key: value for key, value in raw.items() if key not in KNOWN and value is not None}
     if request.logprobs is not None:
         params |= {"logprobs": True, "top_logprobs": request.logprobs}
-    can_be_sent(params)
     asks = (_ask(request, text, params, n) for text in texts)
     return Prompts(tuple(asks), bool(request.echo))
 

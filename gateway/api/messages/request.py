@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.body import can_be_sent, json_object, unsupported, validated
+from gateway.api.body import json_object, unsupported, validated
 from gateway.api.messages.turns import messages_of
 from gateway.api.moorline import MoorlineOptions, with_options
 from gateway.errors import InvalidRequest
@@ -125,7 +125,6 @@ def read_ask(body: bytes) -> Ask:
     request = validated(MessagesRequest, raw)
     messages = chat_of(request)
     params = _params(request, raw)
-    can_be_sent(params)
     ask = Ask(
         model=request.model,
         messages=tuple(messages),

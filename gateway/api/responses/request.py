@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.body import can_be_sent, json_object, unsupported, validated
+from gateway.api.body import json_object, unsupported, validated
 from gateway.api.moorline import MoorlineOptions, with_options
 from gateway.api.responses.items import messages_of
 from gateway.errors import InvalidRequest
@@ -124,7 +124,6 @@ def read_turn(body: bytes) -> Turn:
         raise InvalidRequest("There is no input.", param="input")
     messages = [*_instructions(request), *messages_of(items)]
     params = _params(request, raw)
-    can_be_sent(params)
     ask = Ask(
         model=request.model,
         messages=tuple(messages),

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
+from pydantic import ValidationError
 
 from gateway.api.guard import refuse_depth
-from gateway.config import parse
+from gateway.config import ServerConfig, parse
 from gateway.errors import InvalidRequest
 from tests.serving import Served, serving
 
@@ -94,6 +96,16 @@ def test_what_is_too_deep_is_refused(levels: int, nested: bytes) -> None:
     ends = b"}" if nested[:1] == b"{" else b"]"
     with pytest.raises(InvalidRequest, match=r"server\.max_depth"):
         refuse_depth(nested * levels + b"1" + ends * levels, 8)
+
+
+@pytest.mark.parametrize("nested", [(b'{"a":', b"}"), (b"[", b"]")])
+def test_what_is_as_deep_as_can_be_allowed_can_be_sent_on(nested: tuple[bytes, bytes]) -> None:
+    deepest = ServerConfig(max_depth=250).max_depth
+    body = nested[0] * deepest + b"1" + nested[1] * deepest
+    refuse_depth(body, deepest)
+    assert orjson.dumps(orjson.loads(body)) == body
+    with pytest.raises(ValidationError):
+        ServerConfig(max_depth=deepest + 1)
 
 
 def test_another_method_is_told_which_is_allowed(served: Served) -> None:
