@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -94,6 +95,64 @@ RerankerConfig = Annotated[
 ]
 
 
+class FixedChunker(Section):
+    """So many tokens each, whatever they cut through, with an overlap."""
+
+    kind: Literal["fixed"]
+    overlap: int = Field(default=40, ge=0, description="Tokens that two neighbours share.")
+
+
+class SectionChunker(Section):
+    """Along headings; tables, lists and code are cut only where they are too long for one."""
+
+    kind: Literal["sections"] = "sections"
+
+
+class SemanticChunker(Section):
+    """Where the subject turns: at the largest distances between neighbouring sentences."""
+
+    kind: Literal["semantic"]
+    percentile: float = Field(
+        default=90, gt=0, lt=100, description="Distances above this share of all are turns."
+    )
+
+
+class SmallToBigChunker(Section):
+    """Small passages are searched; the model reads the stretch of their section around them."""
+
+    kind: Literal["small-to-big"]
+    child_tokens: int = Field(default=96, ge=16, description="Longest passage that is searched.")
+    parent_tokens: int = Field(default=480, ge=64, description="Longest stretch that is read.")
+
+
+class SentenceWindowChunker(Section):
+    """Single sentences are searched; the model reads them with their neighbours."""
+
+    kind: Literal["sentence-window"]
+    window: int = Field(default=3, ge=1, description="Sentences read on either side.")
+
+
+ChunkerConfig = Annotated[
+    FixedChunker | SectionChunker | SemanticChunker | SmallToBigChunker | SentenceWindowChunker,
+    Field(discriminator="kind"),
+]
+
+
+class CollectionConfig(Section):
+    """What one collection does otherwise; what is not set here is as in `retrieval`."""
+
+    chunker: ChunkerConfig | None = Field(default=None, description="How documents are split.")
+    passage_tokens: int | None = Field(default=None, ge=32, le=512, description="Longest passage.")
+    top_k: int | None = Field(default=None, ge=1, le=50, description="Passages for the model.")
+    dense_weight: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the dense score; `moorline tune` fits it."
+    )
+    rerank_top: int | None = Field(
+        default=None, ge=0, description="Passages that the reranker reads; 0 leaves it out."
+    )
+    per_section: int | None = Field(default=None, ge=1, description="Most of one section.")
+
+
 class RetrievalConfig(Section):
     """How passages are found."""
 
@@ -105,8 +164,20 @@ class RetrievalConfig(Section):
     dense_weight: float = Field(
         default=0.4, ge=0, le=1, description="Share of the dense score; the rest is BM25's."
     )
-    rerank_top: int = Field(default=20, ge=1, description="Passages that the reranker reads.")
+    rerank_top: int = Field(default=20, ge=0, description="Passages that the reranker reads.")
     per_section: int = Field(default=2, ge=1, description="Most passages of one section.")
     passage_tokens: int = Field(
         default=240, ge=32, le=512, description="Longest passage, with its heading path."
     )
+    chunker: ChunkerConfig = Field(
+        default=SectionChunker(), description="How documents are split into passages."
+    )
+    collections: Mapping[str, CollectionConfig] = Field(
+        default_factory=dict, description="Collections that are split or searched otherwise."
+    )
+
+    def of(self, collection: str) -> RetrievalConfig:
+        """The settings of one collection."""
+        own = self.collections.get(collection)
+        changed = {name: value for name, value in own or () if value is not None}
+        return self.model_copy(update=changed)

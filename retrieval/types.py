@@ -5,6 +5,7 @@ Retrieval finds passages. It knows nothing of HTTP, prompts or models.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -25,6 +26,18 @@ Metadata: TypeAlias = Mapping[str, Scalar | Sequence[str]]
 Where: TypeAlias = Mapping[str, "Scalar | Sequence[Scalar] | Mapping[str, float]"]
 """A filter over metadata, all of whose conditions hold: a scalar is equality, a list is any of,
 `{"gte": 2024, "lt": 2026}` is a range. `document` names the source. Applied inside the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who searches. What he may not see is left out inside the index, whatever a filter says.
+
+    A document's metadata says who may: `tenant` (one team, none is every team), `groups` (any of
+    them, none is everybody), `valid_from` and `valid_until` (seconds since 1970)."""
+
+    tenant: str
+    groups: frozenset[str] = frozenset()
+    at: float | None = None  # seconds since 1970; now where not given
 
 
 class RetrievalError(Exception):
@@ -67,6 +80,7 @@ class Document:
     text: str
     blocks: tuple[Block, ...]
     meta: Metadata = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()  # what the file holds and a reader does not see; not in `text`
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,17 @@ class Passage:
     end: int
     page: int | None = None
     meta: Metadata = field(default_factory=dict)
+    parent: tuple[int, int] | None = None
+    """First and last ordinal of the passages that a model reads in this one's place."""
+    flags: tuple[str, ...] = ()
+    """What the scan at ingestion found in it: labels of attacks on the model that reads it."""
+    sketch: bytes = b""
+    """MinHash signature of its words, by which near-duplicates are told; empty where not made."""
+
+    @property
+    def digest(self) -> str:
+        """Changes with what is embedded: one that is known needs no second embedding."""
+        return hashlib.sha256(self.embedded.encode()).hexdigest()
 
     @property
     def section(self) -> tuple[str, tuple[str, ...]]:
@@ -106,6 +131,25 @@ class SparseVector:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """An answer within a text: `text[start:end]`, and its log-odds against there being none."""
+
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reranker makes of one text: how much it bears on the question, and what answers it.
+
+    `relevance` is a number of the reranker's own scale, more is better."""
+
+    relevance: float
+    answer: Span | None = None  # None where the reranker looks for none
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found, with the score that orders it and the scores that made it."""
 
@@ -114,6 +158,8 @@ class Hit:
     dense: float | None = None  # cosine, where the dense half saw it
     sparse: float | None = None  # BM25, where the sparse half saw it
     rerank: float | None = None
+    answer: Span | None = None  # within the passage's text, where the reranker looked for one
+    also: tuple[str, ...] = ()  # documents that say nearly the same, and were not served for it
 
 
 @dataclass(frozen=True, slots=True)
