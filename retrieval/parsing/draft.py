@@ -45,6 +45,8 @@ class Draft:
         self._pieces: list[str] = []
         self._blocks: list[Block] = []
         self._length = 0
+        self._hidden: dict[str, None] = {}
+        self._hidden_length = 0
 
     def add(self, kind: BlockKind, text: str, level: int = 0, page: int | None = None) -> None:
         """Append a block; one without a visible character is dropped."""
@@ -61,6 +63,16 @@ class Draft:
         start = self._length
         self._write(text)
         self._blocks.append(Block(kind, start, self._length, level, page))
+
+    def hide(self, text: str) -> None:
+        """Keep what the file holds and a reader does not see, apart from the text; once each."""
+        text = text.strip()
+        if not text or text in self._hidden:
+            return
+        self._hidden_length += len(text)
+        if self._hidden_length > LONGEST_TEXT:
+            raise Unreadable(f"too large: more than {LONGEST_TEXT:,} characters of hidden text")
+        self._hidden[text] = None
 
     def _write(self, piece: str) -> None:
         self._length += len(piece)
@@ -80,7 +92,8 @@ class Draft:
         own = " ".join(printable(self.title).split())[:_LONGEST_TITLE]
         title = (heading or own) if self.heading_first else (own or heading)
         blocks = tuple(self._blocks)
-        return Document(source, version, title or _spoken(stem), text, blocks, self.meta)
+        hidden = tuple(self._hidden)
+        return Document(source, version, title or _spoken(stem), text, blocks, self.meta, hidden)
 
     def _lone_heading(self, text: str) -> str:
         """The heading that opens the document and stands above all others, if there is one."""
