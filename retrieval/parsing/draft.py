@@ -41,6 +41,8 @@ class Draft:
         """What the file calls itself: front matter, a title style, properties."""
         self.heading_first = False
         """Whether a lone top heading names the document better than `title` does."""
+        self.by_name = False
+        """Whether its file's name says best what it is."""
         self.meta: dict[str, Scalar | list[str]] = {}
         self._pieces: list[str] = []
         self._blocks: list[Block] = []
@@ -91,6 +93,7 @@ class Draft:
         heading = self._lone_heading(text)
         own = " ".join(printable(self.title).split())[:_LONGEST_TITLE]
         title = (heading or own) if self.heading_first else (own or heading)
+        title = "" if self.by_name else title
         blocks = tuple(self._blocks)
         hidden = tuple(self._hidden)
         return Document(source, version, title or _spoken(stem), text, blocks, self.meta, hidden)

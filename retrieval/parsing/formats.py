@@ -77,6 +77,15 @@ def _csv(data: bytes) -> Draft:
     return read(data)
 
 
+def _code(*languages: str) -> Callable[[bytes], Draft]:
+    def load(data: bytes) -> Draft:
+        from retrieval.parsing.code import read
+
+        return read(data, *languages)
+
+    return load
+
+
 _MARKDOWN = Format("Markdown", _markdown, lines=True)
 _PLAIN = Format("plain text", _plain, lines=True)
 _HTML = Format("HTML", _html)
@@ -84,7 +93,58 @@ _PDF = Format("PDF", _pdf, magic=b"%PDF-")
 _DOCX = Format("DOCX", _docx, magic=b"PK\x03\x04")
 _CSV = Format("CSV", _csv, lines=True)
 
-FORMATS = {
+_LANGUAGES = {
+    "python": ".py .pyi .pyw",
+    "javascript": ".js .mjs .cjs .jsx",
+    "typescript": ".ts .mts .cts",
+    "tsx": ".tsx",
+    "go": ".go",
+    "java": ".java",
+    "rust": ".rs",
+    "c": ".c",
+    "c cpp": ".h",  # which of both, the file shows
+    "cpp": ".cc .cpp .cxx .hh .hpp .hxx .cu",
+    "csharp": ".cs",
+    "ruby": ".rb .rake .gemspec",
+    "php": ".php",
+    # Code that is read by its runs, not by its symbols.
+    "shell": ".sh .bash .zsh .fish",
+    "powershell": ".ps1",
+    "batch": ".bat .cmd",
+    "sql": ".sql",
+    "yaml": ".yaml .yml",
+    "toml": ".toml",
+    "ini": ".ini .cfg .conf .properties",
+    "css": ".css .scss .less",
+    "kotlin": ".kt .kts",
+    "scala": ".scala",
+    "swift": ".swift",
+    "lua": ".lua",
+    "perl": ".pl .pm",
+    "r": ".r",
+    "julia": ".jl",
+    "haskell": ".hs",
+    "elixir": ".ex .exs",
+    "erlang": ".erl",
+    "clojure": ".clj",
+    "dart": ".dart",
+    "groovy": ".groovy .gradle",
+    "protobuf": ".proto",
+    "graphql": ".graphql .gql",
+    "terraform": ".tf",
+    "vue": ".vue",
+    "svelte": ".svelte",
+    "diff": ".diff .patch",
+}
+"""Programming languages by name in lower case, and their suffixes."""
+
+_CODE = {
+    suffix: Format(f"{languages.split()[0]} code", _code(*languages.split()), lines=True)
+    for languages, suffixes in _LANGUAGES.items()
+    for suffix in suffixes.split()
+}
+
+FORMATS = _CODE | {
     ".md": _MARKDOWN,
     ".markdown": _MARKDOWN,
     ".txt": _PLAIN,
