@@ -7,7 +7,7 @@ one group while the one before is written. It does not know where the index live
 from __future__ import annotations
 
 import asyncio
-import os
+import hashlib
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -22,9 +22,10 @@ import numpy as np
 
 from retrieval.chunking.sections import split
 from retrieval.config import RetrievalConfig
-from retrieval.files import BadPaths, File, find
 from retrieval.parsing.draft import Unreadable
-from retrieval.parsing.formats import fingerprint, parse
+from retrieval.parsing.formats import parse
+from retrieval.sources.targets import source
+from retrieval.sources.types import BadSource, Item, Listing
 from retrieval.sparse import document_vector
 from retrieval.types import Embedded, Encoder, Index, Passage, RetrievalError, Vectors
 from retrieval.words import terms
@@ -92,7 +93,7 @@ def from_dict(raw: Mapping[str, Any]) -> Event:
             failed = tuple(Failure(**each) for each in values.pop("failed"))
             return Report(**values | {"failed": failed, "retired": tuple(values["retired"])})
         case _:
-            kind = BadPaths if raw.get("usage") else RetrievalError
+            kind = BadSource if raw.get("usage") else RetrievalError
             raise kind(str(raw.get("message", "The ingestion ended without a word.")))
 
 
@@ -102,7 +103,7 @@ async def as_dicts(events: AsyncIterator[Event]) -> AsyncGenerator[dict[str, Any
         async for event in events:
             yield to_dict(event)
     except RetrievalError as error:
-        yield {"event": "error", "message": str(error), "usage": isinstance(error, BadPaths)}
+        yield {"event": "error", "message": str(error), "usage": isinstance(error, BadSource)}
     finally:
         if isinstance(events, AsyncGenerator):
             await events.aclose()
@@ -112,7 +113,7 @@ async def as_dicts(events: AsyncIterator[Event]) -> AsyncGenerator[dict[str, Any
 class _Ready:
     """A document as it was read: passages, and the terms of each."""
 
-    file: File
+    file: Item
     version: str
     passages: list[Passage]
     terms: list[list[str]]
@@ -151,13 +152,12 @@ class _State:
             )
         )
 
-    def fail(self, path: Path, reason: str, size: int = 0) -> None:
-        name = os.fsencode(path).decode("utf-8", "replace")  # what can be printed of it
-        self.failed.append(Failure(name, reason))
+    def fail(self, shown: str, reason: str, size: int = 0) -> None:
+        self.failed.append(Failure(shown, reason))
         self.size_done += size
         self.tell(self.failed[-1])
 
-    def keep(self, file: File) -> None:
+    def keep(self, file: Item) -> None:
         self.unchanged += 1
         self.size_done += file.size
         self.tell()
@@ -189,32 +189,34 @@ class Ingestor:
         prune: bool = False,
         progress: Callable[[Progress], None] = lambda _: None,
     ) -> Report:
-        """Add, replace and, with `prune`, remove. Raises BadPaths and RetrievalError.
+        """Add, replace and, with `prune`, remove. Raises BadSource and RetrievalError.
 
         What cannot be read is reported and its earlier version kept. Cancelled at any moment, the
         index holds whole documents, and the next run goes on from there."""
         began = time.monotonic()
-        found = await asyncio.to_thread(find, paths)
-        if prune and not found.files:
-            raise BadPaths(
+        listing = Listing()
+        targets = source([str(path) for path in paths])
+        files = await asyncio.to_thread(lambda: list(targets.items(listing)))
+        if prune and not files:
+            raise BadSource(
                 "Refused to prune: no file was found, so every document of the collection would be "
                 "removed."
             )
         live = await self._index.documents()
-        total = sum(file.size for file in found.files)
-        state = _State(len(found.files), total, live, progress, began)
-        for path, reason in found.unlisted:
-            state.fail(path, reason)
+        total = sum(file.size for file in files)
+        state = _State(len(files), total, live, progress, began)
+        for shown, reason in listing.unlisted:
+            state.fail(shown, reason)
         state.tell()
-        await self._bring_in(found.files, state)
+        await self._bring_in(files, state)
         if prune:
-            await self._prune({file.source for file in found.files}, bool(found.unlisted), state)
+            await self._prune({file.source for file in files}, bool(listing.unlisted), state)
         return Report(
             state.added,
             state.changed,
             state.unchanged,
             state.removed,
-            found.skipped,
+            len(listing.skipped),
             tuple(state.failed),
             state.passages,
             state.seconds,
@@ -235,7 +237,7 @@ class Ingestor:
             work.cancel()
             await asyncio.wait({work})
 
-    async def _bring_in(self, files: Sequence[File], state: _State) -> None:
+    async def _bring_in(self, files: Sequence[Item], state: _State) -> None:
         groups: asyncio.Queue[list[_Ready] | None] = asyncio.Queue(maxsize=1)
         reading = asyncio.create_task(self._read_all(files, groups, state))
         writing: asyncio.Task[None] | None = None
@@ -254,7 +256,7 @@ class Ingestor:
             await asyncio.wait({reading, *([writing] if writing else [])})
 
     async def _read_all(
-        self, files: Sequence[File], groups: asyncio.Queue[list[_Ready] | None], state: _State
+        self, files: Sequence[Item], groups: asyncio.Queue[list[_Ready] | None], state: _State
     ) -> None:
         """Read what has changed, and hand it on in groups; None at the end."""
         group: list[_Ready] = []
@@ -275,10 +277,10 @@ class Ingestor:
             raise
         await groups.put(None)
 
-    async def _reads(self, files: Sequence[File], state: _State) -> AsyncGenerator[_Ready]:
+    async def _reads(self, files: Sequence[Item], state: _State) -> AsyncGenerator[_Ready]:
         """Documents in the order of their files, read by threads a few files ahead."""
         threads = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
-        waiting: deque[tuple[File, Future[_Ready | None]]] = deque()
+        waiting: deque[tuple[Item, Future[_Ready | None]]] = deque()
         todo = iter(files)
         try:
             for file in chain(todo, [None] * _AHEAD):
@@ -291,7 +293,7 @@ class Ingestor:
                         ready = await asyncio.wrap_future(future)
                     except Unreadable as error:
                         kept = "; the version read before is kept" * (first.source in state.live)
-                        state.fail(first.path, error.reason + kept, first.size)
+                        state.fail(first.shown or first.source, error.reason + kept, first.size)
                         continue
                     if ready is None:
                         state.keep(first)
@@ -300,11 +302,12 @@ class Ingestor:
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, file: File, known: str | None) -> _Ready | None:
+    def _read(self, file: Item, known: str | None) -> _Ready | None:
         """In a thread: the document, or None where it is the one that is known."""
-        if known is not None and fingerprint(file.path) == known:
+        data = file.read()
+        if known is not None and hashlib.sha256(data).hexdigest() == known:
             return None
-        document = parse(file.path, file.source)
+        document = parse(data, file.name, file.source, file.meta)
         passages = split(document, self._encoder.count, self._limit)
         words = [terms(passage.embedded) for passage in passages]
         return _Ready(file, document.version, passages, words)

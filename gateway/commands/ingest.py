@@ -20,8 +20,8 @@ from tqdm import tqdm
 from gateway.commands.common import config_option, loaded
 from gateway.config import Config
 from gateway.control import running
-from retrieval.files import BadPaths
 from retrieval.ingest import Failure, Ingestor, Progress, Report, as_dicts, from_dict, to_dict
+from retrieval.sources.types import BadSource
 from retrieval.types import RetrievalError
 
 _BAR = "{percentage:3.0f}% |{bar:24}| {desc} [{elapsed}, {remaining} left]"
@@ -59,7 +59,7 @@ def ingest(
     except KeyboardInterrupt:
         click.echo("Interrupted. The index is whole; run the same again to go on.", err=True)
         raise SystemExit(_INTERRUPTED) from None
-    except BadPaths as error:
+    except BadSource as error:
         raise click.UsageError(str(error)) from error
     except RetrievalError as error:
         raise click.ClickException(str(error)) from error

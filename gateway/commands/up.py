@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -156,19 +157,20 @@ def _questions(docs: Path | None) -> list[dict[str, str]]:
 def _questions_about(docs: Path) -> list[str]:
     """Three questions that the folder's own headings suggest."""
     from retrieval.parsing import parse
+    from retrieval.sources.files import Files
+    from retrieval.sources.types import Listing
     from retrieval.types import RetrievalError
 
-    files = [docs] if docs.is_file() else sorted(p for p in docs.rglob("*") if p.is_file())
     questions: list[str] = []
-    for file in files[:50]:
+    for item in islice(Files(docs).items(Listing()), 50):
         try:
-            document = parse(file, file.name)
+            document = parse(item.read(), item.name, item.source)
         except RetrievalError:
             continue
         heads = [b for b in document.blocks if b.kind == "heading"] or list(document.blocks[:1])
         head = heads[len(heads) // 2]
         words = " ".join(document.text[head.start : head.end].split()[:12]).strip("# .:")
-        questions.append(f"What does {document.title or file.stem} say about {words}?")
+        questions.append(f"What does {document.title} say about {words}?")
         if len(questions) == 3:
             break
     return questions or ["What is in these documents?"]

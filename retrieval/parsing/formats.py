@@ -1,23 +1,23 @@
-"""Files to documents: picks the parser by suffix, and refuses what cannot be read, by name.
+"""Bytes to documents: picks the parser by suffix, and refuses what cannot be read, by name.
 
 Each parser is a module of its own, imported when first needed. None may take for ever or more
 memory than a few times its file: what would is refused by the bounds here and in the modules.
+Where the bytes come from it does not know.
 """
 
 from __future__ import annotations
 
 import hashlib
-import stat
 from collections.abc import Callable
-from dataclasses import dataclass
-from io import BufferedReader
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from types import MappingProxyType
 
 from retrieval.parsing.decoding import wide
 from retrieval.parsing.draft import Draft, Unreadable
-from retrieval.types import Document
+from retrieval.types import Document, Metadata
 
-_CHUNK = 1 << 20
+_HEAD = 1 << 20  # bytes by which a kind of file is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,29 +177,26 @@ _SIGNATURES = (
 _OLD_OFFICE = _SIGNATURES[9][0]
 
 
-def known(path: Path) -> bool:
+def known(name: str | PurePath) -> bool:
     """Whether the suffix names a format that can be read."""
-    return path.suffix.lower() in FORMATS
+    return _suffix(name) in FORMATS
 
 
-def fingerprint(path: Path, limits: Limits = LIMITS) -> str:
-    """The version of a file: SHA-256 of its bytes, which are streamed."""
-    try:
-        with _opened(path, limits) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise Unreadable(_reason(error)) from error
+def parse(
+    data: bytes,
+    name: str,
+    source: str,
+    meta: Metadata = MappingProxyType({}),
+    limits: Limits = LIMITS,
+) -> Document:
+    """The document in these bytes. Raises Unreadable, and nothing else, where there is none.
 
-
-def parse(path: Path, source: str, limits: Limits = LIMITS) -> Document:
-    """The document in a file. Raises Unreadable, and nothing else, where there is none."""
-    form = FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise Unreadable(f"unknown format {path.suffix or '(no suffix)'}")
-    try:
-        data = _bytes(path, form, limits)
-    except OSError as error:
-        raise Unreadable(_reason(error)) from error
+    `name` is a file's, whose suffix says the format; `source` is what the document is known by;
+    `meta` comes from outside of it and goes before what it says of itself."""
+    Check(name, limits).feed(data)
+    form = FORMATS[_suffix(name)]
+    if not data.strip(b"\x00 \t\r\n"):
+        raise Unreadable("empty: nothing but white space")
     draft = _read(form, data)
     if not draft.size:
         raise Unreadable(
@@ -207,7 +204,12 @@ def parse(path: Path, source: str, limits: Limits = LIMITS) -> Document:
             if form is _PDF
             else "it holds no text"
         )
-    return draft.document(source, hashlib.sha256(data).hexdigest(), path.stem)
+    found = draft.document(source, hashlib.sha256(data).hexdigest(), PurePath(name).stem)
+    return replace(found, meta={**found.meta, **meta}) if meta else found
+
+
+def _suffix(name: str | PurePath) -> str:
+    return PurePath(name).suffix.lower()
 
 
 def _read(form: Format, data: bytes) -> Draft:
@@ -222,39 +224,34 @@ def _read(form: Format, data: bytes) -> Draft:
         raise Unreadable(f"damaged {form.name}: {type(error).__name__}: {what}") from error
 
 
-def _opened(path: Path, limits: Limits) -> BufferedReader:
-    """The file, once its kind and size are known to be fit: a pipe would be waited for."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise Unreadable("not a regular file")
-    if status.st_size == 0:
-        raise Unreadable("empty: 0 bytes")
-    if status.st_size > limits.file:
-        raise Unreadable(
-            f"too large: {_megabytes(status.st_size)}, the limit is {_megabytes(limits.file)}"
-        )
-    return path.open("rb")
+class Check:
+    """Refuses what comes in chunks at the first sign that it is not what its name says.
 
+    So nobody has to read 200 MB in order to learn that they are of no use."""
 
-def _bytes(path: Path, form: Format, limits: Limits) -> bytes:
-    """The file's bytes, read no further than the first sign that it is not what it says."""
-    with _opened(path, limits) as file:
-        chunk = file.read(_CHUNK)
-        _recognise(form, chunk)
-        read: list[bytes] = []
-        size = run = 0
-        while chunk:
-            read.append(chunk)
-            size += len(chunk)
-            if size > limits.file:  # it grew while it was read
-                raise Unreadable(f"too large: more than {_megabytes(limits.file)}")
-            if form.lines:
-                run = _unbroken(chunk, run, limits.line)
-            chunk = file.read(_CHUNK)
-    data = b"".join(read)
-    if not data.strip(b"\x00 \t\r\n"):
-        raise Unreadable("empty: nothing but white space")
-    return data
+    def __init__(self, name: str, limits: Limits = LIMITS) -> None:
+        form = FORMATS.get(_suffix(name))
+        if form is None:
+            raise Unreadable(f"unknown format {PurePath(name).suffix or '(no suffix)'}")
+        self._form = form
+        self._limits = limits
+        self._size = self._run = 0
+
+    def expect(self, size: int) -> None:
+        """Refuse by the size alone, before the first byte has been read."""
+        if size > self._limits.file:
+            limit = megabytes(self._limits.file)
+            raise Unreadable(f"too large: {megabytes(size)}, the limit is {limit}")
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes; the first are expected to show the kind of file. Raises Unreadable."""
+        if not self._size:
+            _recognise(self._form, chunk[:_HEAD])
+        self._size += len(chunk)
+        if self._size > self._limits.file:
+            raise Unreadable(f"too large: more than {megabytes(self._limits.file)}")
+        if self._form.lines:
+            self._run = _unbroken(chunk, self._run, self._limits.line)
 
 
 def _unbroken(chunk: bytes, run: int, limit: int) -> int:
@@ -268,7 +265,7 @@ def _unbroken(chunk: bytes, run: int, limit: int) -> int:
         longest = limit + 1 if found < 0 else longest
         at = found + 1
     if longest > limit:
-        raise Unreadable(f"too large: a line of more than {_megabytes(limit)}")
+        raise Unreadable(f"too large: a line of more than {megabytes(limit)}")
     return longest if first < 0 else len(chunk) - at
 
 
@@ -308,9 +305,6 @@ def _kind(head: bytes) -> str:
     return "an HTML page" if start.startswith((b"<!doctype html", b"<html")) else "text"
 
 
-def _reason(error: OSError) -> str:
-    return f"cannot be read: {error.strerror or error}"
-
-
-def _megabytes(size: int) -> str:
+def megabytes(size: int) -> str:
+    """A size as a reader says it."""
     return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size:,} bytes"

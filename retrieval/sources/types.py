@@ -5,11 +5,11 @@ An item is cheap to list and read only when it is needed; it knows no format, a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from retrieval.types import RetrievalError, Scalar
+from retrieval.types import Metadata, RetrievalError
 
 
 class BadSource(RetrievalError):
@@ -28,7 +28,7 @@ class Item:
     stamp: str = ""
     """Equal stamps mean equal bytes (an ETag, or size and time of change); empty says nothing."""
     shown: str = ""  # how a failure names it; the source where empty
-    meta: Mapping[str, Scalar] = field(default_factory=dict)  # for the document, such as `url`
+    meta: Metadata = field(default_factory=dict)  # for the document, such as `url`
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from retrieval.config import RetrievalConfig
-from retrieval.files import BadPaths, find
 from retrieval.index.embedded import EmbeddedIndexes
 from retrieval.ingest import (
     Failure,
@@ -22,6 +21,7 @@ from retrieval.ingest import (
     from_dict,
     to_dict,
 )
+from retrieval.sources.types import BadSource
 from retrieval.types import (
     Embedded,
     Index,
@@ -167,7 +167,7 @@ async def test_refuses_to_prune_everything(tmp_path: Path) -> None:
     index = Memory()
     await ingested(index, put(tmp_path / "full", a="One."))
     (tmp_path / "none").mkdir()
-    with pytest.raises(BadPaths, match="Refused to prune"):
+    with pytest.raises(BadSource, match="Refused to prune"):
         await ingested(index, tmp_path / "none", prune=True)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "broken.pdf").write_bytes(b"broken")
@@ -211,20 +211,6 @@ async def test_a_file_gone_bad_keeps_its_earlier_version(tmp_path: Path) -> None
     assert report.retired == ()
 
 
-async def test_what_is_not_meant_is_skipped_and_counted(tmp_path: Path) -> None:
-    folder = put(tmp_path / "docs", a="One.", __lock="Lock.")
-    put(folder / ".git", hidden="Hidden.")
-    put(tmp_path / "outside", secret="Secret.")
-    (folder / "program.exe").write_bytes(b"x")
-    (folder / "out.md").symlink_to(tmp_path / "outside" / "secret.md")
-    (folder / "linked").symlink_to(tmp_path / "outside")
-    (folder / "__lock.md").rename(folder / "~$lock.md")
-    (folder / "inside.md").symlink_to(folder / "a.md")
-    found = find([folder])
-    assert [file.source for file in found.files] == ["a.md", "inside.md"]
-    assert found.skipped == 5
-
-
 async def test_a_file_named_itself_is_known_by_its_name(tmp_path: Path) -> None:
     index = Memory()
     await ingested(index, put(tmp_path / "x", a="One.") / "a.md")
@@ -239,7 +225,7 @@ async def test_an_unknown_format_named_itself_is_a_failure(tmp_path: Path) -> No
 
 async def test_two_files_of_one_name_are_refused_by_both_names(tmp_path: Path) -> None:
     one, two = put(tmp_path / "one", a="One."), put(tmp_path / "two", a="Two.")
-    with pytest.raises(BadPaths) as refused:
+    with pytest.raises(BadSource) as refused:
         await ingested(Memory(), one, two)
     assert str(one / "a.md") in str(refused.value)
     assert str(two / "a.md") in str(refused.value)
@@ -251,7 +237,7 @@ async def test_the_same_file_twice_is_one(tmp_path: Path) -> None:
 
 
 async def test_a_missing_path_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadPaths, match="No such file or folder"):
+    with pytest.raises(BadSource, match="No such file or folder"):
         await ingested(Memory(), tmp_path / "none")
 
 
@@ -307,7 +293,7 @@ async def test_events_survive_json(tmp_path: Path) -> None:
 async def test_what_ends_an_ingestion_is_its_last_event(tmp_path: Path) -> None:
     events = Ingestor(Memory(), Hashing(), RetrievalConfig()).events([tmp_path / "none"])
     (last,) = [raw async for raw in as_dicts(events)]
-    with pytest.raises(BadPaths, match="No such file"):
+    with pytest.raises(BadSource, match="No such file"):
         from_dict(last)
 
 

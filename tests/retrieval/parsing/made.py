@@ -45,9 +45,7 @@ def word(write: Callable[[docx.document.Document], object]) -> bytes:
 
 def read(folder: Path, name: str, content: bytes | str) -> Document:
     """The document of a file with this content."""
-    path = folder / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return parse(path, name)
+    return parse(content.encode() if isinstance(content, str) else content, name, name)
 
 
 def blocks(document: Document) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ def read(shared_data: Path) -> Read:
             if path.is_file() and known(path):
                 name = path.relative_to(shared_data).as_posix()
                 try:
-                    found[name] = parse(path, name)
+                    found[name] = parse(path.read_bytes(), name, name)
                 except Unreadable as error:
                     found[name] = error.reason
     return found
