@@ -37,6 +37,7 @@ _TAG = re.compile(
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\])",
     re.IGNORECASE,
 )
+_JOINED = "▁"
 _LONGEST_TITLE = 160  # characters
 _JOINT = 2  # tokens by which texts counted apart may differ from the same texts in a row
 
@@ -52,12 +53,13 @@ def pack(
     count: Counter,
     config: ContextConfig,
     flagged: Collection[str] = (),
+    fenced: bool = False,
     tools: int = 0,
 ) -> Prompt:
     """The prompt for a model with this window, that keeps `max_output` tokens free.
 
     `hits` come best first and are numbered so; `flagged` are ids of passages that give orders to
-    models; `tools` are the tokens of the tools that go along. Without grounding the messages are
+    models, and `fenced` has these marked word by word; `tools` are the tokens of the tools that go along. Without grounding the messages are
     sent as they are. Raises PromptTooLong, in strict grounding also where not even the best passage
     fits: to answer that the documents do not say would be untrue.
     """
@@ -75,7 +77,11 @@ def pack(
         raise PromptTooLong(fixed + asked, max(0, room))
 
     sources = [Source(number, hit) for number, hit in enumerate(hits, 1)]
-    fences = [_fenced(source, source.hit.passage.id in flagged) for source in sources]
+    suspects = [source.hit.passage.id in flagged for source in sources]
+    fences = [
+        _fenced(source, suspect, fenced and suspect)
+        for source, suspect in zip(sources, suspects, strict=True)
+    ]
     chosen = _chosen(parts, fences, room - fixed - asked, count, config)
     while True:
         prompt = _composed(system, parts, sources, fences, chosen, question)
@@ -195,8 +201,11 @@ def _with_block(turn: tuple[Message, ...], block: str) -> tuple[Message, ...]:
     return ({**first, "content": block + (content or "")}, *following)
 
 
-def _fenced(source: Source, suspect: bool) -> str:
-    """A passage that can neither close its fence nor open another."""
+def _fenced(source: Source, suspect: bool, marked: bool = False) -> str:
+    """A passage that can neither close its fence nor open another.
+
+    Marked, every word of it bears a sign that it is quoted: "datamarking" of Hines et al.,
+    Defending Against Indirect Prompt Injection Attacks With Spotlighting (2024)."""
     passage = source.hit.passage
     attributes = {
         "n": str(source.number),
@@ -204,9 +213,12 @@ def _fenced(source: Source, suspect: bool) -> str:
         "section": " › ".join(passage.headings),
         "page": "" if passage.page is None else str(passage.page),
         "suspect": "true" if suspect else "",
+        "joined": _JOINED if marked else "",
     }
     written = " ".join(f'{name}="{_attribute(v)}"' for name, v in attributes.items() if v)
-    return f"<source {written}>\n{_quoted(passage)}\n</source>"
+    quoted = _quoted(passage)
+    text = _JOINED.join(quoted.replace(_JOINED, "_").split()) if marked else quoted
+    return f"<source {written}>\n{text}\n</source>"
 
 
 def _quoted(passage: Passage) -> str:

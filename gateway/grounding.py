@@ -183,6 +183,7 @@ class Library:
                 count=count,
                 config=self._budget,
                 flagged=found.flagged,
+                fenced=found.fenced,
                 tools=_tool_tokens(ask, count),
             )
         except DoesNotFit as error:

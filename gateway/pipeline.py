@@ -122,7 +122,7 @@ class Gateway:
             with trace.span("retrieve") as span:
                 hits = await self.library.search(grounds, query, span)
             with trace.span("screen.sources") as span:
-                found = self.screen.passages(hits, span)
+                found = self.screen.passages(hits, grounds.collection, span)
             if await self.library.silent(grounds, ask.question, found, plan):
                 return not_in_documents(grounds, plan, cache)
 

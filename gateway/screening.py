@@ -16,7 +16,7 @@ from gateway.tracing.trace import Span
 from gateway.types import Ask
 from guardrails.chain import screened
 from guardrails.config import GuardrailsConfig
-from guardrails.injection import InjectionGuard, screen_passage
+from guardrails.injection import InjectionGuard
 from guardrails.pii import PiiGuard
 from guardrails.types import Finding
 from retrieval.types import Hit
@@ -35,6 +35,7 @@ class Screened:
 
     hits: tuple[Hit, ...]
     flagged: frozenset[str] = frozenset()
+    fenced: bool = False  # whether these are to be marked word by word
 
 
 NOTHING = Screened(())
@@ -86,17 +87,20 @@ class Screen:
             raise Refused(f"The request was blocked by {clean.blocked_by}.", param="input")
         return [message["content"] for message in clean.messages]
 
-    def passages(self, hits: Sequence[Hit], span: Span) -> Screened:
-        """What was found, without or with a flag on the passages that give the model orders."""
-        policy = self._config.injection.passages
-        if policy == "off":
+    def passages(self, hits: Sequence[Hit], collection: str, span: Span) -> Screened:
+        """What was found, without or with a flag on the passages that give the model orders.
+
+        They were scanned when they were ingested; here only the verdict is read."""
+        policy = self._config.injection.policy(collection)
+        speaking = [hit.passage for hit in hits if hit.passage.flags]
+        if policy == "off" or not speaking:
             return Screened(tuple(hits))
-        speaking = [hit.passage for hit in hits if screen_passage(hit.passage.text).findings]
+        found = {f"{p.document}#{p.ordinal}": list(p.flags) for p in speaking}
+        span.set(policy=policy, flagged=found)
         flagged = frozenset(passage.id for passage in speaking)
-        if flagged:
-            span.set(policy=policy, flagged=[f"{p.document}#{p.ordinal}" for p in speaking])
-        kept = tuple(h for h in hits if policy == "flag" or h.passage.id not in flagged)
-        return Screened(kept, flagged)
+        if policy == "drop":
+            return Screened(tuple(hit for hit in hits if hit.passage.id not in flagged))
+        return Screened(tuple(hits), flagged, fenced=policy == "fence")
 
 
 def _told(finding: Finding) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from retrieval.config import Section
 
 Action: TypeAlias = Literal["allow", "redact", "block"]
+PassagePolicy: TypeAlias = Literal["off", "flag", "fence", "drop"]
 
 
 class PiiConfig(Section):
@@ -41,10 +43,18 @@ class InjectionConfig(Section):
     block_at: float = Field(
         default=0.8, gt=0, le=1, description="Least score that blocks; several signs together."
     )
-    passages: Literal["off", "flag", "drop"] = Field(
+    passages: PassagePolicy = Field(
         default="flag",
-        description="A passage with orders for the model: flag it in the prompt, or drop it.",
+        description="A passage in which the scan at ingestion found orders for the model: flag "
+        "warns the model of it, fence also marks every word of it as quoted, drop leaves it out.",
     )
+    collections: Mapping[str, PassagePolicy] = Field(
+        default_factory=dict, description="The same for single collections, by their names."
+    )
+
+    def policy(self, collection: str) -> PassagePolicy:
+        """What becomes of such a passage of this collection."""
+        return self.collections.get(collection, self.passages)
 
 
 class OutputConfig(Section):

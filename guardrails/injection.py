@@ -344,16 +344,6 @@ def instructing_spans(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
-def screen_passage(text: str) -> Verdict:
-    """A retrieved passage: what in it speaks to the model rather than to a reader. Never cleaned,
-    never blocked: whether it is fenced, flagged or dropped is the caller's to decide."""
-    return Verdict(
-        text,
-        None,
-        tuple(Finding("injection", "addresses_model", *s) for s in instructing_spans(text)),
-    )
-
-
 def _suspicious(text: str) -> bool:
     """Whether a closer look is worth it; most passages leave here."""
     low = text.lower()

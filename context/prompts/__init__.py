@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from context.types import NOT_IN_DOCUMENTS
 
-VERSIONS = {"strict": "strict.v1", "open": "open.v1"}
+VERSIONS = {"strict": "strict.v2", "open": "open.v2"}
 """What is in use, by grounding. Part of every cache key: another wording, another answer."""
 
 

@@ -91,6 +91,7 @@ def _orders(reading: Reading) -> set[Where]:
     return {
         (place, sentence.start)
         for place, each in enumerate(reading.found)
+        if each.hit.passage.flags  # the scan at ingestion found something to look for
         for start, end in instructing_spans(each.hit.passage.text)
         for sentence in each.sentences
         if sentence.start < end and start < sentence.end
