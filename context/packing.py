@@ -59,9 +59,10 @@ def pack(
     """The prompt for a model with this window, that keeps `max_output` tokens free.
 
     `hits` come best first and are numbered so; `flagged` are ids of passages that give orders to
-    models, and `fenced` has these marked word by word; `tools` are the tokens of the tools that go along. Without grounding the messages are
-    sent as they are. Raises PromptTooLong, in strict grounding also where not even the best passage
-    fits: to answer that the documents do not say would be untrue.
+    models, and `fenced` has these marked word by word; `tools` are the tokens of the tools that go
+    along. Without grounding the messages are sent as they are. Raises PromptTooLong, in strict
+    grounding also where not even the best passage fits: to answer that the documents do not say
+    would be untrue.
     """
     if grounding == "off":
         return _untouched(messages, question, window, count, tools)

@@ -24,6 +24,9 @@ _UNPRINTABLE = re.compile(
     "\U000e0000-\U000e007f]"
 )
 
+# ASCII as characters that no font draws: a text within the text, for whoever reads code points.
+_TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
+
 
 class Unreadable(RetrievalError):
     """A file that cannot become a document; the message is the reason, in a reader's words."""
@@ -52,6 +55,8 @@ class Draft:
 
     def add(self, kind: BlockKind, text: str, level: int = 0, page: int | None = None) -> None:
         """Append a block; one without a visible character is dropped."""
+        for run in () if text.isascii() else _TAGS.findall(text):
+            self.hide("".join(chr(ord(c) - 0xE0000) for c in run))
         text = printable(text).rstrip()
         # Where a line begins tells how deep an item or a line of code is.
         text = text.lstrip("\n") if kind in ("list", "code") else text.lstrip()
