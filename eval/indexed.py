@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from retrieval.chunking.sections import split
+from retrieval.chunking.chosen import chunker
 from retrieval.config import RetrievalConfig
 from retrieval.index.embedded import EmbeddedIndexes
 from retrieval.sparse import document_vector
@@ -72,9 +72,9 @@ async def filled(
 async def _written(
     group: Sequence[Document], index: Index, encoder: Encoder, config: RetrievalConfig
 ) -> list[Passage]:
-    limit = min(config.passage_tokens, encoder.window)
+    split = chunker(config, encoder).split
     split_up = await asyncio.to_thread(
-        lambda: {document.source: split(document, encoder.count, limit) for document in group}
+        lambda: {document.source: split(document) for document in group}
     )
     passages = [passage for part in split_up.values() for passage in part]
     words = [terms(passage.embedded) for passage in passages]

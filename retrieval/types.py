@@ -117,9 +117,12 @@ class Passage:
 
     @property
     def embedded(self) -> str:
-        """What is encoded and indexed: title and heading path in front of the text."""
+        """What is encoded and indexed: title and heading path in front of the text.
+
+        White space at its end is left out: it only joins passages that are read together."""
         path = " › ".join((self.title, *self.headings)) if self.title else " › ".join(self.headings)
-        return f"{path}\n{self.text}" if path else self.text
+        text = self.text.rstrip()
+        return f"{path}\n{text}" if path else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,53 +4,20 @@ import re
 import uuid
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from retrieval.chunking.sections import Count, split
-from retrieval.parsing.draft import Draft
-from retrieval.types import BlockKind, Document, Passage
-
-SENTENCE = "The returns window in the European Union is thirty days from delivery."
-
-
-def count(text: str) -> int:
-    """Words and marks, two special tokens, and long words in pieces, as a tokenizer counts."""
-    return 2 + sum(1 + len(word) // 8 for word in re.findall(r"\w+|[^\w\s]", text))
-
-
-class Counting:
-    """A count that knows how often it was asked."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self, text: str) -> int:
-        self.calls += 1
-        return count(text)
-
-
-Written = tuple[BlockKind, str, int]
-
-
-def heading(text: str, level: int) -> Written:
-    return ("heading", text, level)
-
-
-def block(kind: BlockKind, text: str) -> Written:
-    return (kind, text, 0)
-
-
-def paragraph(text: str) -> Written:
-    return block("paragraph", text)
-
-
-def made(*blocks: Written, title: str = "") -> Document:
-    draft = Draft()
-    draft.title = title
-    for kind, text, level in blocks:
-        draft.add(kind, text, level, page=1 + draft.size // 1000)
-    return draft.document("a/b.md", "v1", "a")
+from retrieval.chunking.measure import Count
+from retrieval.chunking.sections import split
+from retrieval.types import Document
+from tests.retrieval.chunking.made import (
+    SENTENCE,
+    Counting,
+    block,
+    count,
+    heading,
+    made,
+    paragraph,
+    says_all,
+)
 
 
 def texts(document: Document, limit: int = 60) -> list[str]:
@@ -134,6 +101,42 @@ def test_a_word_without_end_is_parted_anywhere() -> None:
     assert "".join(found) == "x" * 5_000
 
 
+def test_a_table_that_fits_is_never_cut() -> None:
+    rows = [f"sku: HT-{i}; price: {i}9.00" for i in range(5)]
+    around = [paragraph(SENTENCE) for _ in range(4)]
+    for before in range(5):
+        blocks = [block("table", row) for row in rows]
+        found = texts(made(*around[:before], *blocks, *around[before:]))
+        assert any("\n".join(rows) in text for text in found)
+
+
+def test_code_that_fits_is_never_cut() -> None:
+    code = "def area(a, b):\n    c = a * b\n\n    return c"
+    around = [paragraph(SENTENCE) for _ in range(4)]
+    for before in range(5):
+        found = texts(made(*around[:before], block("code", code), *around[before:]))
+        assert any(code in text for text in found)
+
+
+def test_long_code_is_parted_where_a_line_is_left_empty() -> None:
+    function = "def area_{0}(a, b):\n    c_{0} = a * b\n    return c_{0}"
+    found = texts(made(block("code", "\n\n\n".join(function.format(i) for i in range(9)))))
+    assert len(found) > 2
+    assert all(text.startswith("def ") for text in found)
+
+
+def test_sections_of_one_name_are_kept_apart() -> None:
+    document = made(
+        heading("Notes", 2), paragraph("Of May."), heading("Notes", 2), paragraph("Of June.")
+    )
+    assert texts(document) == ["Of May.", "Of June."]
+
+
+def test_marks_that_join_without_end_are_parted() -> None:
+    text = "a" + "\u0301" * 3_000
+    assert "".join(texts(made(paragraph(text)))) == text
+
+
 def test_an_overlong_row_is_parted_between_cells() -> None:
     row = "; ".join(f"column {i}: value number {i}" for i in range(60))
     found = texts(made(block("table", row)))
@@ -183,40 +186,10 @@ def test_ten_thousand_rows_take_seconds_at_most() -> None:
     assert split(document, count, 240)
 
 
-words = st.text(
-    st.sampled_from("abcXYZ019éß中文.,;:!? \n\t-–…()'\"€\u0301\U0001f600"), max_size=400
-)
-kinds: list[BlockKind] = ["paragraph", "list", "table", "code"]
-bodies = st.builds(block, st.sampled_from(kinds), words)
-headings = st.builds(heading, st.text("ab cd", max_size=90), st.integers(1, 4))
-
-
-def _says_all(document: Document, passages: list[Passage]) -> None:
-    held = {i for p in passages for i in range(p.start, p.end)}
-    for part in document.blocks:
-        inside = range(part.start, part.end)
-        missing = [i for i in inside if i not in held and not document.text[i].isspace()]
-        assert not missing or part.kind == "heading"
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.one_of(bodies, headings), max_size=14), st.text("ab ", max_size=60), st.integers(32, 240))  # fmt: skip # noqa: E501
-def test_nothing_is_lost_and_everything_fits(blocks: list[Written], title: str, limit: int) -> None:
-    document = made(*blocks, title=title)
-    passages = split(document, count, limit)
-    _says_all(document, passages)
-    for passage in passages:
-        assert passage.text == document.text[passage.start : passage.end]
-        assert passage.text.strip()
-        assert count(passage.embedded) <= limit
-    starts = [passage.start for passage in passages]
-    assert starts == sorted(starts)
-
-
 @pytest.mark.parametrize("blind", [lambda _: 3, lambda text: 2 + 3 * len(text)])
 def test_holds_whatever_the_tokens_are(blind: Count) -> None:
     """One token a text, or three a character."""
     document = made(paragraph("Grüße, 中文 and words. " * 60), title="T")
     passages = split(document, blind, 120)
-    _says_all(document, passages)
+    says_all(document, passages)
     assert all(len(passage.text) <= 120 * 12 for passage in passages)
