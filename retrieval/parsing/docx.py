@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -22,14 +21,12 @@ from docx.oxml.parser import parse_xml
 
 from retrieval.parsing.draft import Draft, Unreadable, proper
 from retrieval.parsing.tables import lines
+from retrieval.parsing.zipped import Zipped
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
     from lxml.etree import _Element  # type: ignore[import-untyped]
 
-_MOST_PARTS = 10_000
-_MOST_BYTES = 400_000_000
-_MOST_XML = 64_000_000
 _LONGEST_CELL = 2_000
 
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -48,11 +45,13 @@ _MARKS = {
 
 
 def read(data: bytes) -> Draft:
-    _refuse_bomb(data)
+    package = Zipped(data, "DOCX")
+    package.check()
     try:
         document = docx.Document(io.BytesIO(data))
     except (PackageNotFoundError, KeyError, ValueError) as error:
-        if _strict(data):
+        # The ISO dialect, whose names are all others.
+        if b"purl.oclc.org" in package.read("_rels/.rels"):
             raise Unreadable("wrong type: Strict Open XML; save it as a plain DOCX") from error
         raise Unreadable(f"wrong type: a ZIP archive, but not a DOCX ({error})") from error
     draft = Draft()
@@ -62,34 +61,6 @@ def read(data: bytes) -> Draft:
     draft.heading_first = not draft.title
     draft.title = draft.title or proper(str(document.core_properties.title or ""))
     return draft
-
-
-def _refuse_bomb(data: bytes) -> None:
-    """Check the sizes that the archive declares; reading never goes beyond them."""
-    try:
-        parts = zipfile.ZipFile(io.BytesIO(data)).infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise Unreadable(f"truncated or damaged DOCX: {error}") from error
-    names = {part.filename for part in parts}
-    if "[Content_Types].xml" not in names:
-        raise Unreadable("wrong type: a ZIP archive, not a DOCX")
-    for kind, folder in (("an XLSX workbook", "xl/"), ("a PPTX presentation", "ppt/")):
-        if any(name.startswith(folder) for name in names) and "word/document.xml" not in names:
-            raise Unreadable(f"wrong type: {kind}, not a DOCX")
-    if any(part.flag_bits & 1 for part in parts):
-        raise Unreadable("encrypted: it needs a password")
-    total = sum(part.file_size for part in parts)
-    markup = (part.file_size for part in parts if part.filename.endswith((".xml", ".rels")))
-    if len(parts) > _MOST_PARTS or total > _MOST_BYTES or max(markup, default=0) > _MOST_XML:
-        raise Unreadable(f"too large: it unpacks to {total / 1e6:,.0f} MB")
-
-
-def _strict(data: bytes) -> bool:
-    """Whether the package speaks the ISO dialect, whose names are all others."""
-    with zipfile.ZipFile(io.BytesIO(data)) as package:
-        return "_rels/.rels" in package.namelist() and b"purl.oclc.org" in package.read(
-            "_rels/.rels"
-        )
 
 
 class _Styles:

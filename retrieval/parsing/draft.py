@@ -81,11 +81,25 @@ class Draft:
             raise Unreadable(f"too large: more than {LONGEST_TEXT:,} characters of hidden text")
         self._hidden[text] = None
 
+    def append(self, other: Draft, below: int = 0) -> None:
+        """Take over what another draft holds, its headings `below` levels deeper."""
+        text = other.text
+        for block in other._blocks:
+            level = block.level + below if block.kind == "heading" else block.level
+            self.add(block.kind, text[block.start : block.end], level, block.page)
+        for hidden in other._hidden:
+            self.hide(hidden)
+
     def _write(self, piece: str) -> None:
         self._length += len(piece)
         if self._length > LONGEST_TEXT:
             raise Unreadable(f"too large: more than {LONGEST_TEXT:,} characters of text")
         self._pieces.append(piece)
+
+    @property
+    def text(self) -> str:
+        """What is written so far."""
+        return "".join(self._pieces)
 
     @property
     def size(self) -> int:
@@ -94,7 +108,7 @@ class Draft:
 
     def document(self, source: str, version: str, stem: str) -> Document:
         """The finished document; `stem` names it where nothing in it does."""
-        text = "".join(self._pieces)
+        text = self.text
         heading = self._lone_heading(text)
         own = " ".join(printable(self.title).split())[:_LONGEST_TITLE]
         title = (heading or own) if self.heading_first else (own or heading)

@@ -38,6 +38,7 @@ class Format:
     name: str
     read: Callable[[bytes], Draft]
     magic: bytes = b""  # what the file begins with; empty for text
+    old: str = ""  # an Office format's predecessor, in whose container encrypted files are wrapped
     lines: bool = False  # whether an endless line means that this is no such file
 
 
@@ -71,6 +72,18 @@ def _docx(data: bytes) -> Draft:
     return read(data)
 
 
+def _pptx(data: bytes) -> Draft:
+    from retrieval.parsing.pptx import read
+
+    return read(data)
+
+
+def _xlsx(data: bytes) -> Draft:
+    from retrieval.parsing.xlsx import read
+
+    return read(data)
+
+
 def _csv(data: bytes) -> Draft:
     from retrieval.parsing.csv import read
 
@@ -90,7 +103,9 @@ _MARKDOWN = Format("Markdown", _markdown, lines=True)
 _PLAIN = Format("plain text", _plain, lines=True)
 _HTML = Format("HTML", _html)
 _PDF = Format("PDF", _pdf, magic=b"%PDF-")
-_DOCX = Format("DOCX", _docx, magic=b"PK\x03\x04")
+_DOCX = Format("DOCX", _docx, magic=b"PK\x03\x04", old="DOC")
+_PPTX = Format("PPTX", _pptx, magic=b"PK\x03\x04", old="PPT")
+_XLSX = Format("XLSX", _xlsx, magic=b"PK\x03\x04", old="XLS")
 _CSV = Format("CSV", _csv, lines=True)
 
 _LANGUAGES = {
@@ -154,6 +169,13 @@ FORMATS = _CODE | {
     ".xhtml": _HTML,
     ".pdf": _PDF,
     ".docx": _DOCX,
+    ".pptx": _PPTX,
+    ".pptm": _PPTX,
+    ".ppsx": _PPTX,
+    ".potx": _PPTX,
+    ".xlsx": _XLSX,
+    ".xlsm": _XLSX,
+    ".xltx": _XLSX,
     ".csv": _CSV,
     ".tsv": _CSV,
 }
@@ -275,16 +297,17 @@ def _recognise(form: Format, head: bytes) -> None:
         raise Unreadable("empty: 0 bytes")
     if form.magic and form.magic in (head[:1024] if form is _PDF else head[:4]):
         return  # junk in front of a PDF's mark is common and harmless
-    if form is _DOCX and head.startswith(_OLD_OFFICE):
-        # An encrypted DOCX is an old Office container that holds the encrypted package.
+    if form.old and head.startswith(_OLD_OFFICE):
+        # An encrypted file is an old Office container that holds the encrypted package.
         raise Unreadable(
             "encrypted: it needs a password"
             if "EncryptedPackage".encode("utf-16-le") in head
-            else "wrong type: an old Office file (DOC), not a DOCX; save it as DOCX"
+            else f"wrong type: an old Office file ({form.old}), not {named(form.name)}; "
+            f"save it as {form.name}"
         )
     other = _kind(head)
     if form.magic:
-        raise Unreadable(f"wrong type: {other or 'something else'}, not a {form.name}")
+        raise Unreadable(f"wrong type: {other or 'something else'}, not {named(form.name)}")
     if other in ("text", "an HTML page"):
         return
     raise Unreadable(f"wrong type: {other}, not {form.name}" if other else "binary, not text")
@@ -303,6 +326,11 @@ def _kind(head: bytes) -> str:
         return ""
     start = sample.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
     return "an HTML page" if start.startswith((b"<!doctype html", b"<html")) else "text"
+
+
+def named(form: str) -> str:
+    """A format's name with its article."""
+    return f"an {form}" if form[0] in "AEFHIMNORSX" else f"a {form}"
 
 
 def megabytes(size: int) -> str:

@@ -22,9 +22,9 @@ def lines(rows: Sequence[Row], header: int | None = None) -> Iterator[str]:
         header = int(len(rows) > 1 and names(rows[0], max(map(len, rows))))
     if header >= len(rows):  # nothing below it: then it is the content
         header = 0
-    columns = _columns(rows[:header])
+    named = column_names(rows[:header])
     for row in rows[header:]:
-        yield line(columns, row)
+        yield line(named, row)
 
 
 def line(columns: Row, row: Row) -> str:
@@ -51,11 +51,11 @@ def names(row: Row, width: int) -> bool:
     return not quantities and not _YEAR.fullmatch(filled[0])
 
 
-def _columns(header: Sequence[Row]) -> list[str]:
+def column_names(header: Sequence[Row]) -> list[str]:
     """Names of the columns; of several header rows, from the top down."""
     width = max(map(len, header), default=0)
-    columns: list[str] = []
+    named: list[str] = []
     for index in range(width):
         parts = dict.fromkeys(row[index] for row in header if index < len(row) and row[index])
-        columns.append(" ".join(parts).rstrip(":"))
-    return columns
+        named.append(" ".join(parts).rstrip(":"))
+    return named

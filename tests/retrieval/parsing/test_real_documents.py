@@ -32,7 +32,7 @@ def read(shared_data: Path) -> Read:
 
 def test_all_formats_are_there(read: Read) -> None:
     suffixes = Counter(Path(name).suffix for name in read)
-    assert set(suffixes) >= {".md", ".txt", ".html", ".pdf", ".docx", ".csv", ".yaml"}
+    assert set(suffixes) >= {".md", ".txt", ".html", ".pdf", ".docx", ".csv", ".yaml", ".pptx", ".xlsx"}
     assert suffixes.total() > 300
 
 
@@ -93,6 +93,12 @@ def test_blocks_are_ordered_apart_and_hold_all_text(read: Read) -> None:
         ("ingest_unstructured/pdf/layout-parser-paper-fast.pdf", "reuse of important innovations"),
         ("ingest_docling/docx/sources/content_control_with_picture.docx", "INSIDE SDT"),
         ("ingest_docling/csv/sources/csv-semicolon.csv", "Customer Id: "),
+        ("ingest_markitdown/test.pptx", "This is a nested shape with content in 2 shapes"),
+        ("ingest_docling/pptx/sources/powerpoint_sample.pptx", "1. List item4"),
+        ("ingest_docling/pptx/sources/pptx_chart.pptx", "2020; Freshwater Ducks: 130"),
+        ("ingest_markitdown/test.xlsx", "Alpha: 89; Beta: 82; Gamma: 100; Delta: 12"),
+        ("ingest_docling/xlsx/sources/xlsx_01.xlsx", "header second: 4; header third: 5"),
+        ("ingest_docling/xlsx/sources/xlsx_04_inflated.xlsx", "col-1: 1; col-2: 2; col-3: 3"),
     ],
 )
 def test_known_sentences_are_found(read: Read, name: str, said: str) -> None:
