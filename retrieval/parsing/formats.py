@@ -90,6 +90,12 @@ def _csv(data: bytes) -> Draft:
     return read(data)
 
 
+def _rst(data: bytes) -> Draft:
+    from retrieval.parsing.rst import read
+
+    return read(data)
+
+
 def _code(*languages: str) -> Callable[[bytes], Draft]:
     def load(data: bytes) -> Draft:
         from retrieval.parsing.code import read
@@ -107,6 +113,7 @@ _DOCX = Format("DOCX", _docx, magic=b"PK\x03\x04", old="DOC")
 _PPTX = Format("PPTX", _pptx, magic=b"PK\x03\x04", old="PPT")
 _XLSX = Format("XLSX", _xlsx, magic=b"PK\x03\x04", old="XLS")
 _CSV = Format("CSV", _csv, lines=True)
+_RST = Format("reStructuredText", _rst, lines=True)
 
 _LANGUAGES = {
     "python": ".py .pyi .pyw",
@@ -178,6 +185,8 @@ FORMATS = _CODE | {
     ".xltx": _XLSX,
     ".csv": _CSV,
     ".tsv": _CSV,
+    ".rst": _RST,
+    ".rest": _RST,
 }
 """What can be read, by suffix in lower case."""
 
