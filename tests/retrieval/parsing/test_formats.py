@@ -130,7 +130,9 @@ def test_a_nameless_document_is_called_by_its_file(tmp_path: Path) -> None:
     assert read(tmp_path, "price_list-2025.txt", "no heading").title == "price list 2025"
 
 
-@pytest.mark.parametrize("name", ["a.md", "a.MD", "a.htm", "a.Pdf", "a.docx", "a.csv", "a.tsv", "a.pptx", "a.XLSX"])
+@pytest.mark.parametrize(
+    "name", ["a.md", "a.MD", "a.htm", "a.Pdf", "a.docx", "a.csv", "a.tsv", "a.pptx", "a.XLSX"]
+)
 def test_knows_its_formats(name: str) -> None:
     assert known(name)
 

@@ -32,7 +32,17 @@ def read(shared_data: Path) -> Read:
 
 def test_all_formats_are_there(read: Read) -> None:
     suffixes = Counter(Path(name).suffix for name in read)
-    assert set(suffixes) >= {".md", ".txt", ".html", ".pdf", ".docx", ".csv", ".yaml", ".pptx", ".xlsx"}
+    assert set(suffixes) >= {
+        ".md",
+        ".txt",
+        ".html",
+        ".pdf",
+        ".docx",
+        ".csv",
+        ".yaml",
+        ".pptx",
+        ".xlsx",
+    }
     assert suffixes.total() > 300
 
 
