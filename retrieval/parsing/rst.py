@@ -32,6 +32,7 @@ _WIDEST_SPAN = 100
 
 # docutils keeps the roles that a document defines in a table of the process.
 _docutils = threading.Lock()
+_roles: dict[str, object] = vars(roles)["_roles"]
 
 _MARK = re.compile(r"[*`|_:]")
 _DIRECTIVE = re.compile(r"\.\.[ \t]+(?:\|[^|\n]*\|[ \t]+)?([\w:.+-]+?)[ \t]*::(?=\s|$)[ \t]*")
@@ -80,14 +81,14 @@ def read(data: bytes) -> Draft:
         return plain(data)
     draft = Draft()
     with _docutils:
-        known = dict(roles._roles)
+        known = dict(_roles)
         try:
             _read(draft, text)
         except RecursionError as error:
             raise Unreadable("too deep: it is nested beyond any reader") from error
         finally:
-            roles._roles.clear()
-            roles._roles.update(known)
+            _roles.clear()
+            _roles.update(known)
     return draft
 
 
@@ -176,7 +177,7 @@ class _Walk:
             self.add(self.text(node))
         elif not isinstance(node, _SKIPPED):
             if isinstance(node, nodes.Admonition) and not isinstance(node, nodes.admonition):
-                self.lead = f"{node.tagname.capitalize()}: "
+                self.lead = f"{type(node).__name__.capitalize()}: "
             self.through(node.children)
 
     def add(self, text: str) -> None:
@@ -218,7 +219,7 @@ class _Walk:
             self.add(self.text(title))
         header = sum(len(head.children) for head in table.findall(nodes.thead))
         rows = [
-            [cell for entry in row.children for cell in self.cells(entry)]
+            [cell for entry in row.findall(nodes.entry) for cell in self.cells(entry)]
             for row in table.findall(nodes.row)
         ]
         for line in table_lines(rows, header or None):
