@@ -71,6 +71,7 @@ from retrieval.config import (
     MiniLMEncoder,
     NoReranker,
     QdrantIndex,
+    ReaderReranker,
     SentenceTransformersEncoder,
 )
 from retrieval.retriever import Retriever
@@ -378,12 +379,18 @@ async def open_reranker(config: Config) -> AsyncIterator[Reranker | None]:
     match config.retrieval.reranker:
         case NoReranker():
             reranker = None
+        case ReaderReranker() as chosen:
+            from retrieval.rerankers.reader import Reader
+
+            reranker = Reader(chosen)
+            if config.grounding.mode != "off":  # otherwise the first to ask for documents waits
+                await reranker.read("warm up", ["warm up"])
         case CrossEncoderReranker() as chosen:
-            from retrieval.rerank import CrossEncoder
+            from retrieval.rerankers.cross_encoder import CrossEncoder
 
             reranker = await asyncio.to_thread(CrossEncoder, chosen)
         case HttpReranker() as chosen:
-            from retrieval.rerank import HttpReranker as Http
+            from retrieval.rerankers.http import HttpReranker as Http
 
             reranker = Http(chosen)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -73,12 +74,31 @@ class NoReranker(Section):
     kind: Literal["none"] = "none"
 
 
+class ReaderReranker(Section):
+    """A small cross-encoder that also finds answers: the packaged one, or one's own."""
+
+    kind: Literal["reader"] = "reader"
+    folder: Path | None = Field(
+        default=None,
+        description="What `moorline train reranker` has written; the packaged reader when empty.",
+    )
+    threads: int = Field(default=2, ge=1, description="Passages read at the same time.")
+    fused_weight: float = Field(
+        default=7.0,
+        ge=0,
+        description="How much the fused score counts beside the relevance, which is in log-odds.",
+    )
+
+
 class CrossEncoderReranker(Section):
     """Any sentence-transformers cross-encoder (extra `train`)."""
 
     kind: Literal["cross-encoder"]
     model: str = Field(description="A folder or a hub name.")
     device: str | None = Field(default=None, description="cuda, mps or cpu; chosen when empty.")
+    fused_weight: float = Field(
+        default=0.0, ge=0, description="How much the fused score counts beside the model's."
+    )
 
 
 class HttpReranker(Section):
@@ -88,10 +108,13 @@ class HttpReranker(Section):
     base_url: str = Field(description="Base URL; /rerank is appended.")
     model: str = Field(description="Model name sent in the request.")
     api_key: SecretStr | None = Field(default=None, description='A secret, as "env:NAME".')
+    fused_weight: float = Field(
+        default=0.0, ge=0, description="How much the fused score counts beside the endpoint's."
+    )
 
 
 RerankerConfig = Annotated[
-    NoReranker | CrossEncoderReranker | HttpReranker, Field(discriminator="kind")
+    NoReranker | ReaderReranker | CrossEncoderReranker | HttpReranker, Field(discriminator="kind")
 ]
 
 

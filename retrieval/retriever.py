@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from retrieval.config import RetrievalConfig
 from retrieval.fusion import weighted
+from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
 from retrieval.types import Hit, Index, Query, Reranker, Where
 from retrieval.words import query_terms
@@ -37,11 +37,10 @@ class Retriever:
         return distinct(hits, self._config.per_section)[:wanted]
 
     async def _reranked(self, reranker: Reranker, text: str, hits: Sequence[Hit]) -> list[Hit]:
-        """The best few in the reranker's order, the rest behind them as it was."""
+        """The best few as the reranker reorders them, the rest behind them as it was."""
         top, rest = hits[: self._config.rerank_top], hits[self._config.rerank_top :]
-        scores = await reranker.scores(text, [hit.passage.embedded for hit in top])
-        judged = [replace(hit, rerank=s) for hit, s in zip(top, scores, strict=True)]
-        return sorted(judged, key=lambda hit: -(hit.rerank or 0.0)) + list(rest)
+        readings = await reranker.read(text, [hit.passage.embedded for hit in top])
+        return [*reread(top, readings, reranker.fused_weight), *rest]
 
 
 def distinct(hits: Iterable[Hit], per_section: int) -> list[Hit]:

@@ -258,8 +258,13 @@ class Indexes(Protocol):
 
 
 class Reranker(Protocol):
-    """Scores passages against the question as text, both read together."""
+    """Reads passages against the question as text, both together."""
 
-    async def scores(self, question: str, texts: Sequence[str]) -> list[float]: ...
+    fused_weight: float
+    """How much the fused score counts beside the relevance, in the order of what was read."""
+
+    async def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+        """One for each text, in its place."""
+        ...
 
     async def aclose(self) -> None: ...

@@ -59,6 +59,18 @@ def answer(data: Path, limit: int) -> None:
 
 
 @group.command()
+@click.option("--passages", default=20, show_default=True)
+@click.option("--tokens", default=160, show_default=True, help="Of a passage.")
+@click.option("--threads", default=2, show_default=True)
+@click.option("--rounds", default=30, show_default=True)
+def rerank(passages: int, tokens: int, threads: int, rounds: int) -> None:
+    """The packaged reader over a question's passages, beside the encoder."""
+    from eval.bench.rerank import measure, table
+
+    click.echo(table(measure(passages, tokens, threads, rounds)))
+
+
+@group.command()
 @click.argument("url", required=False)
 @click.option(
     "--subject",

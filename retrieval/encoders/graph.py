@@ -14,26 +14,18 @@ import os
 import struct
 import tempfile
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from retrieval.encoders.drawing import Drawing, Integers, Tensors, finished
 from retrieval.types import RetrievalError
 
-Array: TypeAlias = NDArray[Any]
-Tensors: TypeAlias = dict[str, NDArray[np.float32]]
 Precision: TypeAlias = Literal["int8", "fp32"]
 
-_OPSET = 20
-_IR_VERSION = 10  # What the oldest onnxruntime that we accept can read.
 _LAYERS, _HEADS, _SIZE = 6, 12, 384
-_EPSILON = 1e-12
-_LARGEST = 63
-"""Weights take seven bits of an int8: with eight, products overflow on processors without VNNI,
-and vectors would differ from machine to machine."""
 
 
 def build(weights: Path, sha256: str, path: Path, precision: Precision) -> None:
@@ -67,7 +59,7 @@ def _tensors(data: bytes) -> Tensors:
 
 
 def _drawn(tensors: Tensors, precision: Precision) -> onnx.ModelProto:
-    drawing = _Drawing(tensors) if precision == "fp32" else _Integers(tensors)
+    drawing = Drawing(tensors) if precision == "fp32" else Integers(tensors)
     x = _embedded(drawing)
     for number in range(_LAYERS):
         x = _layer(drawing, f"encoder.layer.{number}", x)
@@ -77,7 +69,7 @@ def _drawn(tensors: Tensors, precision: Precision) -> onnx.ModelProto:
     return _model(drawing, drawing.node("Div", total, length))
 
 
-def _embedded(drawing: _Drawing) -> str:
+def _embedded(drawing: Drawing) -> str:
     """Word + position + token type, which is 0 everywhere and so part of the position."""
     types = drawing.tensors["embeddings.token_type_embeddings.weight"]
     places = drawing.constant(drawing.tensors["embeddings.position_embeddings.weight"] + types[0])
@@ -87,7 +79,7 @@ def _embedded(drawing: _Drawing) -> str:
     return drawing.normed("embeddings.LayerNorm", drawing.node("Add", word, place))
 
 
-def _layer(drawing: _Drawing, prefix: str, x: str) -> str:
+def _layer(drawing: Drawing, prefix: str, x: str) -> str:
     attended = drawing.linear(f"{prefix}.attention.output.dense", _attention(drawing, prefix, x))
     x = drawing.normed(f"{prefix}.attention.output.LayerNorm", drawing.node("Add", x, attended))
     wide = drawing.node("Gelu", drawing.linear(f"{prefix}.intermediate.dense", x))
@@ -95,7 +87,7 @@ def _layer(drawing: _Drawing, prefix: str, x: str) -> str:
     return drawing.normed(f"{prefix}.output.LayerNorm", drawing.node("Add", x, narrow))
 
 
-def _attention(drawing: _Drawing, prefix: str, x: str) -> str:
+def _attention(drawing: Drawing, prefix: str, x: str) -> str:
     head = _SIZE // _HEADS
     heads = drawing.numbers(0, 0, _HEADS, head)
 
@@ -115,78 +107,7 @@ def _attention(drawing: _Drawing, prefix: str, x: str) -> str:
     return drawing.node("Reshape", mixed, drawing.numbers(0, 0, _SIZE))
 
 
-def _model(drawing: _Drawing, result: str) -> onnx.ModelProto:
+def _model(drawing: Drawing, result: str) -> onnx.ModelProto:
     tokens = helper.make_tensor_value_info("tokens", TensorProto.INT64, ["texts", "length"])
     vectors = helper.make_tensor_value_info(result, TensorProto.FLOAT, ["texts", _SIZE])
-    graph = helper.make_graph(drawing.nodes, "minilm", [tokens], [vectors], drawing.constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
-    model.ir_version = _IR_VERSION
-    onnx.checker.check_model(model)
-    return model
-
-
-class _Drawing:
-    """A graph in the making; every method adds nodes and names what they yield."""
-
-    def __init__(self, tensors: Tensors) -> None:
-        self.tensors = tensors
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, array: Array) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
-        return name
-
-    def numbers(self, *values: int) -> str:
-        return self.constant(np.array(values, dtype=np.int64))
-
-    def nodes_of(self, kind: str, inputs: list[str], count: int, **attributes: Any) -> list[str]:
-        names = [f"n{len(self.nodes)}_{i}" for i in range(count)]
-        self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
-        return names
-
-    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        return self.nodes_of(kind, list(inputs), 1, **attributes)[0]
-
-    def normed(self, name: str, x: str) -> str:
-        weight, bias = (self.constant(self.tensors[f"{name}.{p}"]) for p in ("weight", "bias"))
-        return self.node("LayerNormalization", x, weight, bias, axis=-1, epsilon=_EPSILON)
-
-    def rows(self, name: str, which: str) -> str:
-        return self.node("Gather", self.constant(self.tensors[name]), which)
-
-    def linear(self, name: str, x: str) -> str:
-        weight, bias = self.tensors[f"{name}.weight"], self.constant(self.tensors[f"{name}.bias"])
-        return self.node("Add", self.node("MatMul", x, self.constant(weight.T)), bias)
-
-
-class _Integers(_Drawing):
-    """The same graph with its large tables as integers, one scale a row or channel."""
-
-    def __init__(self, tensors: Tensors) -> None:
-        super().__init__(tensors)
-        self._quantized: dict[str, list[str]] = {}
-
-    def rows(self, name: str, which: str) -> str:
-        numbers, scales = _quantized(self.tensors[name])
-        found = self.node("Gather", self.constant(numbers), which)
-        scale = self.node("Gather", self.constant(scales), which)
-        return self.node("Mul", self.node("Cast", found, to=TensorProto.FLOAT), scale)
-
-    def linear(self, name: str, x: str) -> str:
-        """Activations are scaled as they come, once for all products that read them."""
-        if x not in self._quantized:
-            self._quantized[x] = self.nodes_of("DynamicQuantizeLinear", [x], 3)
-        numbers, scale, zero = self._quantized[x]
-        weights, scales = _quantized(self.tensors[f"{name}.weight"])
-        both = self.node("Mul", scale, self.constant(scales[:, 0]))
-        none = self.constant(np.zeros(len(scales), dtype=np.int8))
-        product = self.node("MatMulInteger", numbers, self.constant(weights.T), zero, none)
-        flat = self.node("Mul", self.node("Cast", product, to=TensorProto.FLOAT), both)
-        return self.node("Add", flat, self.constant(self.tensors[f"{name}.bias"]))
-
-
-def _quantized(table: NDArray[np.float32]) -> tuple[Array, Array]:
-    scales = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-12) / _LARGEST
-    return np.rint(table / scales).astype(np.int8), scales.astype(np.float32)
+    return finished(drawing, "minilm", [tokens], [vectors])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -11,20 +12,24 @@ import pytest
 from aiohttp import web
 
 from retrieval import config
-from retrieval.rerank import CrossEncoder, HttpReranker
+from retrieval.rerankers.cross_encoder import CrossEncoder
+from retrieval.rerankers.http import HttpReranker
+from retrieval.rerankers.reader import Reader
 from retrieval.types import Reranker, RetrievalError
 from retrieval.words import query_terms, terms
 
 
-@pytest.fixture(params=["http", "cross-encoder"])
+@pytest.fixture(params=["reader", "http", "cross-encoder"])
 async def reranker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Reranker]:
-    if request.param == "cross-encoder":
-        found: Reranker = CrossEncoder(local_model(tmp_path))
-        yield found
-        await found.aclose()
-        return
     async with served() as url:
-        found = remote(url)
+        found: Reranker
+        match request.param:
+            case "reader":
+                found = Reader(config.ReaderReranker())
+            case "cross-encoder":
+                found = CrossEncoder(local_model(tmp_path))
+            case _:
+                found = remote(url)
         yield found
         await found.aclose()
 
@@ -79,17 +84,43 @@ TEXTS = ["Travel expenses are refunded.", "The pump has a warranty.", "A warrant
 
 
 @pytest.mark.anyio
-async def test_every_text_has_a_score_in_its_place(reranker: Reranker) -> None:
-    forward = await reranker.scores("How long is the warranty?", TEXTS)
-    backward = await reranker.scores("How long is the warranty?", TEXTS[::-1])
+async def test_every_text_has_a_reading_in_its_place(reranker: Reranker) -> None:
+    forward = await reranker.read("How long is the warranty?", TEXTS)
+    backward = await reranker.read("How long is the warranty?", TEXTS[::-1])
     assert len(forward) == 3
-    assert all(isinstance(score, float) for score in forward)
-    assert backward[::-1] == pytest.approx(forward, abs=1e-4)
+    assert all(isinstance(reading.relevance, float) for reading in forward)
+    assert [each.relevance for each in backward[::-1]] == pytest.approx(
+        [each.relevance for each in forward], abs=1e-4
+    )
 
 
 @pytest.mark.anyio
-async def test_no_texts_have_no_scores(reranker: Reranker) -> None:
-    assert await reranker.scores("How long?", []) == []
+async def test_an_answer_stands_in_its_text(reranker: Reranker) -> None:
+    for text, reading in zip(TEXTS, await reranker.read("How long?", TEXTS), strict=True):
+        if reading.answer is not None:
+            assert 0 <= reading.answer.start < reading.answer.end <= len(text)
+
+
+@pytest.mark.anyio
+async def test_no_texts_have_no_readings(reranker: Reranker) -> None:
+    assert await reranker.read("How long?", []) == []
+
+
+@pytest.mark.anyio
+async def test_a_text_without_words_is_read(reranker: Reranker) -> None:
+    assert len(await reranker.read("How long?", ["", "  ", "Two years."])) == 3
+
+
+@pytest.mark.anyio
+async def test_many_are_read_at_the_same_time(reranker: Reranker) -> None:
+    alone = await reranker.read("How long is the warranty?", TEXTS)
+    together = await asyncio.gather(
+        *(reranker.read("How long is the warranty?", TEXTS) for _ in range(4))
+    )
+    for readings in together:
+        assert [each.relevance for each in readings] == pytest.approx(
+            [each.relevance for each in alone], abs=1e-4
+        )
 
 
 @pytest.mark.anyio
@@ -97,5 +128,5 @@ async def test_an_endpoint_that_loses_a_text_is_an_error() -> None:
     async with served(cut=1) as url:
         reranker = remote(url)
         with pytest.raises(RetrievalError, match="/rerank did not answer with a score"):
-            await reranker.scores("How long?", TEXTS)
+            await reranker.read("How long?", TEXTS)
         await reranker.aclose()

@@ -12,7 +12,7 @@ from retrieval.config import RetrievalConfig
 from retrieval.index.embedded import EmbeddedIndexes
 from retrieval.retriever import Retriever
 from retrieval.sparse import document_vector
-from retrieval.types import Embedded, Index, Passage, Query
+from retrieval.types import Embedded, Index, Passage, Query, Reading
 from retrieval.words import terms
 
 PASSAGES = {
@@ -43,12 +43,14 @@ async def index(indexes: EmbeddedIndexes) -> Index:
 class Backwards:
     """A reranker that likes the last passage best."""
 
-    def __init__(self) -> None:
-        self.read: list[str] = []
+    fused_weight = 0.0
 
-    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-        self.read = list(texts)
-        return [float(place) for place in range(len(texts))]
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+        self.seen = list(texts)
+        return [Reading(float(place)) for place in range(len(texts))]
 
     async def aclose(self) -> None: ...
 
@@ -98,7 +100,7 @@ async def test_the_reranker_orders_the_best_and_reads_no_more(tmp_path: Path) ->
     plain = await Retriever(RetrievalConfig(per_section=9, top_k=9)).search(opened, QUERY)
     config = RetrievalConfig(per_section=9, top_k=9, rerank_top=3)
     hits = await Retriever(config, reranker).search(opened, QUERY)
-    assert reranker.read == [hit.passage.embedded for hit in plain[:3]]
+    assert reranker.seen == [hit.passage.embedded for hit in plain[:3]]
     assert [hit.passage.id for hit in hits] == [
         *(hit.passage.id for hit in reversed(plain[:3])),
         *(hit.passage.id for hit in plain[3:]),

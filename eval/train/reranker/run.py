@@ -1,0 +1,93 @@
+"""From data to a folder that `retrieval.reranker.folder` takes: graph, tokenizer, figures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch  # type: ignore[import-not-found,unused-ignore]
+from safetensors.torch import load_file  # type: ignore[import-not-found,unused-ignore]
+from tokenizers import Tokenizer
+
+from eval.train.reranker.export import arrays, export, stored
+from eval.train.reranker.judging import Array, Judged, judged, mean
+from eval.train.reranker.material import Collection, collections
+from eval.train.reranker.model import Reader, from_minilm, from_stored
+from eval.train.reranker.own import own
+from eval.train.reranker.recipe import Recipe
+from eval.train.reranker.sampling import Taught, taught
+from eval.train.reranker.training import fit, rarity
+from retrieval.config import MiniLMEncoder, ReaderReranker, RetrievalConfig
+from retrieval.encoders.minilm import MiniLM, model_folder
+from retrieval.rerankers.reader import GRAPH, PACKAGED, VOCABULARY
+from retrieval.rerankers.reader import Reader as Packaged
+
+_MOST = 250  # validation questions of a collection
+
+
+def fitted(
+    recipe: Recipe, out: Path, data: Path | None, pairs: Path | None, start: Path | None
+) -> str:
+    """Train, export, and say what the validation questions make of it."""
+    out.mkdir(parents=True, exist_ok=True)
+    encoder = MiniLM(MiniLMEncoder(), out / "kept")
+    tokenizer = _tokenizer()
+    world = _world(data, pairs, encoder)
+    ready = [taught(collection, encoder, tokenizer, out / "kept") for collection in world]
+    torch.manual_seed(recipe.seed)
+    start = start or (PACKAGED if pairs else None)
+    reader = from_stored(stored(start / GRAPH)) if start else _begun(recipe, ready)
+    fit(reader, ready, recipe, out / "kept")
+    export(arrays(reader.state_dict()), out / GRAPH)
+    shutil.copyfile(model_folder() / "tokenizer.json", out / VOCABULARY)
+    figures = asyncio.run(_figures(ready, out))
+    (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    return "\n".join(f"{name}: {line}" for name, line in figures.items())
+
+
+def _world(data: Path | None, pairs: Path | None, encoder: MiniLM) -> list[Collection]:
+    if pairs:
+        return [own(pairs)]
+    assert data is not None  # The command wants one of them.
+    return collections(data, encoder.count)
+
+
+def _begun(recipe: Recipe, ready: Sequence[Taught]) -> Reader:
+    weights = load_file(str(model_folder() / "model.safetensors"))
+    reader = from_minilm(weights, recipe.layers)
+    reader.rarity.copy_(rarity(ready))
+    return reader
+
+
+def _tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+async def _figures(ready: Sequence[Taught], folder: Path) -> dict[str, str]:
+    """nDCG@10 of the validation questions: as found, and as the reader orders them."""
+    reader = Packaged(ReaderReranker(folder=folder))
+    figures = {}
+    for each in ready:
+        found = await judged(
+            each.collection, each.searched, each.vectors, "validation", reader,
+            RetrievalConfig(), _MOST,
+        )  # fmt: skip
+        if found:
+            before, after = mean(found), mean(found, lambda q: _blended(q, reader.fused_weight))
+            figures[each.collection.name] = (
+                f"{len(found)} validation questions, nDCG@10 {before:.3f} as found, "
+                f"{after:.3f} as read"
+            )
+    await reader.aclose()
+    return figures
+
+
+def _blended(question: Judged, fused_weight: float) -> Array:
+    read = question.relevance
+    return read + fused_weight * question.fused[: len(read)]

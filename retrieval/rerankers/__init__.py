@@ -1,0 +1,1 @@
+"""Question and passage read together: by the packaged reader, another model, or an endpoint."""
