@@ -8,6 +8,7 @@ import click
 
 SUITES = {
     "answers": "eval.suites.answers",
+    "chunking": "eval.suites.chunking",
     "retrieval": "eval.suites.retrieval",
 }
 """Each suite is a module with a `command`, imported when it is run."""

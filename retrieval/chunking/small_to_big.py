@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from retrieval.chunking.measure import Count, measured
+from retrieval.chunking.measure import Count, measured, trimmed
 from retrieval.chunking.outline import outline
 from retrieval.chunking.sections import stretches
 from retrieval.types import Document, Passage
@@ -32,7 +32,9 @@ class SmallToBig:
                 first = len(passages)
                 parts = stretches(section.part(start, end), searched)
                 last = first + len(parts) - 1
+                if first == last:
+                    parts = [trimmed(document.text, *parts[0])]
+                parent = (first, last) if first < last else None
                 for ordinal, part in enumerate(parts, first):
-                    parent = (first, last) if last > first else None
                     passages.append(searched.passage(ordinal, *part, parent))
         return passages

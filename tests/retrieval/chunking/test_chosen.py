@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from retrieval.chunking.sentence_window import SentenceWindow
 from retrieval.chunking.small_to_big import SmallToBig
 from retrieval.config import ChunkerConfig, RetrievalConfig
 from retrieval.types import Document, Passage, Query, RetrievalError, Vectors
+from tests.retrieval.chunking import real
 from tests.retrieval.chunking.made import (
     SENTENCE,
     Written,
@@ -56,7 +58,9 @@ every = pytest.mark.parametrize("make", CHUNKERS.values(), ids=CHUNKERS)
 documents = st.lists(st.one_of(bodies, headings), max_size=14)
 
 
-def holds(document: Document, passages: Sequence[Passage], limit: int) -> None:
+def holds(
+    document: Document, passages: Sequence[Passage], limit: int, count: Count = count
+) -> None:
     says_all(document, passages)
     for ordinal, passage in enumerate(passages):
         assert passage.ordinal == ordinal
@@ -116,6 +120,14 @@ def test_what_is_no_text_is_parted_all_the_same(make: Make, text: str) -> None:
 def test_ten_thousand_rows_take_seconds_at_most(make: Make) -> None:
     document = made(*[block("table", f"sku: HT-{i}; price: {i}.00") for i in range(10_000)])
     assert make(count, 240).split(document)
+
+
+@every
+def test_real_documents_are_kept_whole(make: Make, shared_data: Path) -> None:
+    for document in real.documents(shared_data):
+        passages = make(real.count, 128).split(document)
+        assert passages
+        holds(document, passages, 128, real.count)
 
 
 class Encoder:
