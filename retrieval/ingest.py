@@ -202,7 +202,8 @@ class Ingestor:
                 "Refused to prune: no file was found, so every document of the collection would be "
                 "removed."
             )
-        live = await self._index.documents()
+        recorded = await self._index.documents()
+        live = {source: one.version for source, one in recorded.items()}
         total = sum(file.size for file in files)
         state = _State(len(files), total, live, progress, began)
         for shown, reason in listing.unlisted:

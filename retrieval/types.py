@@ -182,6 +182,22 @@ class Embedded:
     passages: Sequence[Passage]
     vectors: Vectors
     sparse: Sequence[SparseVector]
+    recipe: str = ""
+    """Digest of how it was read and split: another one makes other passages of the same bytes."""
+    stamp: str = ""
+    """The item's stamp when it was read; equal stamps mean equal bytes, empty says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an index says of a document that is live in it."""
+
+    version: str
+    recipe: str = ""  # as it was written; empty where it was not said
+    stamp: str = ""
+    title: str = ""
+    passages: int = 0  # 0 where it was written before they were counted
+    meta: Metadata = field(default_factory=dict)
 
 
 class Encoder(Protocol):
@@ -220,12 +236,22 @@ class Index(Protocol):
         self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
     ) -> Legs: ...
 
-    async def documents(self) -> dict[str, str]:
-        """Source → version of all that is live."""
+    async def documents(self) -> dict[str, Recorded]:
+        """All documents that are live, by source."""
         ...
 
     async def passages(self, source: str) -> list[Passage]:
         """A document's live passages in order."""
+        ...
+
+    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+        """For each document, first and last ordinal: its live passages from the one to the other.
+
+        They are of the version that is live now, which may be another than a hit's."""
+        ...
+
+    async def vectors(self, source: str) -> dict[str, Vector]:
+        """The dense vectors of a document's live passages, by `Passage.digest`."""
         ...
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:

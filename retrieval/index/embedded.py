@@ -29,6 +29,7 @@ from retrieval.types import (
     Index,
     Legs,
     Passage,
+    Recorded,
     RetrievalError,
     SparseVector,
     Vector,
@@ -164,13 +165,21 @@ class EmbeddedIndex:
         with self._look() as view:
             return await view.shard.search(vector, sparse, limit, (*view.filter, *clauses))
 
-    async def documents(self) -> dict[str, str]:
+    async def documents(self) -> dict[str, Recorded]:
         with self._look() as view:
             return await points.documents(view.shard, view.generation)
 
     async def passages(self, source: str) -> list[Passage]:
         with self._look() as view:
             return await points.passages(view.shard, view.generation, source)
+
+    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+        with self._look() as view:
+            return await points.around(view.shard, view.generation, wanted)
+
+    async def vectors(self, source: str) -> dict[str, Vector]:
+        with self._look() as view:
+            return await points.vectors(view.shard, view.generation, source)
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
         await self._finishing.run(self._write({one.source: one for one in documents}, remove))

@@ -13,6 +13,7 @@ It knows neither Qdrant's types nor how a manifest is kept.
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from retrieval.types import (
     Embedded,
     Metadata,
     Passage,
+    Recorded,
     RetrievalError,
     Scalar,
     SparseVector,
@@ -41,8 +43,10 @@ OWN_FIELDS: Mapping[str, str] = {
     "born": "number",
     "died": "number",
     "first": "number",
+    "ordinal": "number",
 }
 """What every search or write filters by, with the kind of index that serves it."""
+_RECORDED = ("document", "version", "title", "recipe", "stamp", "passages", "meta")
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _BOUNDS = frozenset({"gte", "gt", "lte", "lt"})
 _SIDES = {True: "\x00true", False: "\x00false"}
@@ -68,9 +72,16 @@ class Span:
     bounds: Mapping[str, float]
 
 
-Clause: TypeAlias = Sequence[AnyOf | Span]
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of these clauses hold."""
+
+    clauses: Filter
+
+
+Clause: TypeAlias = "Sequence[AnyOf | Span | Every]"
 """One of these holds."""
-Filter: TypeAlias = Sequence[Clause]
+Filter: TypeAlias = "Sequence[Clause]"
 """All of these hold."""
 
 
@@ -126,6 +137,10 @@ class Store(Protocol):
         """All points' payloads, or these fields of them; without manifest."""
         ...
 
+    def vectors(self, which: Filter) -> AsyncIterator[tuple[Payload, Vector]]:
+        """The same, whole, each with its dense vector."""
+        ...
+
 
 def check_name(collection: str) -> None:
     if not _NAME.fullmatch(collection):
@@ -151,7 +166,7 @@ async def stage(
 ) -> None:
     """Lay the next generation beside this one; nothing is visible of it yet."""
     await store.index(_fields(documents.values()))
-    for batch in _batches(documents.values(), generation + 1):
+    for batch in batches(documents.values(), generation + 1):
         await store.upsert(batch)
     replaced = tuple(dict.fromkeys((*documents, *remove)))
     await store.mark((*visible(generation), [AnyOf("document", replaced)]), generation + 1)
@@ -176,16 +191,43 @@ async def changes(
     return await store.count((*visible(generation), [AnyOf("document", tuple(remove))])) > 0
 
 
-async def documents(store: Store, generation: int) -> dict[str, str]:
+async def documents(store: Store, generation: int) -> dict[str, Recorded]:
     first: Filter = (*visible(generation), [Span("first", {"gte": 1})])
-    payloads = store.payloads(first, ["document", "version"])
-    return {payload["document"]: payload["version"] async for payload in payloads}
+    payloads = store.payloads(first, _RECORDED)
+    return {payload["document"]: recorded(payload) async for payload in payloads}
 
 
 async def passages(store: Store, generation: int, source: str) -> list[Passage]:
-    which: Filter = (*visible(generation), [AnyOf("document", (source,))])
+    which = (*visible(generation), [AnyOf("document", (source,))])
+    return await _ordered(store, which)
+
+
+async def around(
+    store: Store, generation: int, wanted: Sequence[tuple[str, int, int]]
+) -> list[list[Passage]]:
+    """All stretches with one look; a passage may lie in several."""
+    if not wanted:
+        return []
+    stretches = [_stretch(*one) for one in dict.fromkeys(wanted)]
+    found = await _ordered(store, (*visible(generation), stretches))
+    return [
+        [one for one in found if one.document == source and first <= one.ordinal <= last]
+        for source, first, last in wanted
+    ]
+
+
+async def vectors(store: Store, generation: int, source: str) -> dict[str, Vector]:
+    which = (*visible(generation), [AnyOf("document", (source,))])
+    return {passage(payload).digest: dense async for payload, dense in store.vectors(which)}
+
+
+async def _ordered(store: Store, which: Filter) -> list[Passage]:
     found = [passage(payload) async for payload in store.payloads(which, None)]
     return sorted(found, key=lambda one: one.ordinal)
+
+
+def _stretch(source: str, first: int, last: int) -> Every:
+    return Every(([AnyOf("document", (source,))], [Span("ordinal", {"gte": first, "lte": last})]))
 
 
 def passage(payload: Payload) -> Passage:
@@ -201,8 +243,27 @@ def passage(payload: Payload) -> Passage:
         start=payload["start"],
         end=payload["end"],
         page=payload["page"],
-        meta={key: _read(value) for key, value in payload["meta"].items()},
+        meta=_meta(payload),
+        # What follows is not in what was written before there was such a thing.
+        parent=(parent[0], parent[1]) if (parent := payload.get("parent")) else None,
+        flags=tuple(payload.get("flags", ())),
+        sketch=base64.b64decode(payload.get("sketch", "")),
     )
+
+
+def recorded(payload: Payload) -> Recorded:
+    return Recorded(
+        version=payload["version"],
+        recipe=payload.get("recipe", ""),
+        stamp=payload.get("stamp", ""),
+        title=payload["title"],
+        passages=payload.get("passages", 0),
+        meta=_meta(payload),
+    )
+
+
+def _meta(payload: Payload) -> Metadata:
+    return {key: _read(value) for key, value in payload["meta"].items()}
 
 
 def clauses(where: Where | None) -> Filter:
@@ -246,11 +307,13 @@ def _meta_key(field: str) -> str:
     return f'meta."{field}"'
 
 
-def _batches(documents: Iterable[Embedded], born: int) -> Iterator[list[Point]]:
+def batches(documents: Iterable[Embedded], born: int) -> Iterator[list[Point]]:
     batch: list[Point] = []
     for document in documents:
         for number, one in enumerate(document.passages):
-            payload = _payload(one, born, first=number == 0)
+            payload = _payload(one, born)
+            if number == 0:
+                payload |= _record(document)
             # A passage that is written again keeps its id, so a point needs one of its own.
             own = secrets.randbits(62) + 1
             batch.append(Point(own, document.vectors[number], document.sparse[number], payload))
@@ -261,7 +324,7 @@ def _batches(documents: Iterable[Embedded], born: int) -> Iterator[list[Point]]:
         yield batch
 
 
-def _payload(one: Passage, born: int, first: bool) -> Payload:
+def _payload(one: Passage, born: int) -> Payload:
     return {
         "passage": one.id,
         "document": one.document,
@@ -274,10 +337,19 @@ def _payload(one: Passage, born: int, first: bool) -> Payload:
         "end": one.end,
         "page": one.page,
         "meta": {key: _written(value) for key, value in one.meta.items()},
-        "first": int(first),
+        "parent": list(one.parent) if one.parent else None,
+        "flags": list(one.flags),
+        "sketch": base64.b64encode(one.sketch).decode(),
+        "first": 0,
         "born": born,
         "died": NEVER,
     }
+
+
+def _record(document: Embedded) -> Payload:
+    """What the first passage's point says of its document."""
+    many = len(document.passages)
+    return {"first": 1, "recipe": document.recipe, "stamp": document.stamp, "passages": many}
 
 
 def _fields(documents: Iterable[Embedded]) -> dict[str, str]:

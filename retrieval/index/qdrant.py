@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from httpx import HTTPError
 from pydantic import SecretStr
 from qdrant_client import AsyncQdrantClient, models
@@ -28,6 +29,7 @@ from retrieval.index.points import (
     DENSE,
     SPARSE,
     AnyOf,
+    Every,
     Filter,
     Manifest,
     Payload,
@@ -40,6 +42,7 @@ from retrieval.types import (
     Index,
     Legs,
     Passage,
+    Recorded,
     RetrievalError,
     SparseVector,
     Vector,
@@ -178,7 +181,7 @@ class QdrantIndex:
                 return legs
         raise RetrievalError(f"The collection {self._name!r} changes faster than it can be read.")
 
-    async def documents(self) -> dict[str, str]:
+    async def documents(self) -> dict[str, Recorded]:
         with self._named():
             await self._refresh()
             return await points.documents(self.store, self._manifest.generation)
@@ -187,6 +190,16 @@ class QdrantIndex:
         with self._named():
             await self._refresh()
             return await points.passages(self.store, self._manifest.generation, source)
+
+    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+        with self._named():
+            await self._refresh()
+            return await points.around(self.store, self._manifest.generation, wanted)
+
+    async def vectors(self, source: str) -> dict[str, Vector]:
+        with self._named():
+            await self._refresh()
+            return await points.vectors(self.store, self._manifest.generation, source)
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
         await self._finishing.run(self._write({one.source: one for one in documents}, remove))
@@ -350,6 +363,16 @@ class Collection:
         self._fields = set(info.payload_schema or {})
 
     async def payloads(self, which: Filter, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
+        async for record in self._records(which, fields):
+            yield record.payload or {}
+
+    async def vectors(self, which: Filter) -> AsyncIterator[tuple[Payload, Vector]]:
+        async for record in self._records(which, None, vectors=True):
+            yield record.payload or {}, _dense(record)
+
+    async def _records(
+        self, which: Filter, fields: Sequence[str] | None, vectors: bool = False
+    ) -> AsyncIterator[models.Record]:
         after: Any = None
         while True:
             records, after = await self.client.scroll(
@@ -358,9 +381,10 @@ class Collection:
                 limit=_PAGE,
                 offset=after,
                 with_payload=True if fields is None else list(fields),
+                with_vectors=[DENSE] if vectors else False,
             )
             for record in records:
-                yield record.payload or {}
+                yield record
             if after is None:
                 return
 
@@ -452,6 +476,12 @@ def _point(point: Point) -> models.PointStruct:
     return models.PointStruct(id=point.id, vector=vector, payload=point.payload)
 
 
+def _dense(record: models.Record) -> Vector:
+    vectors = record.vector
+    assert isinstance(vectors, dict)  # They have names.
+    return np.asarray(vectors[DENSE], np.float32)
+
+
 def _sparse(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
 
@@ -460,7 +490,9 @@ def _filter(which: Filter) -> models.Filter:
     return models.Filter(must=[models.Filter(should=[_condition(c) for c in one]) for one in which])
 
 
-def _condition(one: AnyOf | Span) -> models.FieldCondition:
+def _condition(one: AnyOf | Span | Every) -> models.Condition:
+    if isinstance(one, Every):
+        return _filter(one.clauses)
     if isinstance(one, AnyOf):
         return models.FieldCondition(key=one.key, match=models.MatchAny(any=list(one.words)))
     return models.FieldCondition(key=one.key, range=models.Range(**one.bounds))

@@ -15,10 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import qdrant_edge as edge
 
 from retrieval.index import points
-from retrieval.index.points import DENSE, SPARSE, AnyOf, Filter, Payload, Point, Span
+from retrieval.index.points import DENSE, SPARSE, AnyOf, Every, Filter, Payload, Point, Span
 from retrieval.types import Hit, Legs, Passage, RetrievalError, SparseVector, Vector
 
 T = TypeVar("T")
@@ -89,6 +90,16 @@ class Shard:
         return await self._read(lambda: self._engine.info().points_count)
 
     async def payloads(self, which: Filter, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
+        async for record in self._records(which, fields):
+            yield record.payload or {}
+
+    async def vectors(self, which: Filter) -> AsyncIterator[tuple[Payload, Vector]]:
+        async for record in self._records(which, None, vectors=True):
+            yield record.payload or {}, _dense(record)
+
+    async def _records(
+        self, which: Filter, fields: Sequence[str] | None, vectors: bool = False
+    ) -> AsyncIterator[edge.Record]:
         after: edge.PointId | None = None
         while True:
             request = edge.ScrollRequest(
@@ -96,10 +107,11 @@ class Shard:
                 limit=_PAGE,
                 filter=_filter(which),
                 with_payload=True if fields is None else list(fields),
+                with_vector=[DENSE] if vectors else False,
             )
             records, after = await self._read(partial(self._engine.scroll, request))
             for record in records:
-                yield record.payload or {}
+                yield record
             if after is None:
                 return
 
@@ -196,6 +208,11 @@ def _point(point: Point) -> edge.Point:
     return edge.Point(point.id, vectors, point.payload)
 
 
+def _dense(record: edge.Record) -> Vector:
+    assert isinstance(record.vector, dict)  # They have names.
+    return np.asarray(record.vector[DENSE], np.float32)
+
+
 def _sparse(vector: SparseVector) -> edge.SparseVector:
     return edge.SparseVector(list(vector.indices), list(vector.values))
 
@@ -204,7 +221,9 @@ def _filter(which: Filter) -> edge.Filter:
     return edge.Filter(must=[edge.Filter(should=[_condition(c) for c in one]) for one in which])
 
 
-def _condition(one: AnyOf | Span) -> edge.ConditionType:
+def _condition(one: AnyOf | Span | Every) -> edge.ConditionType:
+    if isinstance(one, Every):
+        return _filter(one.clauses)
     if isinstance(one, AnyOf):
         return edge.FieldCondition(one.key, match=edge.MatchAny(list(one.words)))
     return edge.FieldCondition(one.key, range=edge.RangeFloat(**one.bounds))

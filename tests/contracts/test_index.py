@@ -6,6 +6,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from retrieval.types import (
     Legs,
     Metadata,
     Passage,
+    Recorded,
     RetrievalError,
     SparseVector,
     Vector,
@@ -100,6 +102,10 @@ async def search(
     )
 
 
+async def live(index: Index) -> dict[str, str]:
+    return {source: one.version for source, one in (await index.documents()).items()}
+
+
 async def found(index: Index, where: Mapping[str, Any] | None = None) -> set[str]:
     legs = await search(index, "anything", where)
     return {hit.passage.document for hit in legs.dense}
@@ -143,6 +149,59 @@ async def test_a_passage_comes_back_as_it_was_written(index: Index) -> None:
 
 
 @pytest.mark.anyio
+async def test_what_reading_has_found_out_comes_back(index: Index) -> None:
+    plain, marked = embedded("a.md", "pump"), embedded("b.md", "valve", "hose")
+    rich = [
+        replace(one, parent=(0, 1), flags=("orders", "hidden"), sketch=bytes(range(256)))
+        for one in marked.passages
+    ]
+    await index.write([plain, replace(marked, passages=rich)])
+    assert await index.passages("b.md") == rich
+    assert await index.passages("a.md") == list(plain.passages)
+
+
+@pytest.mark.anyio
+async def test_documents_are_told_with_what_was_recorded_of_them(index: Index) -> None:
+    meta: Metadata = {"year": 2024, "tags": ("a", "b")}
+    told = replace(embedded("a.md", "pump", "hose", meta=meta), recipe="r1", stamp="e-tag")
+    await index.write([told, embedded("b.md", "valve")])
+    assert await index.documents() == {
+        "a.md": Recorded("v1", "r1", "e-tag", "Title of a.md", 2, meta),
+        "b.md": Recorded("v1", "", "", "Title of b.md", 1),
+    }
+
+
+@pytest.mark.anyio
+async def test_passages_around_others_come_in_order(index: Index) -> None:
+    one, other = embedded("a.md", *"pqrst"), embedded("b.md", *"uvw")
+    await index.write([one, other])
+    wanted = [("b.md", 1, 1), ("a.md", 1, 3), ("a.md", 3, 9), ("gone.md", 0, 1), ("b.md", 1, 1)]
+    found = await index.around(wanted)
+    texts = [[passage.text for passage in stretch] for stretch in found]
+    assert texts == [["v"], ["q", "r", "s"], ["s", "t"], [], ["v"]]
+    assert await index.around([]) == []
+
+
+@pytest.mark.anyio
+async def test_passages_around_others_are_of_the_live_version(index: Index) -> None:
+    await index.write([embedded("a.md", "old pump", "old valve")])
+    await index.write([embedded("a.md", "new pump", version="v2")])
+    ((live,),) = await index.around([("a.md", 0, 5)])
+    assert live.text == "new pump"
+
+
+@pytest.mark.anyio
+async def test_vectors_are_known_by_what_was_embedded(index: Index) -> None:
+    document = embedded("a.md", "pump", "valve")
+    await index.write([document, embedded("b.md", "hose")])
+    vectors = await index.vectors("a.md")
+    assert vectors.keys() == {passage.digest for passage in document.passages}
+    for passage, made in zip(document.passages, document.vectors, strict=True):
+        assert vectors[passage.digest] == pytest.approx(made, abs=1e-6)
+    assert await index.vectors("gone.md") == {}
+
+
+@pytest.mark.anyio
 async def test_both_halves_are_scored(index: Index) -> None:
     await index.write([embedded("a.md", "repair of the pump"), embedded("b.md", "travel expenses")])
     legs = await search(index, "repair of the pump")
@@ -171,7 +230,7 @@ async def test_a_question_without_terms_has_only_a_dense_half(index: Index) -> N
 async def test_a_written_document_replaces_its_earlier_version(index: Index) -> None:
     await index.write([embedded("a.md", "old pump", "old valve"), embedded("b.md", "other")])
     await index.write([embedded("a.md", "new pump", version="v2")])
-    assert await index.documents() == {"a.md": "v2", "b.md": "v1"}
+    assert await live(index) == {"a.md": "v2", "b.md": "v1"}
     assert [p.text for p in await index.passages("a.md")] == ["new pump"]
     assert {h.passage.text for h in (await search(index, "pump")).sparse} == {"new pump"}
 
@@ -188,7 +247,7 @@ async def test_the_same_version_may_be_written_anew(index: Index) -> None:
 async def test_a_removed_document_is_not_found(index: Index) -> None:
     await index.write([embedded("a.md", "pump"), embedded("b.md", "valve")])
     await index.write([embedded("c.md", "hose")], remove=["a.md", "never-there.md"])
-    assert await index.documents() == {"b.md": "v1", "c.md": "v1"}
+    assert await live(index) == {"b.md": "v1", "c.md": "v1"}
     assert await found(index) == {"b.md", "c.md"}
 
 
@@ -336,7 +395,7 @@ async def test_readers_see_each_write_whole(index: Index) -> None:
                 versions = {hit.passage.version for hit in leg}
                 assert (len(leg), len(versions)) == (36, 1)
                 seen.update(versions)
-            assert len(set((await index.documents()).values())) == 1
+            assert len(set((await live(index)).values())) == 1
 
     async def write() -> None:
         for version in range(1, 6):

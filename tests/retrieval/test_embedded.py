@@ -44,7 +44,9 @@ async def opened(indexes: EmbeddedIndexes) -> EmbeddedIndex:
 async def content(index: Index) -> dict[str, tuple[str, int]]:
     """Source → version and number of passages, as three ways of reading agree on it."""
     live: dict[str, tuple[str, int]] = {}
-    for source, version in (await index.documents()).items():
+    for source, recorded in (await index.documents()).items():
+        version = recorded.version
+        assert recorded.passages == len(await index.passages(source))
         passages = await index.passages(source)
         assert {p.version for p in passages} == {version}
         assert [p.ordinal for p in passages] == list(range(len(passages)))

@@ -28,6 +28,7 @@ from retrieval.types import (
     Legs,
     Passage,
     Query,
+    Recorded,
     RetrievalError,
     SparseVector,
     Vector,
@@ -47,8 +48,11 @@ class Memory:
         self.length: float | None = None
         self.writes: list[list[str]] = []
 
-    async def documents(self) -> dict[str, str]:
-        return {source: document.version for source, document in self.held.items()}
+    async def documents(self) -> dict[str, Recorded]:
+        return {
+            source: Recorded(document.version, document.recipe, document.stamp)
+            for source, document in self.held.items()
+        }
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
         self.generation += 1
@@ -65,6 +69,16 @@ class Memory:
 
     async def passages(self, source: str) -> list[Passage]:
         return list(self.held[source].passages)
+
+    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+        raise NotImplementedError
+
+    async def vectors(self, source: str) -> dict[str, Vector]:
+        document = self.held[source]
+        return {
+            passage.digest: made
+            for passage, made in zip(document.passages, document.vectors, strict=True)
+        }
 
     async def search(
         self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
@@ -340,9 +354,9 @@ async def test_interrupted_it_holds_whole_documents_only(tmp_path: Path, after: 
         assert index is not None
         await ingested(index, put(tmp_path / "first", d000="The first version."))
         await _interrupted(index, folder, after)
-        for source, version in (await index.documents()).items():
+        for source, recorded in (await index.documents()).items():
             passages = await index.passages(source)
-            assert {passage.version for passage in passages} == {version}
+            assert {passage.version for passage in passages} == {recorded.version}
             assert [passage.ordinal for passage in passages] == list(range(len(passages)))
             said = "".join(passage.text for passage in passages)
             assert said == "The first version." or said.count("Text") == 150

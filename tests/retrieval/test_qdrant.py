@@ -38,6 +38,10 @@ async def versions(index: Index) -> list[str]:
     return found[0]
 
 
+async def recorded(index: Index) -> dict[str, str]:
+    return {source: one.version for source, one in (await index.documents()).items()}
+
+
 @dataclass
 class Shared:
     """One collection, as two processes see it."""
@@ -74,7 +78,7 @@ async def test_what_is_being_staged_elsewhere_is_not_seen(shared: Shared) -> Non
     staged = {"a.md": document("a.md", "v2", 5)}
     await points.stage(shared.store, shared.one.generation, staged, [])
     assert await versions(shared.other) == ["v1"] * 3
-    assert await shared.other.documents() == {"a.md": "v1"}
+    assert await recorded(shared.other) == {"a.md": "v1"}
 
 
 @pytest.mark.anyio
@@ -83,7 +87,7 @@ async def test_the_next_writer_undoes_what_a_stopped_one_left(shared: Shared) ->
     staged = {"a.md": document("a.md", "v2", 5)}
     await points.stage(shared.store, shared.one.generation, staged, [])
     await shared.other.write([document("b.md", "v1", 1)])
-    assert await shared.one.documents() == {"a.md": "v1", "b.md": "v1"}
+    assert await recorded(shared.one) == {"a.md": "v1", "b.md": "v1"}
     assert await versions(shared.one) == ["v1"] * 4
 
 
@@ -95,7 +99,7 @@ async def test_one_writer_waits_for_another(shared: Shared) -> None:
     assert not done
     await shared.store.release("somebody")
     await writing
-    assert await shared.other.documents() == {"a.md": "v1"}
+    assert await recorded(shared.other) == {"a.md": "v1"}
 
 
 @pytest.mark.anyio
@@ -133,7 +137,7 @@ async def test_replaced_points_outlive_one_more_generation(shared: Shared) -> No
     await shared.one.write([document("a.md", "v1")])
     generation = shared.one.generation
     await shared.one.write([document("a.md", "v2")])
-    assert await points.documents(shared.store, generation) == {"a.md": "v1"}
+    assert set(await points.documents(shared.store, generation)) == {"a.md"}
     await shared.one.write([document("b.md", "v1")])
     await shared.one.write([document("c.md", "v1")])
     assert await points.documents(shared.store, generation) == {}
