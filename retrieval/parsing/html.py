@@ -1,8 +1,8 @@
 """HTML to blocks: what a reader of the page would read, without its navigation.
 
-Scripts, styles, hidden elements, menus, asides, page headers and footers are dropped; where that
-leaves nothing they are kept. It does not know styles from sheets or scripts: what they hide or
-add is not seen. Link targets and images are dropped.
+Scripts, menus, asides, page headers and footers are dropped; where that leaves nothing they are
+kept. What styles hide is kept apart from the text. It does not know what scripts hide or add. Link
+targets and images are dropped.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from retrieval.parsing.decoding import decoded
 from retrieval.parsing.draft import Draft, Unreadable
+from retrieval.parsing.styles import Look, Styles
 from retrieval.parsing.tables import line, lines
 
 
@@ -40,7 +41,6 @@ _BLOCKS = _set(
     pre section summary table tbody td tfoot th thead tr ul"""
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w-]{2,40})""", re.IGNORECASE)
 
 _LONGEST_CELL = 2_000
@@ -67,8 +67,7 @@ def read(data: bytes) -> Draft:
     declared = _CHARSET.search(data[:2048])
     text = decoded(data, declared.group(1).decode("ascii") if declared else None)
     draft = Draft()
-    tree = _write(draft, text)
-    draft.title = _title(tree)
+    draft.title = _title(*_write(draft, text))
     return draft
 
 
@@ -77,26 +76,45 @@ def write(draft: Draft, text: str) -> None:
     _write(draft, text)
 
 
-def _write(draft: Draft, text: str) -> LexborHTMLParser:
+def _write(draft: Draft, text: str) -> tuple[LexborHTMLParser, _Seen]:
     _refuse_explosive(text)
     tree = LexborHTMLParser(text)
+    seen = _Seen(draft, _styles(tree))
     if tree.body is None:
-        return tree
+        return tree, seen
     start = draft.size
-    _Walk(draft).through(tree.body, around=False)
+    _Walk(draft, seen).through(tree.body, around=False)
     if draft.size == start:
-        _Walk(draft).through(tree.body, around=True)
-    return tree
+        _Walk(draft, seen).through(tree.body, around=True)
+    return tree, seen
 
 
-def _title(tree: LexborHTMLParser) -> str:
+def _styles(tree: LexborHTMLParser) -> Styles:
+    sheets = [node.text() for node in tree.css("style") if not node.attrs.get("media")]
+    links = tree.css("link")
+    foreign = any("stylesheet" in (link.attrs.get("rel") or "").lower() for link in links)
+    return Styles.of(sheets, foreign)
+
+
+def _title(tree: LexborHTMLParser, seen: _Seen) -> str:
     """The only top heading, else the page's title."""
     tops = tree.css("h1")
-    heading = " ".join(_text(tops[0]).split()) if len(tops) == 1 else ""
+    heading = " ".join(_shown(tops[0], seen).split()) if len(tops) == 1 else ""
     if heading and len(heading) <= 200:
         return heading
     named = tree.css_first("title")
     return named.text() if named else ""
+
+
+def _shown(element: LexborNode, seen: _Seen) -> str:
+    """The text of an element anywhere on the page."""
+    line = [element]
+    while (parent := line[-1].parent) is not None and parent.tag != "-undef":
+        line.append(parent)
+    look = Look()
+    for node in reversed(line):
+        look = seen.styles.look(look, node.tag or "", node.attributes)
+    return "" if look.gone else seen.text(element, look)
 
 
 @dataclass(slots=True)
@@ -104,6 +122,7 @@ class _Walk:
     """A walk over the page: inline text gathers in `run` until a block begins or ends."""
 
     draft: Draft
+    seen: _Seen
     run: list[str] = field(default_factory=list)
     heading: int = 0
     pre: int = 0
@@ -114,34 +133,37 @@ class _Walk:
 
     def through(self, body: LexborNode, around: bool) -> None:
         """Without recursion: pages nest deeper than Python's stack."""
-        todo: list[tuple[LexborNode, bool]] = [(body, False)]
+        todo: list[tuple[LexborNode, Look | None]] = [(body, Look())]
         while todo:
-            node, leaving = todo.pop()
-            if leaving:
-                self.leave(node.tag or "")
-                continue
+            node, above = todo.pop()
             tag = node.tag or ""
-            if tag == "-text":
-                self.run.append(node.text_content or "")
-            elif self.enter(node, tag, around):
-                todo.append((node, True))
-                todo.extend((child, False) for child in _children(node, reverse=True))
+            if above is None:
+                self.leave(tag)
+            elif tag == "-text":
+                self.run.append(self.seen.written(node, above))
+            elif (look := self.enter(node, tag, around, above)) is not None:
+                todo.append((node, None))
+                todo.extend((child, look) for child in _children(node, reverse=True))
         self.flush()
 
-    def enter(self, node: LexborNode, tag: str, around: bool) -> bool:
-        """Open an element; False where its content is not to be walked."""
+    def enter(self, node: LexborNode, tag: str, around: bool, above: Look) -> Look | None:
+        """Open an element; its look, or None where its content is not to be walked."""
         if tag == "br":
             self.run.append("\n" if self.pre else "\0")
-            return False
-        if _unseen(node, tag) or (not around and self.boilerplate(node, tag)):
-            return False
+            return None
+        if _dropped(node, tag) or (not around and self.boilerplate(node, tag)):
+            return None
+        look = self.seen.look(node, above)
+        if look.gone:
+            return None
         if tag not in _BLOCKS:
-            return True
+            return look
         self.flush()
-        if tag == "table" and (rows := _table(node)) is not None:
+        rows = _table(node, look, self.seen) if tag == "table" else None
+        if rows is not None:
             for row in rows:
                 self.draft.add("table", row)
-            return False
+            return None
         self.heading = _HEADINGS.get(tag, self.heading)
         self.pre += tag == "pre"
         self.inside += tag in ("article", "main")
@@ -150,7 +172,7 @@ class _Walk:
             self.lists.append(_number(node, "start", 1, 1_000_000) if tag == "ol" else 0)
         elif tag == "li":
             self.marker.append(self.next_marker())
-        return True
+        return look
 
     def leave(self, tag: str) -> None:
         if tag not in _BLOCKS:
@@ -199,13 +221,14 @@ class _Walk:
             return False
         if tag in _AROUND or (tag == "ul" and self.headers):
             return True
-        inner = tag == "a" and (node.attrs.get("href") or "").startswith("#")
-        if inner and _SKIP_LINK.match(_text(node)):
+        attributes = node.attributes
+        inner = tag == "a" and (attributes.get("href") or "").startswith("#")
+        if inner and _SKIP_LINK.match(_content(node)):
             return True
-        role = node.attrs.get("role")
+        role = attributes.get("role")
         if role and role.lower() in _AROUND_ROLES:
             return True
-        classes = node.attrs.get("class")
+        classes = attributes.get("class")
         return bool(classes) and not _AROUND_CLASSES.isdisjoint((classes or "").split())
 
 
@@ -216,29 +239,63 @@ def _children(node: LexborNode, reverse: bool = False) -> Iterator[LexborNode]:
         child = child.prev if reverse else child.next
 
 
-def _unseen(node: LexborNode, tag: str) -> bool:
+def _dropped(node: LexborNode, tag: str) -> bool:
+    """Whether it holds no text, or what is drawn beside the text."""
     if tag in _UNSEEN or tag.startswith(("-", "!")):
         return True
-    attributes = node.attrs
-    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
-        return True
-    style = attributes.get("style")
-    return bool(style) and _HIDDEN.search(style or "") is not None
+    return node.attributes.get("aria-hidden") == "true"
 
 
-def _text(node: LexborNode) -> str:
-    """The visible text of an element, without structure."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Tells what a reader sees; the rest goes where the draft keeps it apart."""
+
+    draft: Draft
+    styles: Styles
+
+    def look(self, node: LexborNode, above: Look) -> Look:
+        look = self.styles.look(above, node.tag or "", node.attributes)
+        if look.gone:
+            self.draft.hide(" ".join(_content(node).split()))
+        return look
+
+    def written(self, node: LexborNode, look: Look) -> str:
+        """The text of a text node, where it is seen."""
+        text = node.text_content or ""
+        if look.seen:
+            return text
+        self.draft.hide(" ".join(text.split()))
+        return " "
+
+    def text(self, element: LexborNode, look: Look) -> str:
+        """The text of an element that looks like this, without structure."""
+        pieces: list[str] = []
+        todo = [(child, look) for child in _children(element, reverse=True)]
+        while todo:
+            node, above = todo.pop()
+            tag = node.tag or ""
+            if tag == "-text":
+                pieces.append(self.written(node, above))
+            elif not _dropped(node, tag) and not (within := self.look(node, above)).gone:
+                if tag in _BLOCKS or tag == "br":
+                    pieces.append(" ")
+                todo.extend((child, within) for child in _children(node, reverse=True))
+        return "".join(pieces)
+
+
+def _content(element: LexborNode) -> str:
+    """All that is written in an element, seen or not."""
     pieces: list[str] = []
-    todo = [node]
+    todo = [element]
     while todo:
-        at = todo.pop()
-        tag = at.tag or ""
+        node = todo.pop()
+        tag = node.tag or ""
         if tag == "-text":
-            pieces.append(at.text_content or "")
-        elif not _unseen(at, tag):
+            pieces.append(node.text_content or "")
+        elif tag not in _UNSEEN and not tag.startswith(("-", "!")):
             if tag in _BLOCKS or tag == "br":
                 pieces.append(" ")
-            todo.extend(_children(at, reverse=True))
+            todo.extend(_children(node, reverse=True))
     return "".join(pieces)
 
 
@@ -260,11 +317,11 @@ class _Row:
         return len(self.cells) > 1 and self.cells[0][1] and not self.header
 
 
-def _table(table: LexborNode) -> list[str] | None:
+def _table(table: LexborNode, look: Look, seen: _Seen) -> list[str] | None:
     """The rows of a table of data; None where the table only lays out a page."""
     if table.attrs.get("role") in ("presentation", "none"):
         return None
-    found = _rows(table)
+    found = _rows(table, look, seen)
     if found is None:
         return None
     caption, rows = found
@@ -289,18 +346,20 @@ def _entry(row: list[str]) -> str:
     return f"{row[0].rstrip(':')}: {rest}" if row[0] and rest else row[0] or rest
 
 
-def _rows(table: LexborNode) -> tuple[list[str], list[_Row]] | None:
+def _rows(table: LexborNode, look: Look, seen: _Seen) -> tuple[list[str], list[_Row]] | None:
     """Caption and rows, or None at the first sign of a layout: a table, heading or essay inside."""
     caption: list[str] = []
     rows: list[_Row] = []
-    todo = list(_children(table, reverse=True))
+    todo = [(child, look) for child in _children(table, reverse=True)]
     while todo:
-        node = todo.pop()
+        node, above = todo.pop()
         tag = node.tag or ""
+        if tag == "-text" or _dropped(node, tag) or (own := seen.look(node, above)).gone:
+            continue
         if tag in ("td", "th"):
             if node.css_first("table, h1, h2, h3, h4, h5, h6, pre") is not None:
                 return None
-            text = " ".join(_text(node).split())
+            text = " ".join(seen.text(node, own).split())
             if len(text) > _LONGEST_CELL:
                 return None
             width = _number(node, "colspan", 1, _WIDEST_SPAN)
@@ -308,11 +367,11 @@ def _rows(table: LexborNode) -> tuple[list[str], list[_Row]] | None:
             rows = rows or [_Row()]
             rows[-1].cells.append((text, tag == "th", width, height))
         elif tag == "caption":
-            caption.append(" ".join(_text(node).split()))
-        elif tag != "-text" and not _unseen(node, tag):
+            caption.append(" ".join(seen.text(node, own).split()))
+        else:
             if tag == "tr":
                 rows.append(_Row())
-            todo.extend(_children(node, reverse=True))
+            todo.extend((child, own) for child in _children(node, reverse=True))
     return caption, [row for row in rows if any(text for text, _, _, _ in row.cells)]
 
 
