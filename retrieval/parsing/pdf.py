@@ -9,16 +9,20 @@ import ctypes
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pypdfium2  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
 
 from retrieval.parsing.draft import Draft, Unreadable, proper
 from retrieval.parsing.layout import Line, Page, write
+from retrieval.parsing.paint import Box, Paint, address, unseen
 
 _MOST_PAGES = 20_000
 _MOST_CHARACTERS = 2_000_000  # of one page
 _TAIL = 4096
+_SMALLEST = 1.5  # points, below which nobody reads
+_SCANNED = 10  # times as much invisible text as visible: the picture of a page, and its text
 
 # pdfium is not thread safe: one document at a time in the whole process.
 _pdfium = threading.Lock()
@@ -34,11 +38,13 @@ def read(data: bytes) -> Draft:
     with _pdfium:
         draft.title, pages = _extract(data)
     draft.heading_first = True
-    write(draft, pages)
+    write(draft, [page for page, _ in pages])
+    for _, hidden in pages:
+        draft.hide(hidden)
     return draft
 
 
-def _extract(data: bytes) -> tuple[str, list[Page]]:
+def _extract(data: bytes) -> tuple[str, list[tuple[Page, str]]]:
     """Title and pages, with every handle closed before the lock is given back."""
     document = _opened(data)
     try:
@@ -62,7 +68,8 @@ def _opened(data: bytes) -> pypdfium2.PdfDocument:
         raise Unreadable(f"damaged PDF: {error}") from error
 
 
-def _page(document: pypdfium2.PdfDocument, index: int) -> Page:
+def _page(document: pypdfium2.PdfDocument, index: int) -> tuple[Page, str]:
+    """A page's lines, and what on it is not seen."""
     try:
         page = document[index]
     except pypdfium2.PdfiumError as error:
@@ -70,15 +77,55 @@ def _page(document: pypdfium2.PdfDocument, index: int) -> Page:
     try:
         text = page.get_textpage()
         try:
-            lines = list(_lines(text.raw))
+            area = page.get_bbox()
+            lines, hidden = _seen(text.raw, unseen(page.raw, area), area)
         finally:
             text.close()
-        return Page(index + 1, page.get_height(), lines)
+        return Page(index + 1, page.get_height(), lines), hidden
     finally:
         page.close()
 
 
-def _lines(page: object) -> Iterator[Line]:
+def _seen(page: object, paint: Paint, area: Box) -> tuple[list[Line], str]:
+    """The lines that a reader sees, and the text that he does not."""
+    runs = list(_runs(page, paint))
+    invisible = sum(len(run.text) for run in runs if run.paint == "invisible")
+    visible = sum(len(run.text) for run in runs if not run.paint)
+    scanned = paint.pictured and visible * _SCANNED < invisible
+    lines: list[Line] = []
+    hidden: list[str] = []
+    for run in runs:
+        shown = not run.paint or (run.paint == "invisible" and scanned)
+        line = _line(page, run.text, run.first, run.last) if shown else None
+        if line is not None and _large(line) and _within(line, area):
+            lines.append(line)
+        else:
+            hidden.append(run.text.strip())
+    return lines, " ".join(hidden)
+
+
+def _large(line: Line) -> bool:
+    """Whether a line can be read at all; what a form scales shows in its place, not in its size."""
+    return max(line.size, line.top - line.bottom) >= _SMALLEST
+
+
+def _within(line: Line, area: Box) -> bool:
+    """Whether any of a line is on the page."""
+    across = line.right >= area[0] - 1 and line.left <= area[2] + 1
+    return across and line.top >= area[1] - 1 and line.bottom - line.drop <= area[3] + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A line of text, or a part of it that is painted alike: places in the page's text."""
+
+    text: str
+    first: int
+    last: int
+    paint: str  # "" where it is seen
+
+
+def _runs(page: object, paint: Paint) -> Iterator[_Run]:
     """The lines of a page. Few calls a line: each gives the interpreter away and back."""
     count = pdfium.FPDFText_CountChars(page)
     if count <= 0:
@@ -90,16 +137,36 @@ def _lines(page: object) -> Iterator[Line]:
     text = bytes(buffer)[: max(written - 1, 0) * 2].decode("utf-16-le", "replace")
     at = 0
     for line in text.split("\r\n"):
-        units = len(line.encode("utf-16-le", "replace")) // 2
-        if line.strip():
-            first = at + len(line) - len(line.lstrip())
-            yield _line(page, line, first, at + units - len(line) + len(line.rstrip()) - 1)
-        at += units + 2
+        for part, kind in _parts(page, line, at, paint) if paint else [(line, "")]:
+            units = len(part.encode("utf-16-le", "replace")) // 2
+            if part.strip():
+                first = at + len(part) - len(part.lstrip())
+                last = at + units - len(part) + len(part.rstrip()) - 1
+                yield _Run(part, first, last, kind)
+            at += units
+        at += 2
+
+
+def _parts(page: object, line: str, at: int, paint: Paint) -> Iterator[tuple[str, str]]:
+    """A line in parts that are painted alike."""
+    begun, kind = 0, ""
+    for place, character in enumerate(line):
+        if not character.isspace():
+            thing = address(pdfium.FPDFText_GetTextObject(page, _index(page, at)))
+            now = "invisible" if thing in paint.invisible else "pale" if thing in paint.pale else ""
+            if now != kind:
+                if line[begun:place].strip():
+                    yield line[begun:place], kind
+                    begun = place
+                kind = now
+        at += 1 + (ord(character) > 0xFFFF)
+    yield line[begun:], kind
 
 
 def _line(page: object, text: str, first: int, last: int) -> Line:
     """A line with the place and type that its first and last characters show."""
-    middle = first + (last - first) // 2  # a line may begin with a bullet or a footnote's number
+    # A line may begin with a bullet or a footnote's number; a space may have no type of its own.
+    middle = first + _middle(text.strip())
     first, middle, last = (_index(page, index) for index in (first, middle, last))
     start, end = pdfium.FS_RECTF(), pdfium.FS_RECTF()
     pdfium.FPDFText_GetLooseCharBox(page, first, start)
@@ -122,6 +189,12 @@ def _line(page: object, text: str, first: int, last: int) -> Line:
         abs(matrix.b) <= abs(matrix.a),
         drop if 0.8 * size < drop < 3 * size else 0.0,
     )
+
+
+def _middle(text: str) -> int:
+    """The place of a character in the middle that is no space."""
+    middle = len(text) // 2
+    return next(at for at in range(middle, -1, -1) if not text[at].isspace())
 
 
 def _index(page: object, at: int) -> int:

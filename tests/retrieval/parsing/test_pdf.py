@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
 
 from retrieval.parsing.draft import Unreadable
@@ -93,3 +95,108 @@ def test_many_threads_may_read(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         documents = list(threads.map(lambda i: read(tmp_path, f"{i}.pdf", content), range(24)))
     assert len({document.text for document in documents}) == 1
+
+
+def drawn(canvas: Canvas, text: str, mode: int = 0, y: float = 600, size: float = 10) -> None:
+    pen = canvas.beginText(72, y)
+    pen.setFont("Helvetica", size)
+    pen.setTextRenderMode(mode)
+    pen.textLine(text)
+    canvas.drawText(pen)
+
+
+def invisible(canvas: Canvas) -> None:
+    drawn(canvas, "Unseen words.", mode=3)
+
+
+def white(canvas: Canvas) -> None:
+    canvas.setFillColorRGB(1, 1, 1)
+    drawn(canvas, "Unseen words.")
+
+
+def almost_white(canvas: Canvas) -> None:
+    canvas.setFillColorRGB(0.99, 0.99, 0.99)
+    drawn(canvas, "Unseen words.")
+
+
+def transparent(canvas: Canvas) -> None:
+    canvas.setFillAlpha(0)
+    drawn(canvas, "Unseen words.")
+
+
+def tiny(canvas: Canvas) -> None:
+    drawn(canvas, "Unseen words.", size=0.7)
+
+
+def outside(canvas: Canvas) -> None:
+    drawn(canvas, "Unseen words.", y=-300)
+
+
+def in_a_form(canvas: Canvas) -> None:
+    canvas.beginForm("form")
+    drawn(canvas, "Unseen words.", mode=3)
+    canvas.endForm()
+    canvas.doForm("form")
+
+
+@pytest.mark.parametrize(
+    "draw", [invisible, white, almost_white, transparent, tiny, outside, in_a_form]
+)
+def test_what_nobody_sees_is_kept_apart(tmp_path: Path, draw: Callable[[Canvas], None]) -> None:
+    def both(canvas: Canvas) -> None:
+        line(canvas, 700, "Seen words.")
+        canvas.saveState()
+        draw(canvas)
+        canvas.restoreState()
+
+    document = read(tmp_path, "a.pdf", pdf(both))
+    assert document.text == "Seen words."
+    assert document.hidden == ("Unseen words.",)
+
+
+def test_a_part_of_a_line_may_be_unseen(tmp_path: Path) -> None:
+    def mixed(canvas: Canvas) -> None:
+        pen = canvas.beginText(72, 600)
+        pen.setFont("Helvetica", 10)
+        pen.textOut("The price is ")
+        pen.setTextRenderMode(3)
+        pen.textOut("not really ")
+        pen.setTextRenderMode(0)
+        pen.textOut("ten euros.")
+        canvas.drawText(pen)
+
+    document = read(tmp_path, "a.pdf", pdf(mixed))
+    assert " ".join(document.text.split()) == "The price is ten euros."
+    assert document.hidden == ("not really",)
+
+
+def test_white_on_a_dark_ground_is_seen(tmp_path: Path) -> None:
+    def banner(canvas: Canvas) -> None:
+        canvas.setFillColorRGB(0.1, 0.2, 0.5)
+        canvas.rect(50, 580, 400, 60, stroke=0, fill=1)
+        canvas.setFillColorRGB(1, 1, 1)
+        drawn(canvas, "A banner.")
+
+    document = read(tmp_path, "a.pdf", pdf(banner))
+    assert document.text == "A banner."
+    assert document.hidden == ()
+
+
+def test_what_was_recognised_in_a_scan_is_its_text(tmp_path: Path) -> None:
+    def scan(canvas: Canvas) -> None:
+        canvas.drawInlineImage(Image.new("L", (20, 30), 200), 0, 0, 595, 842)
+        drawn(canvas, "Recognised words on a page that is a picture.", mode=3)
+
+    document = read(tmp_path, "a.pdf", pdf(scan))
+    assert document.text == "Recognised words on a page that is a picture."
+    assert document.hidden == ()
+
+
+def test_invisible_words_on_a_picture_with_a_text_of_its_own_are_hidden(tmp_path: Path) -> None:
+    def page(canvas: Canvas) -> None:
+        canvas.drawInlineImage(Image.new("L", (20, 30), 200), 0, 0, 595, 842)
+        line(canvas, 700, "A page that is written and has a picture behind it.")
+        drawn(canvas, "Unseen words.", mode=3)
+
+    document = read(tmp_path, "a.pdf", pdf(page))
+    assert document.hidden == ("Unseen words.",)
