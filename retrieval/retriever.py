@@ -1,4 +1,4 @@
-"""Sparse ∥ dense → fuse → rerank → distinct.
+"""Sparse ∥ dense → fuse → rerank → distinct → widened.
 
 Owns no encoder: the question comes with its vector.
 """
@@ -13,6 +13,7 @@ from retrieval.fusion import weighted
 from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
 from retrieval.types import Hit, Index, Query, Reranker, Where
+from retrieval.widening import merged, widened
 from retrieval.words import query_terms
 
 
@@ -34,7 +35,8 @@ class Retriever:
         hits = weighted(legs, self._config.dense_weight)
         if self._reranker:
             hits = await self._reranked(self._reranker, query.text, hits)
-        return distinct(hits, self._config.per_section)[:wanted]
+        best = distinct(merged(hits, wanted), self._config.per_section)[:wanted]
+        return await widened(index, best)
 
     async def _reranked(self, reranker: Reranker, text: str, hits: Sequence[Hit]) -> list[Hit]:
         """The best few as the reranker reorders them, the rest behind them as it was."""

@@ -116,3 +116,22 @@ async def test_an_empty_index_has_no_hits(tmp_path: Path) -> None:
     assert empty is not None
     assert await Retriever(RetrievalConfig(), Backwards()).search(empty, QUERY) == []
     await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_small_passage_is_read_with_its_neighbours(tmp_path: Path) -> None:
+    """Two hits of one stretch are one, and what is read is the document's text between them."""
+    words = ["Pumps stand in rows. ", "EU-4021-B is the code of the pump. ", "Ask for it."]
+    places = [sum(map(len, words[:n])) for n in range(3)]
+    passages = [
+        Passage(str(n), "a.md", "v1", n, "", (), text, at, at + len(text), parent=(0, 2))
+        for n, (text, at) in enumerate(zip(words, places, strict=True))
+    ]
+    opened = await EmbeddedIndexes(tmp_path, "none", 2).open("docs", create=True)
+    assert opened is not None
+    vectors = np.array([[1, 0]] * 3, dtype=np.float32)
+    sparse = [document_vector(terms(text), 5) for text in words]
+    await opened.write([Embedded("a.md", "v1", passages, vectors, sparse)])
+    (hit,) = await Retriever(RetrievalConfig()).search(opened, QUERY)
+    assert hit.passage.ordinal == 1
+    assert hit.passage.text == "".join(words)
