@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 
+from retrieval.language import language
 from retrieval.types import Block, BlockKind, Document, RetrievalError, Scalar
 
 LONGEST_TEXT = 50_000_000
 """Characters of one document: a text beyond that is a database, not a document."""
 MOST_BLOCKS = 1_000_000
 _LONGEST_TITLE = 200
+_PROSE = 4_000  # characters, by which the language of a document is told
+_LOCALE = re.compile(r"[A-Za-z]{2}(?:[-_]\w+)*")
 _MADE_UP = re.compile(
     r"untitled.*|(?:microsoft )?(?:word|powerpoint|excel)(?: document)?(?: - .*)?"
     r"|.*\.(?:docx?|pptx?|xlsx?|indd|pdf|tex|dvi|html?)|slide \d+|document\d*|[\W\d_]*",
@@ -113,9 +116,29 @@ class Draft:
         own = " ".join(printable(self.title).split())[:_LONGEST_TITLE]
         title = (heading or own) if self.heading_first else (own or heading)
         title = "" if self.by_name else title
-        blocks = tuple(self._blocks)
-        hidden = tuple(self._hidden)
-        return Document(source, version, title or _spoken(stem), text, blocks, self.meta, hidden)
+        meta = {**self.meta, "language": self._language(text)}
+        return Document(
+            source,
+            version,
+            title or _spoken(stem),
+            text,
+            tuple(self._blocks),
+            {name: value for name, value in meta.items() if value != ""},
+            tuple(self._hidden),
+        )
+
+    def _language(self, text: str) -> str:
+        """What the file says that it is written in, else what its prose shows."""
+        said = str(self.meta.get("language", ""))
+        if said:
+            return said[:2].lower() if _LOCALE.fullmatch(said) else said
+        prose: list[str] = []
+        left = _PROSE
+        for block in self._blocks:
+            if block.kind != "code" and left > 0:
+                prose.append(text[block.start : min(block.end, block.start + left)])
+                left -= len(prose[-1])
+        return language("\n".join(prose)) if prose and not self.by_name else ""
 
     def _lone_heading(self, text: str) -> str:
         """The heading that opens the document and stands above all others, if there is one."""

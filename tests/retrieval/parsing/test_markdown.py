@@ -66,6 +66,7 @@ def test_front_matter_becomes_metadata(tmp_path: Path) -> None:
     document = read(tmp_path, "page.md", PAGE)
     assert document.title == "Returns Policy"
     assert dict(document.meta) == {
+        "language": "en",  # told, not written
         "year": 2025,
         "effective": "2025-03-01",
         "rate": 0.25,
