@@ -83,10 +83,11 @@ class ReaderReranker(Section):
         description="What `moorline train reranker` has written; the packaged reader when empty.",
     )
     threads: int = Field(default=2, ge=1, description="Passages read at the same time.")
-    fused_weight: float = Field(
-        default=7.0,
+    fused_weight: float | None = Field(
+        default=None,
         ge=0,
-        description="How much the fused score counts beside the relevance, which is in log-odds.",
+        description="How much the fused score counts beside the relevance, which is in log-odds; "
+        "as it was fitted on validation questions when empty.",
     )
 
 

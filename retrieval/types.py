@@ -286,8 +286,10 @@ class Indexes(Protocol):
 class Reranker(Protocol):
     """Reads passages against the question as text, both together."""
 
-    fused_weight: float
-    """How much the fused score counts beside the relevance, in the order of what was read."""
+    @property
+    def fused_weight(self) -> float:
+        """How much the fused score counts beside the relevance, in the order of what was read."""
+        ...
 
     async def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
         """One for each text, in its place."""

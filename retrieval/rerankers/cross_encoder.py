@@ -21,9 +21,13 @@ class CrossEncoder:
             CrossEncoder as Model,
         )
 
-        self.fused_weight = chosen.fused_weight
+        self._weight = chosen.fused_weight
         self._model = Model(chosen.model, device=chosen.device)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rerank")
+
+    @property
+    def fused_weight(self) -> float:
+        return self._weight
 
     async def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
         if not texts:

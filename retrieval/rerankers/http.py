@@ -13,9 +13,12 @@ class HttpReranker:
     """It is asked for the score of every text, and looks for no answer."""
 
     def __init__(self, chosen: config.HttpReranker) -> None:
-        self.fused_weight = chosen.fused_weight
-        self._model = chosen.model
+        self._model, self._weight = chosen.model, chosen.fused_weight
         self._remote = Remote(f"{chosen.base_url.rstrip('/')}/rerank", chosen.api_key)
+
+    @property
+    def fused_weight(self) -> float:
+        return self._weight
 
     async def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
         if not texts:

@@ -8,6 +8,7 @@ integers a text's reading would depend on its neighbours. Several threads read s
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,18 +27,25 @@ if TYPE_CHECKING:  # a gateway that never reranks does not load them
     from tokenizers import Tokenizer
 
 PACKAGED = Path(__file__).parent / "packaged"
-GRAPH, VOCABULARY = "reader.onnx", "tokenizer.json"
+GRAPH, VOCABULARY, FITTED = "reader.onnx", "tokenizer.json", "reader.json"
 
 
 class Reader:
     """Construction reads nothing; the first use opens it, in a thread."""
 
     def __init__(self, config: ReaderReranker) -> None:
-        self.fused_weight = config.fused_weight
         self._folder = config.folder or PACKAGED
+        self._weight = config.fused_weight
         self._opening = threading.Lock()
         self._opened: tuple[Tokenizer, onnxruntime.InferenceSession] | None = None
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="reader")
+
+    @property
+    def fused_weight(self) -> float:
+        """As configured, or as it was fitted with the weights."""
+        if self._weight is None:
+            self._weight = fitted_weight(self._folder)
+        return self._weight
 
     async def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
         if not texts:
@@ -79,6 +87,17 @@ class Reader:
             if self._opened is None:
                 self._opened = opened(self._folder)
             return self._opened
+
+
+def fitted_weight(folder: Path) -> float:
+    """How much the fused score counts beside this reader's relevance."""
+    try:
+        return float(json.loads((folder / FITTED).read_text(encoding="utf-8"))["fused_weight"])
+    except (OSError, ValueError, KeyError) as error:
+        raise RetrievalError(
+            f"There is no fused_weight in {folder / FITTED}; retrieval.reranker.fused_weight sets "
+            "it."
+        ) from error
 
 
 def opened(folder: Path) -> tuple[Tokenizer, onnxruntime.InferenceSession]:

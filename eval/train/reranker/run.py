@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch  # type: ignore[import-not-found,unused-ignore]
@@ -13,16 +14,17 @@ from safetensors.torch import load_file  # type: ignore[import-not-found,unused-
 from tokenizers import Tokenizer
 
 from eval.train.reranker.export import arrays, export, stored
-from eval.train.reranker.judging import Array, Judged, judged, mean
+from eval.train.reranker.judging import Judged, judged, mean
 from eval.train.reranker.material import Collection, collections
 from eval.train.reranker.model import Reader, from_minilm, from_stored
 from eval.train.reranker.own import own
 from eval.train.reranker.recipe import Recipe
 from eval.train.reranker.sampling import Taught, taught
 from eval.train.reranker.training import fit, rarity
+from eval.train.reranker.weighing import fitted_weight, ordered
 from retrieval.config import MiniLMEncoder, ReaderReranker, RetrievalConfig
 from retrieval.encoders.minilm import MiniLM, model_folder
-from retrieval.rerankers.reader import GRAPH, PACKAGED, VOCABULARY
+from retrieval.rerankers.reader import FITTED, GRAPH, PACKAGED, VOCABULARY
 from retrieval.rerankers.reader import Reader as Packaged
 
 _MOST = 250  # validation questions of a collection
@@ -43,8 +45,11 @@ def fitted(
     fit(reader, ready, recipe, out / "kept")
     export(arrays(reader.state_dict()), out / GRAPH)
     shutil.copyfile(model_folder() / "tokenizer.json", out / VOCABULARY)
-    figures = asyncio.run(_figures(ready, out))
-    (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    held_out = asyncio.run(_read(ready, out))
+    weight = fitted_weight(held_out) if held_out else 0.0
+    figures = {name: _figure(questions, weight) for name, questions in held_out.items()}
+    fitted_as = {"fused_weight": weight, "recipe": asdict(recipe), "validation": figures}
+    (out / FITTED).write_text(json.dumps(fitted_as, indent=1) + "\n")
     return "\n".join(f"{name}: {line}" for name, line in figures.items())
 
 
@@ -69,25 +74,23 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-async def _figures(ready: Sequence[Taught], folder: Path) -> dict[str, str]:
-    """nDCG@10 of the validation questions: as found, and as the reader orders them."""
+async def _read(ready: Sequence[Taught], folder: Path) -> dict[str, list[Judged]]:
+    """The validation questions of each collection, read by what was exported."""
     reader = Packaged(ReaderReranker(folder=folder))
-    figures = {}
+    found = {}
     for each in ready:
-        found = await judged(
+        questions = await judged(
             each.collection, each.searched, each.vectors, "validation", reader,
             RetrievalConfig(), _MOST,
         )  # fmt: skip
-        if found:
-            before, after = mean(found), mean(found, lambda q: _blended(q, reader.fused_weight))
-            figures[each.collection.name] = (
-                f"{len(found)} validation questions, nDCG@10 {before:.3f} as found, "
-                f"{after:.3f} as read"
-            )
+        if questions:
+            found[each.collection.name] = questions
     await reader.aclose()
-    return figures
+    return found
 
 
-def _blended(question: Judged, fused_weight: float) -> Array:
-    read = question.relevance
-    return read + fused_weight * question.fused[: len(read)]
+def _figure(questions: Sequence[Judged], weight: float) -> str:
+    return (
+        f"{len(questions)} questions, nDCG@10 {mean(questions):.3f} as found, "
+        f"{mean(questions, ordered(weight)):.3f} as read"
+    )
