@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 
 
 class Section(BaseModel):
@@ -162,6 +162,36 @@ ChunkerConfig = Annotated[
 ]
 
 
+class SourcesConfig(Section):
+    """How documents are fetched that lie elsewhere."""
+
+    private_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(),
+        description="Networks that are not public and may be fetched from all the same, such as "
+        '"10.1.0.0/16"; else an address could be used to look around behind the firewall.',
+    )
+    timeout: float = Field(
+        default=60, gt=0, description="Seconds in which a page must have come whole."
+    )
+    user_agent: str = Field(
+        default="Moorline/0.1 (document ingestion)",
+        min_length=1,
+        pattern=r"^[\x20-\x7e]+$",
+        description="How a server is told who asks.",
+    )
+    robots: bool = Field(
+        default=True, description="Whether the pages of a sitemap are read as robots.txt allows."
+    )
+    sitemap_pages: int = Field(default=10_000, ge=1, description="Most pages of one sitemap.")
+    s3_endpoint: str | None = Field(
+        default=None,
+        description="URL of an S3-compatible server; AWS_ENDPOINT_URL_S3 or Amazon's where empty.",
+    )
+    s3_region: str | None = Field(
+        default=None, description="Region of the buckets; as the environment says where empty."
+    )
+
+
 class CollectionConfig(Section):
     """What one collection does otherwise; what is not set here is as in `retrieval`."""
 
@@ -195,6 +225,9 @@ class RetrievalConfig(Section):
     )
     chunker: ChunkerConfig = Field(
         default=SectionChunker(), description="How documents are split into passages."
+    )
+    sources: SourcesConfig = Field(
+        default=SourcesConfig(), description="How pages and buckets are fetched."
     )
     collections: Mapping[str, CollectionConfig] = Field(
         default_factory=dict, description="Collections that are split or searched otherwise."

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from types import MappingProxyType
 
+from retrieval.metadata import BadMetadata, own
 from retrieval.parsing.decoding import wide
 from retrieval.parsing.draft import Draft, Unreadable
 from retrieval.types import Document, Metadata
@@ -236,7 +237,18 @@ def parse(
             else "it holds no text"
         )
     found = draft.document(source, hashlib.sha256(data).hexdigest(), PurePath(name).stem)
-    return replace(found, meta={**found.meta, **meta}) if meta else found
+    return _described(found, meta)
+
+
+def _described(document: Document, meta: Metadata) -> Document:
+    """The document with what is said of it, from inside and from outside."""
+    if not document.meta and not meta:
+        return document
+    try:
+        merged = {**own(document.meta), **meta}
+    except BadMetadata as error:
+        raise Unreadable(f"its own metadata is wrong: {error}") from error
+    return replace(document, title=str(merged.get("title", document.title)), meta=merged)
 
 
 def _suffix(name: str | PurePath) -> str:

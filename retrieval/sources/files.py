@@ -12,7 +12,10 @@ from pathlib import Path, PurePosixPath
 
 from retrieval.parsing.draft import Unreadable
 from retrieval.parsing.formats import LIMITS, Limits, known
+from retrieval.sources.archives import is_archive
+from retrieval.sources.members import Held
 from retrieval.sources.reading import chunks, whole
+from retrieval.sources.sidecars import LONGEST, Sidecars, is_sidecar
 from retrieval.sources.types import BadSource, Item, Listing
 
 _TICK = 2.0
@@ -37,9 +40,12 @@ class Files:
             root, paths = self.root or self.path, _below(self.path, listing)
         else:
             root, paths = self.root or self.path.parent, iter([self.path])
+        sidecars = Sidecars(partial(_beside, root))
         for path in paths:
-            if item := self._item(path, path.relative_to(root), listing):
-                yield item
+            if is_sidecar(path.name):
+                listing.skipped.append((printable(path), "metadata of other files"))
+            elif item := self._item(path, path.relative_to(root), listing):
+                yield sidecars.described(item, item.source)
 
     def _item(self, path: Path, below: Path, listing: Listing) -> Item | None:
         source = below.as_posix()
@@ -65,14 +71,34 @@ class Files:
 def read(path: Path, limits: Limits = LIMITS) -> bytes:
     """A file's bytes. Raises Unreadable."""
     try:
-        # A pipe would be waited for, were it not opened so.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise Unreadable("not a regular file")
-            return whole(chunks(file), path.name, status.st_size, limits)
+        with opened(path) as file:
+            return whole(chunks(file), path.name, os.fstat(file.fileno()).st_size, limits)
     except OSError as error:
         raise Unreadable(_reason(error)) from error
+
+
+def opened(path: Path) -> Held:
+    """A file to read. Raises Unreadable for what is none, and OSError."""
+    # A pipe would be waited for, were it not opened so.
+    file = Held(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise Unreadable("not a regular file")
+
+
+def _beside(root: Path, name: str) -> bytes | None:
+    """A sidecar, for whom a link that leads out of the folder is no more good than for a file."""
+    path = root / name
+    try:
+        with opened(path) as file:
+            if not path.resolve().is_relative_to(root.resolve()):
+                raise Unreadable(f"{path.name} is a link that leads out of the folder")
+            return file.read(LONGEST + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unreadable(f"{path.name} {_reason(error)}") from error
 
 
 def stamp(status: os.stat_result, now: float) -> str:
@@ -124,7 +150,9 @@ def _unfit(path: Path, inside: Path) -> str:
     """Why a file is not read."""
     if hidden(path.name):
         return "hidden"
-    if not known(path):
+    if is_archive(path.name):
+        return "an archive: name it to have it looked into"
+    if not known(path) and not is_sidecar(path.name):
         return "unknown format"
     # A link may point to another file of the same folder, not out of it.
     if path.is_symlink() and not path.resolve().is_relative_to(inside):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from retrieval.sources.files import Files, printable
+from retrieval.sources.archives import Archive, is_archive
+from retrieval.sources.files import Files, opened, printable, stamp
 from retrieval.sources.types import BadSource, Item, Listing, Source
 
 _MAGIC = "*?["
@@ -47,7 +50,7 @@ def _files(target: str) -> Iterator[Source]:
     """A path, or a pattern that the shell has left alone: named below its fixed part."""
     path = Path(target)
     if os.path.lexists(path) or not any(sign in target for sign in _MAGIC):
-        yield Files(path)
+        yield _local(path)
         return
     found = sorted(glob.glob(target, recursive=True))
     if "**" in path.parts:
@@ -55,7 +58,16 @@ def _files(target: str) -> Iterator[Source]:
     if not found:
         raise BadSource(f"No such file or folder: {printable(target)}")
     root = _fixed(path)
-    yield from (Files(Path(each), root) for each in found)
+    yield from (_local(Path(each), root) for each in found)
+
+
+def _local(path: Path, root: Path | None = None) -> Source:
+    """A folder, a file or an archive; `root` is what it is named below."""
+    if is_archive(path.name) and path.is_file():
+        name = path.relative_to(root or path.parent).as_posix()
+        marked = stamp(path.stat(), time.time())
+        return Archive(name, printable(path), partial(opened, path), marked)
+    return Files(path, root)
 
 
 def _fixed(pattern: Path) -> Path:

@@ -140,3 +140,15 @@ def test_knows_its_formats(name: str) -> None:
 def test_knows_no_others() -> None:
     assert not known("a.exe")
     assert not known("README")
+
+
+def test_metadata_in_the_head_of_a_file_is_understood() -> None:
+    data = b"---\nvalid_from: 2026-03-31\ngroups: hr\nlanguage: English\n---\n\nText."
+    document = parse(data, "a.md", "a.md", {"title": "Called so"})
+    assert document.meta == {"valid_from": 1774915200.0, "groups": ["hr"], "title": "Called so"}
+    assert document.title == "Called so"
+
+
+def test_a_file_that_says_wrongly_who_may_see_it_is_not_shown_to_all() -> None:
+    with pytest.raises(Unreadable, match="its own metadata is wrong: valid_until is no date"):
+        parse(b"---\nvalid_until: whenever\n---\n\nText.", "a.md", "a.md")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from retrieval.metadata import BadMetadata, checked, own
+from retrieval.types import Metadata
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stored"),
+    [
+        ("title", "  A  title ", "A title"),
+        ("groups", ["hr", "hr", "law"], ["hr", "law"]),
+        ("groups", "hr, law", ["hr", "law"]),
+        ("tags", "one", ["one"]),
+        ("language", "en-GB", "en"),
+        ("language", "DE", "de"),
+        ("valid_from", "2026-03-31", 1774915200.0),
+        ("valid_from", date(2026, 3, 31), 1774915200.0),
+        ("valid_from", "2026-03-31T12:00:00+02:00", 1774951200.0),
+        ("valid_from", datetime(2026, 3, 31, 10, tzinfo=UTC), 1774951200.0),
+        ("valid_from", "1774951200", 1774951200.0),
+        ("valid_from", 1774951200, 1774951200.0),
+        ("valid_until", "2026-03-31", 1774915200.0 + DAY),
+        ("valid_until", "2026-03-31T00:00", 1774915200.0),
+        ("region", "EU", "EU"),
+        ("year", 2026, 2026),
+        ("public", True, True),
+        ("signed", date(2026, 3, 31), "2026-03-31"),
+        ("owners", ["a", "b"], ["a", "b"]),
+    ],
+)
+def test_a_value_is_stored_in_one_form(key: str, value: object, stored: object) -> None:
+    assert checked({key: value}) == {key: stored}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("groups", [], "groups is empty"),
+        ("groups", 7, "groups is no list of texts"),
+        ("groups", ["a", 7], "groups is no text"),
+        ("tags", ["x"] * 257, "tags has more than 256 entries"),
+        ("tenant", "", "tenant is no text"),
+        ("title", "x" * 2_001, "title is longer than 2,000 characters"),
+        ("title", "\ud800", "title is not UTF-8"),
+        ("language", "English", "language is no code of two letters"),
+        ("valid_from", "soon", "valid_from is no date"),
+        ("valid_from", True, "valid_from is no date"),
+        ("valid_from", float("nan"), "valid_from is no date"),
+        ("valid_until", "2026-02-30", "valid_until is no date"),
+        ("document", "a.md", "'document' is no name for a key"),
+        ("a key", "x", "'a key' is no name for a key"),
+        ("nested", {"a": 1}, "nested is no text"),
+        ("ratio", float("inf"), "ratio is no text"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_key(key: str, value: object, reason: str) -> None:
+    with pytest.raises(BadMetadata) as refused:
+        checked({key: value})
+    assert str(refused.value).startswith(reason)
+
+
+def test_nothing_is_valid_backwards() -> None:
+    with pytest.raises(BadMetadata, match="valid_from is not before valid_until"):
+        checked({"valid_from": "2026-03-31", "valid_until": "2026-03-30"})
+
+
+def test_what_a_document_says_for_others_is_left_as_it_is() -> None:
+    raw: Metadata = {"Some key": "x", "language": "English", "tags": "a, b", "draft": True}
+    assert own(raw) == {"Some key": "x", "tags": ["a", "b"], "draft": True}
+
+
+def test_a_document_that_says_wrongly_who_may_see_it_is_refused() -> None:
+    with pytest.raises(BadMetadata, match="valid_from is no date"):
+        own({"valid_from": "soon"})
