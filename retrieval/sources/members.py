@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader, FileIO
@@ -17,6 +18,7 @@ from retrieval.parsing.formats import megabytes
 
 MOST = 100_000
 """Members of one archive."""
+_LARGEST = 2_000_000_000  # bytes of an archive that is not a file yet
 _LONGEST_NAME = 1_024
 _RATIO = 200
 """Text packs to a fifth, tables to a thirtieth; what packs to less than this is made to hurt."""
@@ -69,6 +71,21 @@ class Listed(BufferedReader):
         if len(data) > self._most:
             raise Unreadable(f"its list of members takes more than {megabytes(self._most)}")
         return data
+
+
+def kept(chunks: Iterator[bytes]) -> Held:
+    """An archive that comes in a stream, as a file without a name: a list needs both its ends.
+
+    Raises Unreadable and OSError."""
+    with tempfile.TemporaryFile(buffering=0) as nameless:
+        held = Held(os.dup(nameless.fileno()), "r+")
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > _LARGEST:
+            raise Unreadable(f"too large: more than {megabytes(_LARGEST)}")
+        held.write(chunk)
+    return held
 
 
 def inside(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Protocol
 
+from retrieval.parsing.draft import Unreadable
 from retrieval.parsing.formats import LIMITS, Check, Limits
 
 CHUNK = 1 << 20
@@ -33,3 +34,8 @@ def chunks(stream: Readable) -> Iterator[bytes]:
     """A stream in pieces."""
     while chunk := stream.read(CHUNK):
         yield chunk
+
+
+def refuse(reason: str) -> bytes:
+    """What reads an item of which it is known already that it cannot be read."""
+    raise Unreadable(reason)

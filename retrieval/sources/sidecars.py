@@ -11,10 +11,12 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from retrieval.metadata import BadMetadata, Value, checked
 from retrieval.parsing.draft import Unreadable
+from retrieval.sources.reading import refuse
 from retrieval.sources.types import Item
 
 _ENDS = (".meta.json", ".meta.toml")
@@ -47,7 +49,7 @@ class Sidecars:
         try:
             meta = self._folder(PurePosixPath(path).parent) | self._own(path)
         except Unreadable as error:
-            return replace(item, read=_Refusing(error.reason), stamp="")
+            return replace(item, read=partial(refuse, error.reason), stamp="")
         if not meta:
             return item
         stamp = f"{item.stamp}+{digest(meta)}" if item.stamp else ""
@@ -79,16 +81,6 @@ class Sidecars:
             return {} if data is None else _parsed(name, data)
         except Unreadable as error:
             return error
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusing:
-    """Reads an item that cannot be read."""
-
-    reason: str
-
-    def __call__(self) -> bytes:
-        raise Unreadable(self.reason)
 
 
 def digest(meta: Mapping[str, object]) -> str:

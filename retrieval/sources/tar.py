@@ -48,6 +48,7 @@ def members(file: Held) -> Iterator[Member]:
 def unpacked(file: Held) -> Held:
     """The tar archive that a gzip file holds. Raises Unreadable."""
     size, packed = 0, file.length
+    file.seek(0)
     with tempfile.TemporaryFile(buffering=0) as nameless:
         plain = Held(os.dup(nameless.fileno()), "r+")
     try:

@@ -1,20 +1,33 @@
-"""Targets as a user writes them to one source: files, folders and patterns of them."""
+"""Targets as a user writes them to one source of all that they hold."""
 
 from __future__ import annotations
 
 import glob
 import os
+import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
+from retrieval.config import SourcesConfig
+from retrieval.parsing.draft import Unreadable
 from retrieval.sources.archives import Archive, is_archive
+from retrieval.sources.fetching import Fetcher, split
 from retrieval.sources.files import Files, opened, printable, stamp
+from retrieval.sources.members import inside
+from retrieval.sources.pages import Page
+from retrieval.sources.s3 import Bucket
+from retrieval.sources.sitemap import Sitemap, is_sitemap
+from retrieval.sources.stdin import Given
 from retrieval.sources.types import BadSource, Item, Listing, Source
 
+STDIN = "-"
 _MAGIC = "*?["
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +54,61 @@ class Together:
                     )
 
 
-def source(targets: Sequence[str]) -> Source:
-    """What all these targets hold. Raises BadSource for one that cannot be."""
-    return Together([part for target in targets for part in _files(target)])
+def source(
+    targets: Sequence[str],
+    config: SourcesConfig | None = None,
+    *,
+    name: str = "",
+    stdin: BinaryIO | None = None,
+) -> Source:
+    """What all these targets hold: paths, patterns, URLs, buckets, and `-` for standard input.
+
+    `name` is what standard input is known by. Raises BadSource for a target that cannot be."""
+    config = config or SourcesConfig()
+    if targets.count(STDIN) > 1:
+        raise BadSource("Standard input can be read once.")
+    if name and STDIN not in targets:
+        raise BadSource("A name is given for standard input, which is not read: add `-`.")
+    parts: list[Source] = []
+    for target in targets:
+        if target == STDIN:
+            parts.append(_given(name, stdin))
+        elif scheme := _SCHEME.match(target):
+            parts.append(_remote(target, scheme[1].lower(), config))
+        else:
+            parts += _files(target)
+    return Together(parts)
+
+
+def absolute(targets: Sequence[str]) -> list[str]:
+    """The same targets for a process that works in another folder."""
+    return [each if each == STDIN or _SCHEME.match(each) else _rooted(each) for each in targets]
+
+
+def _rooted(target: str) -> str:
+    # Not resolved: a link keeps its name, and a pattern its signs.
+    return os.path.join(os.getcwd(), target)
+
+
+def _given(name: str, stdin: BinaryIO | None) -> Source:
+    if not name:
+        raise BadSource("What comes by standard input needs a name: --name report.md.")
+    try:
+        known_by = inside(name)
+    except Unreadable as error:
+        raise BadSource(f"{name!r} is no name for a document: {error.reason}") from error
+    return Given(known_by, stdin or sys.stdin.buffer)
+
+
+def _remote(url: str, scheme: str, config: SourcesConfig) -> Source:
+    if scheme == "s3":
+        return Bucket(url, config)
+    try:
+        split(url)
+    except Unreadable as error:
+        raise BadSource(f"{url}: {error.reason}; what can be read is http, https and s3") from error
+    fetcher = Fetcher(config)
+    return Sitemap(url, fetcher) if is_sitemap(url) else Page(url, fetcher)
 
 
 def _files(target: str) -> Iterator[Source]:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import pytest
 
-from retrieval.sources.targets import source
-from retrieval.sources.types import BadSource, Listing
+from retrieval.sources.targets import absolute, source
+from retrieval.sources.types import BadSource, Item, Listing
+from tests.retrieval.sources.test_archives import packed
 from tests.retrieval.sources.test_files import put
+from tests.retrieval.sources.web import Site, here
 
 
 def named(*targets: Path | str) -> list[str]:
@@ -51,3 +54,67 @@ def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     put(tmp_path, "docs/a.md", "docs/b.md")
     monkeypatch.chdir(tmp_path / "docs")
     assert named(".") == named("*.md") == named(f"..{os.sep}docs") == ["a.md", "b.md"]
+
+
+def given(data: bytes, name: str = "report.md") -> list[Item]:
+    return list(source(["-"], name=name, stdin=io.BytesIO(data)).items(Listing()))
+
+
+def test_standard_input_is_known_by_the_name_that_is_given() -> None:
+    (found,) = given(b"Hello.")
+    assert (found.source, found.name, found.read()) == ("report.md", "report.md", b"Hello.")
+
+
+def test_standard_input_may_be_an_archive(tmp_path: Path) -> None:
+    path = packed(tmp_path, "a.tar.gz", [("a.md", b"A")])
+    (found,) = given(path.read_bytes(), "docs.tar.gz")
+    assert (found.source, found.read()) == ("docs.tar.gz/a.md", b"A")
+
+
+@pytest.mark.parametrize(
+    ("targets", "name", "reason"),
+    [
+        (["-"], "", "needs a name: --name report.md"),
+        (["-", "-"], "a.md", "Standard input can be read once"),
+        (["a.md"], "a.md", "which is not read: add `-`"),
+        (["-"], "../a.md", "is no name for a document: its name leads out"),
+        (["file:///etc/passwd"], "", "what can be read is http, https and s3"),
+        (["ftp://host/a.md"], "", "what can be read is http, https and s3"),
+        (["http://[/"], "", "it is no URL"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused_at_once(
+    targets: list[str], name: str, reason: str
+) -> None:
+    with pytest.raises(BadSource) as refused:
+        source(targets, name=name)
+    assert reason in str(refused.value)
+
+
+def test_targets_of_all_kinds_are_one_source(tmp_path: Path, site: Site) -> None:
+    put(tmp_path, "a.md")
+    page = site.put("/b.md", "B")
+    mixed = source([str(tmp_path), page, "-"], here(), name="c.md", stdin=io.BytesIO(b"C"))
+    assert [item.source for item in mixed.items(Listing())] == ["a.md", page, "c.md"]
+
+
+def test_the_same_page_twice_is_one(site: Site) -> None:
+    page = site.put("/b.md", "B")
+    assert len(list(source([page, page + "#part"], here()).items(Listing()))) == 1
+
+
+def test_a_site_is_read_by_its_sitemap(site: Site) -> None:
+    page = site.put("/b.md", "B")
+    url = site.put("/sitemap.xml", f"<urlset><url><loc>{page}</loc></url></urlset>")
+    assert [item.source for item in source([url], here()).items(Listing())] == [page]
+
+
+def test_targets_for_another_process_are_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "docs/a.md")
+    monkeypatch.chdir(tmp_path)
+    moved = absolute(["docs", "docs/*.md", "-", "s3://docs/a", "https://host/a"])
+    monkeypatch.chdir("/")
+    assert named(*moved[:2]) == ["a.md"]
+    assert moved[2:] == ["-", "s3://docs/a", "https://host/a"]
