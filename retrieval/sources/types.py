@@ -26,7 +26,8 @@ class Item:
     read: Callable[[], bytes]
     """Blocking, so called in a thread. Raises Unreadable."""
     stamp: str = ""
-    """Equal stamps mean equal bytes (an ETag, or size and time of change); empty says nothing."""
+    """Equal stamps mean equal bytes and metadata (of an ETag, or size and time of change, with what
+    lies beside it); empty says nothing."""
     shown: str = ""  # how a failure names it; the source where empty
     meta: Metadata = field(default_factory=dict)  # for the document, such as `url`
 
