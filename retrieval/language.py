@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 _CODES = (
-    "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu hy id is it ja ka ko la lt lv nl no pl pt "
-    "ro ru sk sl sr sv ta te th tr uk ur vi zh"
+    "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu hy id is it ja ka ko la lt lv nl no pl "
+    "pt ro ru sk sl sr sv ta te th tr uk ur vi zh"
 )
 LANGUAGES = tuple(_CODES.split())
 """What is told apart. Rarer ones are left out: their neighbours would be taken for them."""
