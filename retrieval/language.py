@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
+    from py3langid.langid import LanguageIdentifier  # type: ignore[import-untyped]
 
 _CODES = (
     "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu hy id is it ja ka ko la lt lv nl no pl "
