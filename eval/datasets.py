@@ -1,19 +1,26 @@
-"""Retrieval data sets on disk, in BEIR's layout: corpus.jsonl, queries.jsonl, qrels.tsv."""
+"""Retrieval data sets on disk, most in BEIR's layout: corpus.jsonl, queries.jsonl, qrels.tsv.
+
+It knows which questions of a known set are for reporting only (`test`) and which may be tuned on
+(`validation`). What was tuned on a test part says nothing any more, so no caller chooses by hand.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from retrieval.types import Block, Document
 
-Share: TypeAlias = Literal["all", "odd", "even"]
+Part: TypeAlias = Literal["all", "validation", "test"]
 _FILES = ("corpus.jsonl", "queries.jsonl", "qrels.tsv")
+_CLAPNQ = ("answerable", "unanswerable")
+_VALIDATION = 1000
+"""So many of SQuAD's questions outside the sample: more narrow no interval that matters."""
 
 
 class BadDataset(Exception):
@@ -38,39 +45,118 @@ class Dataset:
     sha256: str
     documents: Sequence[Document]
     questions: Sequence[Question]
+    part: Part = "all"
 
 
-def read(folder: Path, limit: int | None = None, share: Share = "all") -> Dataset:
-    """All documents, and the first `limit` questions of a share of them.
+def read(folder: Path, limit: int | None = None, part: Part = "all") -> Dataset:
+    """All documents, and the first `limit` questions of a part. Raises BadDataset.
 
-    `odd` and `even` go by the question's number: its id where that is one, else its line."""
+    A set that has no rule of its own has only the part `all`."""
+    dataset = _clapnq(folder) if _is_clapnq(folder) else _beir(folder)
+    if part != "all":
+        if folder.name not in PARTS:
+            raise BadDataset(f"No rule says which questions of {folder.name} are its {part} part.")
+        dataset = replace(dataset, questions=PARTS[folder.name](folder, dataset, part), part=part)
+    return replace(dataset, questions=dataset.questions[:limit])
+
+
+def read_all(root: Path, limit: int | None = None, part: Part = "test") -> Iterator[Dataset]:
+    """Every set below a folder that has a rule; those without questions in that part are left out.
+
+    Raises BadDataset where there is none at all."""
+    found = [root / name for name in PARTS if (root / name).is_dir()]
+    if not found:
+        raise BadDataset(f"{root} has none of {', '.join(PARTS)}.")
+    for folder in found:
+        dataset = read(folder, limit, part)
+        if dataset.questions:
+            yield dataset
+
+
+def _odd_is_test(folder: Path, whole: Dataset, part: Part) -> Sequence[Question]:
+    return [q for q in whole.questions if (int(q.id) % 2 == 1) == (part == "test")]
+
+
+def _even_rows_are_test(folder: Path, whole: Dataset, part: Part) -> Sequence[Question]:
+    rows = enumerate(whole.questions, start=1)
+    return [question for row, question in rows if (row % 2 == 0) == (part == "test")]
+
+
+def _all_are_validation(folder: Path, whole: Dataset, part: Part) -> Sequence[Question]:
+    return whole.questions if part == "validation" else ()
+
+
+def _sample_is_test(folder: Path, whole: Dataset, part: Part) -> Sequence[Question]:
+    """The sample's questions, or SQuAD's on paragraphs that the sample does not ask about."""
+    if part == "test":
+        return whole.questions
+    asked = {name for question in whole.questions for name in question.grades}
+    stem = folder.parent / "squad" / "dev-v1.1"
+    queries, qrels = stem.with_suffix(".1.queries.jsonl"), stem.with_suffix(".1.qrels.tsv")
+    if not queries.is_file() or not qrels.is_file():
+        return ()
+    others = [q for q in _questions(queries, qrels) if asked.isdisjoint(q.grades)]
+    return sorted(others, key=lambda question: question.id)[:_VALIDATION]
+
+
+PARTS: Mapping[str, Callable[[Path, Dataset, Part], Sequence[Question]]] = {
+    "squad_dev_2k": _sample_is_test,
+    "scifact": _odd_is_test,
+    "cranfield": _odd_is_test,
+    "cisi": _odd_is_test,
+    "cosqa_ir": _even_rows_are_test,
+    "clapnq": _all_are_validation,
+}
+"""Which questions of a set are which part."""
+
+
+def _beir(folder: Path) -> Dataset:
     for name in _FILES:
         if not (folder / name).is_file():
             raise BadDataset(f"{folder} has no {name}; BEIR's layout is {', '.join(_FILES)}.")
-    grades = _grades(folder / "qrels.tsv")
-    questions = [
-        _question(line, grades[line["_id"]])
-        for number, line in enumerate(_lines(folder / "queries.jsonl"), start=1)
-        if line["_id"] in grades and _belongs(line["_id"], number, share)
+    documents = [
+        _document(line["_id"], line.get("title", ""), line["text"])
+        for line in _lines(folder / "corpus.jsonl")
     ]
-    documents = [_document(line) for line in _lines(folder / "corpus.jsonl")]
-    return Dataset(folder.name, _digest(folder), documents, questions[:limit])
+    questions = _questions(folder / "queries.jsonl", folder / "qrels.tsv")
+    return Dataset(folder.name, _digest(folder / n for n in _FILES), documents, list(questions))
 
 
-def _belongs(name: str, line: int, share: Share) -> bool:
-    number = int(name) if name.isdigit() else line
-    return share == "all" or (share == "odd") == (number % 2 == 1)
+def _questions(queries: Path, qrels: Path) -> Iterator[Question]:
+    grades = _grades(qrels)
+    for line in _lines(queries):
+        if line["_id"] in grades:
+            answers = tuple(line.get("answers", ()))
+            yield Question(line["_id"], line["text"], grades[line["_id"]], answers)
 
 
-def _question(line: Mapping[str, Any], grades: Mapping[str, int]) -> Question:
-    return Question(line["_id"], line["text"], grades, tuple(line.get("answers", ())))
+def _is_clapnq(folder: Path) -> bool:
+    return all(path.is_file() for path in _annotated(folder))
 
 
-def _document(line: Mapping[str, Any]) -> Document:
-    text = line["text"]
+def _annotated(folder: Path) -> list[Path]:
+    inside = folder / "annotated_data" / "dev"
+    return [inside / f"clapnq_dev_{kind}.jsonl" for kind in _CLAPNQ]
+
+
+def _clapnq(folder: Path) -> Dataset:
+    """Its own layout: each question with its passage. Those of unanswerable ones are in the way."""
+    files = _annotated(folder)
+    documents: dict[str, Document] = {}
+    questions = []
+    for kind, path in zip(_CLAPNQ, files, strict=True):
+        for line in _lines(path):
+            (passage,) = line["passages"]
+            name = f"{passage['title']}#{hashlib.sha256(passage['text'].encode()).hexdigest()[:8]}"
+            documents[name] = _document(name, passage["title"], passage["text"])
+            if kind == "answerable":
+                questions.append(Question(line["id"], line["input"], {name: 1}))
+    return Dataset(folder.name, _digest(files), list(documents.values()), questions)
+
+
+def _document(name: str, title: str, text: str) -> Document:
     version = hashlib.sha256(text.encode()).hexdigest()
-    block = Block("paragraph", 0, len(text))
-    return Document(line["_id"], version, line.get("title", ""), text, (block,))
+    return Document(name, version, title, text, (Block("paragraph", 0, len(text)),))
 
 
 def _grades(path: Path) -> dict[str, dict[str, int]]:
@@ -89,8 +175,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _digest(folder: Path) -> str:
+def _digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for name in _FILES:
-        digest.update((folder / name).read_bytes())
+    for path in files:
+        digest.update(path.read_bytes())
     return digest.hexdigest()

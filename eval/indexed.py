@@ -17,9 +17,8 @@ from pathlib import Path
 from retrieval.chunking.chosen import chunker
 from retrieval.config import RetrievalConfig
 from retrieval.index.embedded import EmbeddedIndexes
-from retrieval.sparse import document_vector
+from retrieval.sparse import document_vector, passage_terms
 from retrieval.types import Document, Embedded, Encoder, Index, Passage
-from retrieval.words import terms
 
 _GROUP = 256
 
@@ -77,7 +76,7 @@ async def _written(
         lambda: {document.source: split(document) for document in group}
     )
     passages = [passage for part in split_up.values() for passage in part]
-    words = [terms(passage.embedded) for passage in passages]
+    words = [passage_terms(passage) for passage in passages]
     average = await index.average_length()
     if average is None:
         average = max(1.0, sum(map(len, words)) / max(1, len(words)))

@@ -25,7 +25,12 @@ class Estimate:
     n: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return format(self, "")
+
+    def __format__(self, sign: str) -> str:
+        """With `+`, every number has its sign."""
+        number = f"{'+' if sign == '+' else ''}.3f"
+        return f"{self.mean:{number}} [{self.low:{number}}, {self.high:{number}}]"
 
 
 def estimate(values: Sequence[float], seed: int = _SEED) -> Estimate:
@@ -37,6 +42,11 @@ def estimate(values: Sequence[float], seed: int = _SEED) -> Estimate:
     means = [chosen.choice(sample, len(sample)).mean() for _ in range(_RESAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])
     return Estimate(float(sample.mean()), float(low), float(high), len(sample))
+
+
+def difference(values: Sequence[float], baseline: Sequence[float]) -> Estimate:
+    """How much more the values are than the baseline's of the same questions (paired bootstrap)."""
+    return estimate([one - other for one, other in zip(values, baseline, strict=True)])
 
 
 def auroc(yes: Sequence[float], no: Sequence[float]) -> float:

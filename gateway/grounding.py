@@ -33,6 +33,7 @@ from gateway.screening import LONG, Screened
 from gateway.streams import replay
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Grounding, Reference
+from retrieval.explanation import Explanation
 from retrieval.retriever import Retriever
 from retrieval.types import (
     BadFilter,
@@ -128,8 +129,16 @@ class Library:
 
     async def search(self, grounds: Grounds, query: Query, span: Span) -> list[Hit]:
         """The passages that bear on the question, best first."""
+        told = Explanation()
         try:
-            hits = await self._retriever.search(grounds.index, query, grounds.top_k, grounds.where)
+            hits = await self._retriever.search(
+                grounds.index,
+                query,
+                grounds.top_k,
+                grounds.where,
+                collection=grounds.collection,
+                explanation=told,
+            )
         except BadFilter as error:
             raise InvalidRequest(str(error), param="moorline.filter") from error
         except RetrievalError as error:
@@ -138,6 +147,8 @@ class Library:
             span.error = str(error)
             return []
         span.set(passages=[_seen(hit) for hit in hits])
+        if told.notes:
+            span.set(notes=told.notes)
         return hits
 
     async def silent(self, grounds: Grounds, question: str, found: Screened, plan: Plan) -> bool:
@@ -287,5 +298,6 @@ def _seen(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "dense": hit.dense,
         "sparse": hit.sparse,
+        "rerank": hit.rerank,
         "text": passage.text,
     }

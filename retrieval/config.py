@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 
@@ -190,6 +190,7 @@ class SourcesConfig(Section):
     s3_region: str | None = Field(
         default=None, description="Region of the buckets; as the environment says where empty."
     )
+Fusion: TypeAlias = Literal["weighted", "reciprocal"]
 
 
 class CollectionConfig(Section):
@@ -198,13 +199,20 @@ class CollectionConfig(Section):
     chunker: ChunkerConfig | None = Field(default=None, description="How documents are split.")
     passage_tokens: int | None = Field(default=None, ge=32, le=512, description="Longest passage.")
     top_k: int | None = Field(default=None, ge=1, le=50, description="Passages for the model.")
+    fusion: Fusion | None = Field(default=None, description="How both halves become one order.")
     dense_weight: float | None = Field(
         default=None, ge=0, le=1, description="Share of the dense score; `moorline tune` fits it."
     )
     rerank_top: int | None = Field(
         default=None, ge=0, description="Passages that the reranker reads; 0 leaves it out."
     )
+    rerank_ms: float | None = Field(
+        default=None, gt=0, description="Longest that reranking may take, in milliseconds."
+    )
     per_section: int | None = Field(default=None, ge=1, description="Most of one section.")
+    diversity: float | None = Field(
+        default=None, ge=0, le=1, description="Share of newness in the order; 0 leaves it out."
+    )
 
 
 class RetrievalConfig(Section):
@@ -215,11 +223,35 @@ class RetrievalConfig(Section):
     reranker: RerankerConfig = Field(default=NoReranker(), description="What reorders the best.")
     top_k: int = Field(default=6, ge=1, le=50, description="Passages handed to the model.")
     candidates: int = Field(default=100, ge=1, description="Passages taken from each half.")
+    fusion: Fusion = Field(
+        default="weighted",
+        description=(
+            "How both halves become one order: `weighted` blends their scores, `reciprocal` adds "
+            "1 / (60 + rank) and needs no weight."
+        ),
+    )
     dense_weight: float = Field(
         default=0.4, ge=0, le=1, description="Share of the dense score; the rest is BM25's."
     )
     rerank_top: int = Field(default=20, ge=0, description="Passages that the reranker reads.")
+    rerank_ms: float = Field(
+        default=1000,
+        gt=0,
+        description=(
+            "Longest that reranking may take, in milliseconds; over it the fused order stands and "
+            "the trace says so."
+        ),
+    )
     per_section: int = Field(default=2, ge=1, description="Most passages of one section.")
+    diversity: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description=(
+            "Share of newness in the order (maximal marginal relevance): passages that repeat the "
+            "words of better ones come later. 0 leaves it out."
+        ),
+    )
     passage_tokens: int = Field(
         default=240, ge=32, le=512, description="Longest passage, with its heading path."
     )

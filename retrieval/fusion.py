@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from retrieval.config import RetrievalConfig
 from retrieval.types import Hit, Legs
 
 RRF_K = 60
 """Cormack, Clarke, Büttcher: Reciprocal Rank Fusion, SIGIR 2009."""
+
+
+def fused(legs: Legs, config: RetrievalConfig) -> list[Hit]:
+    """As it is configured; best first."""
+    if config.fusion == "reciprocal":
+        return reciprocal_rank(legs)
+    return weighted(legs, config.dense_weight)
 
 
 def weighted(legs: Legs, dense_weight: float) -> list[Hit]:
@@ -30,12 +38,14 @@ def weighted(legs: Legs, dense_weight: float) -> list[Hit]:
 
 
 def reciprocal_rank(legs: Legs, k: int = RRF_K) -> list[Hit]:
-    """The sum of 1 / (k + rank) over both halves; best first."""
+    """The sum of 1 / (k + rank) over both halves, as a share of what the first place in both gives;
+    best first."""
+    most = 2 / (k + 1)
     scores: dict[str, float] = {}
     for leg in (legs.dense, legs.sparse):
         for rank, hit in enumerate(leg, 1):
             scores[hit.passage.id] = scores.get(hit.passage.id, 0.0) + 1 / (k + rank)
-    return _fused(legs, scores.__getitem__)
+    return _fused(legs, lambda name: scores[name] / most)
 
 
 def _scaled(hits: Sequence[Hit], floor: float) -> Mapping[str, float]:

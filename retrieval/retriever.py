@@ -1,15 +1,17 @@
-"""Sparse ∥ dense → fuse → rerank → distinct → widened.
+"""Sparse ∥ dense → fuse → rerank → diverse → distinct → widened.
 
 Owns no encoder: the question comes with its vector.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import asyncio
 
 from retrieval.config import RetrievalConfig
-from retrieval.fusion import weighted
+from retrieval.diversity import capped, diverse
+from retrieval.explanation import Explanation
+from retrieval.fusion import fused
+from retrieval.questions.languages import languages
 from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
 from retrieval.types import Hit, Index, Query, Reranker, Where
@@ -22,35 +24,63 @@ class Retriever:
 
     def __init__(self, config: RetrievalConfig, reranker: Reranker | None = None) -> None:
         self._config = config
+        self._own = {name: config.of(name) for name in config.collections}
         self._reranker = reranker
 
     async def search(
-        self, index: Index, query: Query, top_k: int | None = None, where: Where | None = None
+        self,
+        index: Index,
+        query: Query,
+        top_k: int | None = None,
+        where: Where | None = None,
+        *,
+        collection: str = "",
+        explanation: Explanation | None = None,
     ) -> list[Hit]:
-        """At most `top_k` passages, best first. Raises RetrievalError, BadFilter."""
-        wanted = top_k or self._config.top_k
-        sparse = query_vector(query_terms(query.text))
-        limit = max(self._config.candidates, wanted)
-        legs = await index.search(query.vector, sparse, limit, where)
-        hits = weighted(legs, self._config.dense_weight)
-        if self._reranker:
-            hits = await self._reranked(self._reranker, query.text, hits)
-        best = distinct(merged(hits, wanted), self._config.per_section)[:wanted]
-        return await widened(index, best)
+        """At most `top_k` passages, best first. Raises RetrievalError, BadFilter.
 
-    async def _reranked(self, reranker: Reranker, text: str, hits: Sequence[Hit]) -> list[Hit]:
-        """The best few as the reranker reorders them, the rest behind them as it was."""
-        top, rest = hits[: self._config.rerank_top], hits[self._config.rerank_top :]
-        readings = await reranker.read(text, [hit.passage.embedded for hit in top])
-        return [*reread(top, readings, reranker.fused_weight), *rest]
+        `collection` names the settings; what each stage saw is put down in `explanation`."""
+        config = self._own.get(collection, self._config)
+        told = explanation or Explanation()
+        wanted = top_k or config.top_k
+        told.languages = languages(query.text)
+        told.terms = query_terms(query.text, told.languages)
+        limit = max(config.candidates, wanted)
+        legs = await index.search(query.vector, query_vector(told.terms), limit, where)
+        told.saw("bm25", legs.sparse)
+        told.saw("dense", legs.dense)
+        hits = fused(legs, config)
+        told.saw("fused", hits)
+        if self._reranker and config.rerank_top:
+            hits = await self._reranked(self._reranker, query.text, hits, config, told)
+        if config.diversity:
+            hits = diverse(hits, config.diversity)
+            told.saw("diverse", hits)
+        kept, others = capped(merged(hits, wanted), config.per_section)
+        told.drop(f"more than {config.per_section} of one section", others)
+        told.drop(f"below the first {wanted}", kept[wanted:])
+        return await widened(index, kept[:wanted])
 
-
-def distinct(hits: Iterable[Hit], per_section: int) -> list[Hit]:
-    """At most so many passages of one section: a long one must not fill the prompt."""
-    seen: Counter[tuple[str, tuple[str, ...]]] = Counter()
-    kept = []
-    for hit in hits:
-        seen[hit.passage.section] += 1
-        if seen[hit.passage.section] <= per_section:
-            kept.append(hit)
-    return kept
+    async def _reranked(
+        self,
+        reranker: Reranker,
+        text: str,
+        hits: list[Hit],
+        config: RetrievalConfig,
+        told: Explanation,
+    ) -> list[Hit]:
+        """The best few in the reranker's order, the rest behind them as it was; all as it was
+        where reading takes longer than it may."""
+        top, rest = hits[: config.rerank_top], hits[config.rerank_top :]
+        texts = [hit.passage.embedded for hit in top]
+        try:
+            async with asyncio.timeout(config.rerank_ms / 1000):
+                readings = await reranker.read(text, texts)
+        except TimeoutError:
+            told.note(
+                f"Reranking took longer than {config.rerank_ms:g} ms: the fused order stands."
+            )
+            return hits
+        order = reread(top, readings, reranker.fused_weight)
+        told.saw("reranked", order)
+        return [*order, *rest]

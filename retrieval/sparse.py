@@ -11,11 +11,18 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 
-from retrieval.types import SparseVector
+from retrieval.types import Passage, SparseVector
+from retrieval.words import ENGLISH, terms
 
 K1 = 1.5
 B = 0.75
 """Saturation and length normalisation; the usual values, kept for every collection."""
+
+
+def passage_terms(passage: Passage) -> list[str]:
+    """The terms under which a passage is found, by the rules of the language that it is in."""
+    language = passage.meta.get("language")
+    return terms(passage.embedded, language if isinstance(language, str) else ENGLISH)
 
 
 def document_vector(terms: Sequence[str], average_length: float) -> SparseVector:

@@ -1,8 +1,8 @@
 """Text to search terms: the one tokenizer of documents and questions, for prose and identifiers.
 
-It knows nothing of weights, indexes or languages other than English, whose endings it cuts; words
-of other alphabets are kept as they stand, and runs without spaces (Chinese, Japanese, Thai)
-become overlapping pairs of characters.
+It knows nothing of weights or indexes. A word's endings are cut by the rules of the language that
+it is told, English where it is told none; identifiers are the same in all. Runs without spaces
+(Chinese, Japanese, Thai) become overlapping pairs of characters.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
+from typing import Any
 
 import snowballstemmer  # type: ignore[import-untyped]
+
+from retrieval.stop_words import FUNCTION_WORDS, QUESTION_WORDS
 
 _RAW = re.compile(
     r"§+\s?\d{1,9}[a-z]?(?:\(\w{1,9}\))*"  # § 12(3)
@@ -31,47 +36,69 @@ _LONGEST = 64
 _ACRONYMS = frozenset({"IT", "US", "WHO"})
 """Written in capitals these are names, not the words they spell."""
 
-_QUESTION_WORDS = "who whom whose what which when where why how many much"
-_ASKING = frozenset(_QUESTION_WORDS.split())
-"""They say what kind of answer is wanted, not what it is about."""
-
-_STOP_WORDS = """
-    a about above after again against all also am an and any are arent as at be because been
-    before being below between both but by can cannot cant could couldnt d did didnt do does doesnt
-    doing dont down during each eg etc few for from further had hadnt has hasnt have havent having
-    he her here hers herself him himself his i ie if im in into is isnt it its itself ive just ll m
-    me more most must my myself no nor not now of off on once only or other our ours ourselves out
-    over own re s same shall she should shouldnt so some such t than that thats the their theirs
-    them themselves then there these they theyre this those through to too under until up ve very
-    was wasnt we were werent while will with wont would wouldnt you your youre yours yourself
-    yourselves
+ENGLISH = "en"
+_SNOWBALL = """
+    ar:arabic ca:catalan cs:czech da:danish de:german el:greek en:english es:spanish et:estonian
+    eu:basque fa:persian fi:finnish fr:french ga:irish hu:hungarian hy:armenian id:indonesian
+    it:italian lt:lithuanian nl:dutch no:norwegian nb:norwegian nn:norwegian pl:polish
+    pt:portuguese ro:romanian ru:russian sr:serbian sv:swedish tr:turkish yi:yiddish
 """
-_STOPPED = frozenset(_STOP_WORDS.split())
+_STEMMERS: Mapping[str, str] = dict(pair.split(":") for pair in _SNOWBALL.split())
+"""Snowball's algorithm for a language; what is in none of these keeps its endings."""
+_NOTHING: frozenset[str] = frozenset()
+_PROSE_JOINTS = re.compile(r"[-‑'’/]")
 
-_stemmer = snowballstemmer.stemmer("english")
-_stemming = threading.Lock()  # The stemmer keeps its word in itself.
+_stemming = threading.Lock()  # A stemmer keeps its word in itself.
 
 
-def terms(text: str) -> list[str]:
+def terms(text: str, language: str = ENGLISH) -> list[str]:
     """The terms under which a document is found, repeated as often as they occur."""
-    return list(chain.from_iterable(map(_expanded, _RAW.findall(text))))
+    return _all(_RAW.findall(text), language)
 
 
-def query_terms(text: str) -> list[str]:
-    """The terms that a question looks for; its question words count only where it has no others."""
+def query_terms(text: str, languages: Sequence[str] = (ENGLISH,)) -> list[str]:
+    """The terms that a question looks for, among documents of any of these languages.
+
+    The first language is the question's own. Its question words count only where it has no others.
+    """
     raw = _RAW.findall(text)
-    asked = [r for r in raw if r in _ACRONYMS or r.lower() not in _ASKING]
-    found = list(chain.from_iterable(map(_expanded, asked)))
-    return found or list(chain.from_iterable(map(_expanded, raw)))
+    if len(languages) == 1:
+        return _all(_about(raw, languages[0]), languages[0]) or _all(raw, languages[0])
+    own, *others = languages
+    about = _about(raw, own)
+    # In German `die` is an article, and must not find what is said in English of dying.
+    subject = [word for word in about if word.lower() not in FUNCTION_WORDS.get(own, _NOTHING)]
+    read = [_all(about, own), *(_all(_about(subject, other), other) for other in others)]
+    return _merged(read) or _merged(_all(raw, language) for language in languages)
+
+
+def _about(raw: Sequence[str], language: str) -> list[str]:
+    """Without the words that only ask."""
+    asking = QUESTION_WORDS.get(language, _NOTHING)
+    return [word for word in raw if word in _ACRONYMS or word.lower() not in asking]
+
+
+def _merged(read: Iterable[Sequence[str]]) -> list[str]:
+    """Each term as often as where it is most frequent."""
+    merged: Counter[str] = Counter()
+    for found in read:
+        merged |= Counter(found)
+    return list(merged.elements())
+
+
+def _all(raw: Sequence[str], language: str) -> list[str]:
+    return list(chain.from_iterable(map(_expanded, raw, repeat(language))))
 
 
 @lru_cache(maxsize=1 << 16)
-def _expanded(raw: str) -> tuple[str, ...]:
+def _expanded(raw: str, language: str) -> tuple[str, ...]:
     """What one written word stands for: itself, and its parts where it is an identifier."""
     if raw in _ACRONYMS:
         return (raw.lower(),)
     if raw[0] == "§":
         return _paragraph(raw)
+    if language != ENGLISH and _is_prose(raw):
+        return _prose(raw, language)
     plain = _folded(raw)
     if plain.isalpha() and plain.isascii() and not _camel(plain):
         return _word(plain.lower())
@@ -82,14 +109,49 @@ def _expanded(raw: str) -> tuple[str, ...]:
     return _compound(plain)
 
 
+def _is_prose(raw: str) -> bool:
+    """Whether it is words, not a name that somebody made up: `GmbH`, `a_b` and `x.y` are such."""
+    parts = _PROSE_JOINTS.split(raw)
+    written = all(part.isalpha() and not _camel(part) for part in parts)
+    return written and not _UNSPACED.search(raw)
+
+
+def _prose(raw: str, language: str) -> tuple[str, ...]:
+    """The stems of its parts (`l'assurance`, `deutsch-französisch`), without accents.
+
+    Accents go last: the rules need them, and who asks may leave them out."""
+    stopped = FUNCTION_WORDS.get(language, _NOTHING)
+    parts = [part.lower() for part in _PROSE_JOINTS.split(raw) if part]
+    return tuple(_bare(_stem(part, language)) for part in parts if part not in stopped)
+
+
 def _folded(raw: str) -> str:
     """Without accents, possessives and typographic variants."""
     if not raw.isascii():
-        spread = unicodedata.normalize("NFKD", raw.replace("‑", "-").replace("’", "'"))
-        raw = "".join(c for c in spread if not unicodedata.combining(c))
+        raw = _bare(raw.replace("‑", "-").replace("’", "'"))
     if "'" in raw:
         raw = re.sub(r"'s$", "", raw, flags=re.IGNORECASE).replace("'", "")
     return raw
+
+
+def _bare(word: str) -> str:
+    """Without accents and typographic variants."""
+    if word.isascii():
+        return word
+    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+
+
+def _stem(word: str, language: str) -> str:
+    if language not in _STEMMERS:
+        return word
+    with _stemming:
+        stem: str = _stemmer(language).stemWord(word)
+    return stem
+
+
+@lru_cache
+def _stemmer(language: str) -> Any:
+    return snowballstemmer.stemmer(_STEMMERS[language])
 
 
 def _camel(word: str) -> bool:
@@ -97,10 +159,9 @@ def _camel(word: str) -> bool:
 
 
 def _word(word: str, keep: bool = False) -> tuple[str, ...]:
-    if word in _STOPPED and not keep:
+    if word in FUNCTION_WORDS[ENGLISH] and not keep:
         return ()
-    with _stemming:
-        return (_stemmer.stemWord(word),)
+    return (_stem(word, ENGLISH),)
 
 
 def _compound(plain: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How well passages are found: each half alone, blended, and beside rank-bm25."""
+"""How well passages are found: the halves, their blend, reranked; beside other people's search."""
 
 from __future__ import annotations
 
@@ -6,31 +6,22 @@ import asyncio
 import json
 import os
 import platform
-import statistics
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from eval.datasets import BadDataset, Dataset, Question, Share, read
-from eval.indexed import Indexed, indexed
-from eval.metrics import Estimate, estimate, ndcg, recall, reciprocal_rank
-from retrieval import fusion
-from retrieval.config import MiniLMEncoder, RetrievalConfig
-from retrieval.encoders.minilm import MiniLM
-from retrieval.retriever import Retriever
-from retrieval.sparse import query_vector
-from retrieval.types import Encoder, Hit, Passage, Query
-from retrieval.words import query_terms, terms
-
-_DEEP = 50
-"""Passages taken from a ranking, so that 20 documents remain where they come in pieces."""
-
-Ranking = Sequence[str]
+from eval.datasets import BadDataset, Dataset, Part, read, read_all
+from eval.indexed import indexed
+from eval.metrics import Estimate, difference, estimate, ndcg, recall, reciprocal_rank
+from eval.references import Rankings, lexical, whole_documents
+from eval.remembered import Memory, Remembered, usual_folder
+from eval.ways import DEFAULT, DENSE, SPARSE, ours
+from gateway.build import open_encoder, open_reranker
+from gateway.commands.common import loaded
+from gateway.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +33,7 @@ class Row:
     recall_20: Estimate
     ndcg_10: Estimate
     mrr_10: Estimate
+    beside_baseline: Estimate  # of nDCG@10, question by question
     p50_ms: float | None
 
 
@@ -50,170 +42,178 @@ class Report:
     """The figures with their conditions."""
 
     dataset: str
+    part: Part
     sha256: str
     documents: int
     passages: int
     questions: int
     encoder: str
-    dense_weight: float
+    fusion: str
     candidates: int
     machine: str
-    ingest_passages_per_second: float
-    encode_p50_ms: float
+    baseline: str
     rows: Sequence[Row]
+    warnings: Sequence[str]
 
 
 @click.command("retrieval")
-@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="BEIR.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first questions.")
+@click.option("--data", type=click.Path(path_type=Path, exists=True), help="One set's folder.")
 @click.option(
-    "--questions",
-    "share",
-    type=click.Choice(["all", "odd", "even"]),
-    default="all",
-    show_default=True,
-    help="By number; for sets of which only a part is for reporting.",
+    "--all", "root", type=click.Path(path_type=Path, exists=True), help="The folder of all sets."
 )
-@click.option("--precision", type=click.Choice(["int8", "fp32"]), default="int8", show_default=True)
+@click.option(
+    "--part",
+    type=click.Choice(["test", "validation", "all"]),
+    help="Which questions, by the set's own rule; `test` with --all, else `all`.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first questions.")
+@click.option("--baseline", default=DEFAULT, show_default=True, help="The row to compare with.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Settings of [retrieval]; the defaults where not given.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where vectors are remembered between runs; the user's cache folder where not given.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
 def command(
-    data: Path, limit: int | None, share: Share, precision: str, json_file: Path | None
+    data: Path | None,
+    root: Path | None,
+    part: Part | None,
+    limit: int | None,
+    baseline: str,
+    config_file: Path | None,
+    cache: Path | None,
+    json_file: Path | None,
 ) -> None:
-    """Recall, nDCG and MRR of the halves and their blend, with 95 % intervals."""
+    """Recall, nDCG and MRR of each half, their blend and references, with 95 % intervals.
+
+    The last column is the difference to the baseline's nDCG@10, of the same questions; an interval
+    that holds no zero is a difference."""
+    if (data is None) == (root is None):
+        raise click.UsageError("Name one set with --data, or the folder of all with --all.")
+    folder = cache or usual_folder()
+    config = loaded(config_file) if config_file else Config()
+    reports = []
     try:
-        dataset = read(data, limit, share)
+        sets = read_all(root, limit, part or "test") if root else [read_one(data, limit, part)]
+        for report in measured(sets, config, folder, baseline):
+            click.echo(table(report) + "\n")
+            reports.append(report)
     except BadDataset as error:
         raise click.ClickException(str(error)) from None
-    config = RetrievalConfig(encoder=MiniLMEncoder.model_validate({"precision": precision}))
-    report = asyncio.run(measured(dataset, config))
-    click.echo(table(report))
     if json_file:
-        json_file.write_text(json.dumps(asdict(report), indent=2) + "\n")
+        json_file.write_text(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
 
 
-async def measured(dataset: Dataset, config: RetrievalConfig) -> Report:
-    """Ingest into a temporary index with the built-in encoder, then ask every question."""
-    assert isinstance(config.encoder, MiniLMEncoder)  # The command offers no other.
-    with tempfile.TemporaryDirectory(prefix="moorline-eval-") as folder:
-        encoder = MiniLM(config.encoder, Path(folder))
-        try:
-            await encoder.query("The first question opens the encoder.")
-            async with indexed(dataset.documents, encoder, config, _told(dataset)) as ready:
-                return await _asked(dataset, config, encoder, ready)
-        finally:
-            await encoder.aclose()
+def read_one(folder: Path | None, limit: int | None, part: Part | None) -> Dataset:
+    assert folder is not None  # The command has looked.
+    return read(folder, limit, part or "all")
 
 
-async def _asked(
-    dataset: Dataset, config: RetrievalConfig, encoder: Encoder, ready: Indexed
+def measured(
+    sets: Iterable[Dataset], config: Config, folder: Path, baseline: str = DEFAULT
+) -> Iterable[Report]:
+    """Each set in a temporary index; `folder` keeps the encoder's graph and what was computed."""
+    with closing(Memory(folder)) as memory:
+        for dataset in sets:
+            yield asyncio.run(_measured(dataset, config, folder, memory, baseline))
+
+
+async def _measured(
+    dataset: Dataset, config: Config, folder: Path, memory: Memory, baseline: str
 ) -> Report:
-    retriever = Retriever(config)
-    rankings: dict[str, list[Ranking]] = {}
-    clocks: dict[str, list[float]] = {"encode": [], "hybrid (default)": []}
-    for question in dataset.questions:
-        started = time.perf_counter()
-        query = await encoder.query(question.text)
-        encoded = time.perf_counter()
-        hits = await retriever.search(ready.index, query, top_k=_DEEP)
-        clocks["hybrid (default)"].append(time.perf_counter() - encoded)
-        clocks["encode"].append(encoded - started)
-        rankings.setdefault("hybrid (default)", []).append(_documents(hits))
-        for name, ranking in (await _halves(query, config, ready)).items():
-            rankings.setdefault(name, []).append(ranking)
-    if find_spec("rank_bm25"):
-        name = "rank-bm25, same terms"
-        rankings[name], clocks[name] = _reference(dataset.questions, ready.passages)
-    rows = [_row(n, r, dataset.questions, clocks.get(n)) for n, r in sorted(rankings.items())]
+    placed, own = config.model_copy(update={"data": folder}), config.retrieval
+    async with open_encoder(placed) as opened, open_reranker(placed) as reranker:
+        encoder = Remembered(opened, memory)
+        told = _told(f"{dataset.name}: documents", len(dataset.documents))
+        async with indexed(dataset.documents, encoder, own, told) as ready:
+            told = _told(f"{dataset.name}: questions", len(dataset.questions))
+            rankings = await ours(dataset, ready, encoder, own, reranker, told)
+        rankings += lexical(dataset, ready.passages, memory)
+        rankings.append(await whole_documents(dataset, encoder))
+    rows = _rows(dataset, rankings, baseline)
     return Report(
         dataset=dataset.name,
+        part=dataset.part,
         sha256=dataset.sha256,
         documents=len(dataset.documents),
         passages=len(ready.passages),
         questions=len(dataset.questions),
         encoder=encoder.name,
-        dense_weight=config.dense_weight,
-        candidates=config.candidates,
+        fusion=own.fusion if own.fusion == "reciprocal" else f"dense weight {own.dense_weight}",
+        candidates=own.candidates,
         machine=f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        ingest_passages_per_second=len(ready.passages) / ready.seconds,
-        encode_p50_ms=statistics.median(clocks["encode"]) * 1000,
+        baseline=baseline,
         rows=rows,
+        warnings=warnings(rows),
     )
 
 
-async def _halves(query: Query, config: RetrievalConfig, ready: Indexed) -> dict[str, Ranking]:
-    sparse = query_vector(query_terms(query.text))
-    legs = await ready.index.search(query.vector, sparse, config.candidates)
-    return {
-        "BM25 alone": _documents(legs.sparse),
-        "dense alone": _documents(legs.dense),
-        "reciprocal ranks, k=60": _documents(fusion.reciprocal_rank(legs)),
+def _rows(dataset: Dataset, rankings: Sequence[Rankings], baseline: str) -> list[Row]:
+    grades = [question.grades for question in dataset.questions]
+    gains = {
+        each.name: [ndcg(r, g, 10) for r, g in zip(each.documents, grades, strict=True)]
+        for each in rankings
     }
+    if baseline not in gains:
+        raise click.UsageError(f"There is no row {baseline!r}; there are {', '.join(gains)}.")
+    rows = []
+    for each in rankings:
+        pairs = list(zip(each.documents, grades, strict=True))
+        rows.append(
+            Row(
+                each.name,
+                recall_5=estimate([recall(ranking, grade, 5) for ranking, grade in pairs]),
+                recall_20=estimate([recall(ranking, grade, 20) for ranking, grade in pairs]),
+                ndcg_10=estimate(gains[each.name]),
+                mrr_10=estimate([reciprocal_rank(ranking, grade, 10) for ranking, grade in pairs]),
+                beside_baseline=difference(gains[each.name], gains[baseline]),
+                p50_ms=each.p50_ms,
+            )
+        )
+    return rows
 
 
-def _reference(
-    questions: Sequence[Question], passages: Sequence[Passage]
-) -> tuple[list[Ranking], list[float]]:
-    """The package's Okapi scores over the same terms."""
-    from rank_bm25 import BM25Okapi  # type: ignore[import-untyped]
-
-    okapi = BM25Okapi([terms(passage.embedded) for passage in passages])
-    rankings, clock = [], []
-    for question in questions:
-        asked = query_terms(question.text)
-        started = time.perf_counter()
-        scores = okapi.get_scores(asked)
-        order = (-scores).argsort(kind="stable")[:_DEEP]
-        clock.append(time.perf_counter() - started)
-        rankings.append(_distinct(passages[i].document for i in order if scores[i] > 0))
-    return rankings, clock
-
-
-def _row(
-    name: str, rankings: Sequence[Ranking], questions: Sequence[Question], clock: list[float] | None
-) -> Row:
-    pairs = list(zip(rankings, (question.grades for question in questions), strict=True))
-    return Row(
-        name,
-        recall_5=estimate([recall(ranking, grades, 5) for ranking, grades in pairs]),
-        recall_20=estimate([recall(ranking, grades, 20) for ranking, grades in pairs]),
-        ndcg_10=estimate([ndcg(ranking, grades, 10) for ranking, grades in pairs]),
-        mrr_10=estimate([reciprocal_rank(ranking, grades, 10) for ranking, grades in pairs]),
-        p50_ms=statistics.median(clock) * 1000 if clock else None,
-    )
-
-
-def _documents(hits: Iterable[Hit]) -> Ranking:
-    return _distinct(hit.passage.document for hit in hits)
-
-
-def _distinct(names: Iterable[str]) -> Ranking:
-    return list(dict.fromkeys(names))
+def warnings(rows: Sequence[Row]) -> list[str]:
+    """Where the default does not beat the better of its halves."""
+    by_name = {row.name: row.ndcg_10.mean for row in rows}
+    return [
+        f"{half} finds better than the default ({by_name[half]:.3f} against "
+        f"{by_name[DEFAULT]:.3f}): for such a collection fit the weight with "
+        "`moorline tune retrieval`."
+        for half in (SPARSE, DENSE)
+        if by_name[half] > by_name[DEFAULT]
+    ]
 
 
 def table(report: Report) -> str:
     """The report for people."""
-    head = f"{'':24}{'recall@5':>22}{'recall@20':>22}{'nDCG@10':>22}{'MRR@10':>22}{'p50 ms':>9}"
+    names = ("recall@5", "recall@20", "nDCG@10", "MRR@10", "beside the baseline")
     lines = [
-        f"{report.dataset}: {report.documents} documents in {report.passages} passages, "
-        f"{report.questions} questions (sha256 {report.sha256[:16]})",
-        f"{report.encoder}, dense weight {report.dense_weight}, "
-        f"{report.candidates} candidates of each half; {report.machine}",
-        f"ingested {report.ingest_passages_per_second:.0f} passages/s; "
-        f"encoding a question {report.encode_p50_ms:.1f} ms p50; mean [95 % interval]",
+        f"{report.dataset}, {report.part} part: {report.documents} documents in "
+        f"{report.passages} passages, {report.questions} questions (sha256 {report.sha256[:16]})",
+        f"{report.encoder}, {report.fusion}, {report.candidates} candidates of each half; "
+        f"{report.machine}; mean [95 % interval]; baseline: {report.baseline}",
         "",
-        head,
+        f"{'':25}" + "".join(f"{name:>22}" for name in names) + f"{'p50 ms':>9}",
     ]
     for row in report.rows:
         estimates = (row.recall_5, row.recall_20, row.ndcg_10, row.mrr_10)
         speed = f"{row.p50_ms:.2f}" if row.p50_ms is not None else ""
-        lines.append(f"{row.name:24}" + "".join(f"{e!s:>22}" for e in estimates) + f"{speed:>9}")
-    return "\n".join(lines)
+        beside = "" if row.name == report.baseline else f"{row.beside_baseline:+}"
+        figures = "".join(f"{each!s:>22}" for each in estimates)
+        lines.append(f"{row.name:25}{figures}{beside:>24}{speed:>9}")
+    return "\n".join([*lines, *(f"! {warning}" for warning in report.warnings)])
 
 
-def _told(dataset: Dataset) -> Callable[[int], None]:
-    many = len(dataset.documents)
-
+def _told(what: str, many: int) -> Callable[[int], None]:
     def told(done: int) -> None:
-        click.echo(f"\r{done} of {many} documents ingested", err=True, nl=done == many)
+        if done == many or done % 64 == 0:
+            click.echo(f"\r{what} {done} of {many}", err=True, nl=done == many)
 
     return told

@@ -98,9 +98,10 @@ def test_a_data_set_is_read(folder: Path) -> None:
     assert dataset.questions[0].answers == ("first",)
 
 
-def test_a_share_of_the_questions_goes_by_their_number(folder: Path) -> None:
-    assert [q.id for q in read(folder, share="odd").questions] == ["q1"]
-    assert [q.id for q in read(folder, share="even", limit=1).questions] == ["q2"]
+def test_a_set_without_a_rule_has_no_parts(folder: Path) -> None:
+    assert read(folder).part == "all"
+    with pytest.raises(BadDataset, match="No rule"):
+        read(folder, part="test")
 
 
 def test_the_digest_changes_with_the_data(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from pathlib import Path
@@ -12,8 +11,10 @@ from click.testing import CliRunner
 
 from eval.cli import group
 from eval.datasets import read
-from eval.suites.retrieval import measured
-from retrieval.config import RetrievalConfig
+from eval.metrics import estimate
+from eval.suites.retrieval import Row, measured, warnings
+from eval.ways import DEFAULT, DENSE, SPARSE
+from gateway.config import Config
 
 
 def small(shared_data: Path, folder: Path) -> Path:
@@ -32,21 +33,36 @@ def small(shared_data: Path, folder: Path) -> Path:
 def test_the_suite_reports_every_way_of_finding(shared_data: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     data = small(shared_data, tmp_path)
-    result = CliRunner().invoke(group, ["retrieval", "--data", str(data), "--json", str(report)])
+    asked = ["retrieval", "--data", str(data), "--json", str(report), "--limit", "50"]
+    result = CliRunner().invoke(group, [*asked, "--cache", str(tmp_path / "cache")])
     assert result.exit_code == 0, result.output
-    rows = {row["name"]: row for row in json.loads(report.read_text())["rows"]}
-    assert {"BM25 alone", "dense alone", "hybrid (default)", "reciprocal ranks, k=60"} <= set(rows)
-    assert rows["hybrid (default)"]["recall_5"]["mean"] > 0.9
-    assert "hybrid (default)" in result.output
+    (told,) = json.loads(report.read_text())
+    rows = {row["name"]: row for row in told["rows"]}
+    assert {"BM25 alone", "dense alone", "fused (default)", "fused, reciprocal"} <= set(rows)
+    assert {"rank-bm25, same terms", "bm25s, as it comes", "MiniLM, whole documents"} <= set(rows)
+    assert rows["fused (default)"]["recall_5"]["mean"] > 0.9
+    assert rows["fused (default)"]["beside_baseline"]["mean"] == 0
+    assert "fused (default)" in result.output
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("SLOW" not in os.environ, reason="takes minutes; SLOW=1 runs it")
-def test_the_default_finds_what_it_promises(shared_data: Path) -> None:
-    report = asyncio.run(measured(read(shared_data / "squad_dev_2k"), RetrievalConfig()))
-    (default,) = (row for row in report.rows if row.name == "hybrid (default)")
+def test_the_default_finds_what_it_promises(shared_data: Path, tmp_path: Path) -> None:
+    (report,) = measured([read(shared_data / "squad_dev_2k")], Config(), tmp_path)
+    (default,) = (row for row in report.rows if row.name == "fused (default)")
     assert default.recall_5.mean >= 0.96
     assert default.ndcg_10.mean >= 0.90
+
+
+def test_a_half_that_is_better_alone_is_warned_of() -> None:
+    def row(name: str, value: float) -> Row:
+        same = estimate([value])
+        return Row(name, same, same, same, same, same, None)
+
+    rows = [row(SPARSE, 0.4), row(DENSE, 0.6), row(DEFAULT, 0.5)]
+    (warning,) = warnings(rows)
+    assert "dense alone" in warning
+    assert "moorline tune retrieval" in warning
 
 
 def test_a_folder_without_a_data_set_is_named(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
-from retrieval.fusion import reciprocal_rank, weighted
-from retrieval.retriever import distinct
+from retrieval.config import RetrievalConfig
+from retrieval.fusion import fused, reciprocal_rank, weighted
 from retrieval.types import Hit, Legs, Passage
 
 
@@ -21,12 +23,12 @@ LEGS = Legs(
 
 
 def test_weighted_blends_what_both_halves_say() -> None:
-    fused = weighted(LEGS, dense_weight=0.4)
-    scores = {h.passage.id: h.score for h in fused}
+    blend = weighted(LEGS, dense_weight=0.4)
+    scores = {h.passage.id: h.score for h in blend}
     assert scores == pytest.approx(
         {"b": 0.4 * 0.5 + 0.6, "a": 0.4 + 0.6 * 0.25, "d": 0.6 * 0.5, "c": 0.0}
     )
-    assert [h.passage.id for h in fused] == ["b", "a", "d", "c"]
+    assert [h.passage.id for h in blend] == ["b", "a", "d", "c"]
 
 
 def test_every_hit_keeps_the_scores_that_made_it() -> None:
@@ -42,11 +44,13 @@ def test_an_empty_half_is_no_failure(legs: Legs) -> None:
 
 
 def test_reciprocal_rank_sums_over_both_halves() -> None:
-    fused = reciprocal_rank(LEGS, k=60)
-    assert [h.passage.id for h in fused][:2] == ["b", "a"]
-    assert fused[0].score == pytest.approx(1 / 62 + 1 / 61)
+    blend = reciprocal_rank(LEGS, k=60)
+    assert [h.passage.id for h in blend][:2] == ["b", "a"]
+    assert blend[0].score == pytest.approx((1 / 62 + 1 / 61) / (2 / 61))
 
 
-def test_one_section_does_not_fill_the_prompt() -> None:
-    hits = [hit("a", 3, "s"), hit("b", 2, "s"), hit("c", 1, "s"), hit("d", 0, "other")]
-    assert [h.passage.id for h in distinct(hits, per_section=2)] == ["a", "b", "d"]
+@pytest.mark.parametrize("fusion", ["weighted", "reciprocal"])
+def test_the_configuration_says_how(fusion: Literal["weighted", "reciprocal"]) -> None:
+    config = RetrievalConfig(fusion=fusion, dense_weight=0.4)
+    expected = weighted(LEGS, 0.4) if fusion == "weighted" else reciprocal_rank(LEGS)
+    assert fused(LEGS, config) == expected

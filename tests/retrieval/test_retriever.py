@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from retrieval.config import RetrievalConfig
+from retrieval.config import CollectionConfig, RetrievalConfig
+from retrieval.explanation import Explanation
 from retrieval.index.embedded import EmbeddedIndexes
 from retrieval.retriever import Retriever
 from retrieval.sparse import document_vector
@@ -106,6 +108,53 @@ async def test_the_reranker_orders_the_best_and_reads_no_more(tmp_path: Path) ->
         *(hit.passage.id for hit in plain[3:]),
     ]
     assert [hit.rerank for hit in hits] == [2.0, 1.0, 0.0, *[None] * (len(hits) - 3)]
+    await indexes.aclose()
+
+
+class Slow(Backwards):
+    """A reranker that never comes to an end."""
+
+    async def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+        await asyncio.Event().wait()
+        return []
+
+
+@pytest.mark.anyio
+async def test_a_reranker_over_its_time_leaves_the_fused_order_and_is_noted(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    opened, config = await index(indexes), RetrievalConfig(rerank_ms=1)
+    explanation = Explanation()
+    hits = await Retriever(config, Slow()).search(opened, QUERY, explanation=explanation)
+    assert hits == await Retriever(config).search(opened, QUERY)
+    assert explanation.notes == ["Reranking took longer than 1 ms: the fused order stands."]
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_search_is_explained_stage_by_stage(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    opened, config = await index(indexes), RetrievalConfig(per_section=1, top_k=2, diversity=0.5)
+    explanation = Explanation()
+    hits = await Retriever(config, Backwards()).search(opened, QUERY, explanation=explanation)
+    assert list(explanation.stages) == ["bm25", "dense", "fused", "reranked", "diverse"]
+    assert "eu-4021-b" in explanation.terms
+    assert list(explanation.dropped) == ["more than 1 of one section", "below the first 2"]
+    served = {hit.passage.id for hit in hits}
+    dropped = {hit.passage.id for hits in explanation.dropped.values() for hit in hits}
+    found = {hit.passage.id for hit in explanation.stages["fused"]}
+    assert served | dropped == found
+    assert not served & dropped
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_collection_has_its_own_settings(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    opened = await index(indexes)
+    config = RetrievalConfig(collections={"few": CollectionConfig(top_k=1)})
+    retriever = Retriever(config)
+    assert len(await retriever.search(opened, QUERY, collection="few")) == 1
+    assert len(await retriever.search(opened, QUERY, collection="docs")) == 6
     await indexes.aclose()
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import bm25s  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from rank_bm25 import BM25Okapi  # type: ignore[import-untyped]
@@ -95,6 +96,20 @@ async def test_the_ranking_is_that_of_rank_bm25(tmp_path: Path, corpus: list[lis
         both = sorted(ours)
         ranks = [np.argsort(np.argsort([s[n] for n in both])) for s in (ours, theirs)]
         assert np.corrcoef(ranks[0], ranks[1])[0, 1] > 0.85
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_the_scores_are_those_of_bm25s(tmp_path: Path, corpus: list[list[str]]) -> None:
+    """Lucene's variant leaves out the factor k1 + 1, which is the same for every passage."""
+    theirs = bm25s.BM25(k1=K1, b=B, method="lucene")
+    theirs.index(corpus, show_progress=False)
+    indexes, index = await indexed(tmp_path, corpus)
+    for question in QUESTIONS:
+        asked = query_terms(question)
+        expected = (K1 + 1) * np.asarray(theirs.get_scores(asked), dtype=np.float64)
+        found = {int(n): float(expected[n]) for n in np.flatnonzero(expected)}
+        assert await scores(index, asked, len(corpus)) == pytest.approx(found, abs=1e-3)
     await indexes.aclose()
 
 

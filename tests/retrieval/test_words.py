@@ -62,6 +62,36 @@ def test_an_acronym_is_not_the_word_it_spells() -> None:
     assert query_terms("Does the WHO advise on it?") == ["who", "advis"]
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("de", "Die Kündigungen der Versicherungen", ["kundig", "versicher"]),
+        ("de", "deutsch-französische Straße", ["deutsch", "franzos", "strass"]),
+        ("fr", "l'assurance et les assurances", ["assur", "assur"]),
+        ("es", "¿Cuánto duran las garantías?", ["cuant", "dur", "garant"]),
+        ("ru", "гарантии по договорам", ["гарант", "договор"]),
+        ("de", "Die GmbH hat EU-4021-B", ["gmbh", "eu-4021-b", "eu", "4021", "b"]),
+        ("xx", "slova zůstanou", ["slova", "zustanou"]),
+    ],
+)
+def test_endings_are_those_of_the_language(language: str, text: str, expected: list[str]) -> None:
+    assert terms(text, language) == expected
+
+
+def test_a_question_is_read_in_every_language_that_it_may_be_in() -> None:
+    asked = query_terms("Wie lange gelten die Versicherungen?", ("de", "en"))
+    assert set(terms("Versicherung", "de")) <= set(asked)
+    assert set(terms("Versicherungen")) <= set(asked)
+
+
+def test_what_an_own_article_spells_is_not_looked_for_in_english() -> None:
+    assert "die" not in query_terms("Wann endet die Garantie?", ("de", "en"))
+
+
+def test_a_question_of_nothing_but_small_words_still_asks_something() -> None:
+    assert query_terms("Wer ist das?", ("de", "en"))
+
+
 @pytest.mark.parametrize("piece", ["a", "a.-", "1,", "111,", "§1(a)", "a'", "1.", "1,111"])
 def test_time_grows_with_length_alone(piece: str) -> None:
     short = cpu_seconds(lambda: terms(piece * 10_000))

@@ -43,7 +43,7 @@ def test_numbers_say_which_part_a_question_belongs_to(name: str, number: int, pa
 @pytest.mark.parametrize("name", ["cranfield", "cisi"])
 def test_odd_questions_are_for_reporting_only(shared_data: Path, name: str) -> None:
     collection = scientific(shared_data, name, count)
-    tested = {question.text for question in read(shared_data / name, share="odd").questions}
+    tested = {question.text for question in read(shared_data / name, part="test").questions}
     assert len(tested) > 30
     assert tested == {a.text for a in collection.asked if a.part == "test"}
     assert not tested & {a.text for a in collection.asked if a.part != "test"}
@@ -51,7 +51,7 @@ def test_odd_questions_are_for_reporting_only(shared_data: Path, name: str) -> N
 
 def test_even_rows_of_cosqa_are_for_reporting_only(shared_data: Path) -> None:
     collection = code_searched(shared_data, count)
-    tested = {question.text for question in read(shared_data / "cosqa_ir", share="even").questions}
+    tested = {question.text for question in read(shared_data / "cosqa_ir", part="test").questions}
     assert tested == {a.text for a in collection.asked if a.part == "test"}
 
 

@@ -1,0 +1,105 @@
+"""What was computed in an earlier run, kept on disk by the digest of all that went into it.
+
+For evaluation only: vectors of texts and rankings of slow references. It knows no models; a
+changed text, encoder or set of terms is another digest, so nothing in here goes stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.types import Encoder, Query, Vector, Vectors
+
+_FILE = "eval.sqlite"
+_AT_ONCE = 500
+
+
+def usual_folder() -> Path:
+    """Where caches belong on this machine."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "moorline"
+
+
+class Memory:
+    """Bytes by digest, in one SQLite file."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Encoders answer in other threads; all calls come from one at a time.
+        self._database = sqlite3.connect(folder / _FILE, timeout=60, check_same_thread=False)
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS remembered (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL)"
+        )
+
+    def get(self, digests: Sequence[str]) -> dict[str, bytes]:
+        """Those that are known."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(digests), _AT_ONCE):
+            some = digests[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT digest, bytes FROM remembered WHERE digest IN ({marks})"
+            with closing(self._database.execute(query, some)) as rows:
+                found.update(rows.fetchall())
+        return found
+
+    def put(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        with self._database:
+            self._database.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?)", entries)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def digest(*parts: str) -> str:
+    """Of texts, each told apart from its neighbours."""
+    whole = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        whole.update(len(encoded).to_bytes(8, "little"))
+        whole.update(encoded)
+    return whole.hexdigest()
+
+
+class Remembered:
+    """An encoder that embeds no text twice, in this run or in a later one."""
+
+    def __init__(self, encoder: Encoder, memory: Memory) -> None:
+        self.name, self.size, self.window = encoder.name, encoder.size, encoder.window
+        self._encoder, self._memory = encoder, memory
+
+    async def query(self, text: str) -> Query:
+        key = digest(self.name, "question", text)
+        if known := self._memory.get([key]):
+            return Query(text, self._vector(known[key]))
+        query = await self._encoder.query(text)
+        self._memory.put([(key, query.vector.tobytes())])
+        return query
+
+    async def passages(self, texts: Sequence[str]) -> Vectors:
+        keys = [digest(self.name, "passage", text) for text in texts]
+        known = self._memory.get(keys)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if missing:
+            vectors = await self._encoder.passages(list(missing.values()))
+            made = {k: v.tobytes() for k, v in zip(missing, vectors, strict=True)}
+            self._memory.put(made.items())
+            known |= made
+        stacked = [self._vector(known[key]) for key in keys]
+        return np.stack(stacked) if stacked else np.empty((0, self.size), dtype=np.float32)
+
+    def count(self, text: str) -> int:
+        return self._encoder.count(text)
+
+    async def aclose(self) -> None:
+        await self._encoder.aclose()
+
+    @staticmethod
+    def _vector(raw: bytes) -> Vector:
+        return np.frombuffer(raw, dtype=np.float32)
