@@ -6,6 +6,7 @@ Every format writes into one. It knows nothing of files, bytes or any format.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from retrieval.language import language
 from retrieval.types import Block, BlockKind, Document, RetrievalError, Scalar
@@ -84,13 +85,13 @@ class Draft:
             raise Unreadable(f"too large: more than {LONGEST_TEXT:,} characters of hidden text")
         self._hidden[text] = None
 
-    def append(self, other: Draft, below: int = 0) -> None:
-        """Take over what another draft holds, its headings `below` levels deeper."""
+    def append(self, other: Draft | Document, below: int = 0) -> None:
+        """Take over what another one holds, its headings `below` levels deeper."""
         text = other.text
-        for block in other._blocks:
+        for block in other.blocks:
             level = block.level + below if block.kind == "heading" else block.level
             self.add(block.kind, text[block.start : block.end], level, block.page)
-        for hidden in other._hidden:
+        for hidden in other.hidden:
             self.hide(hidden)
 
     def _write(self, piece: str) -> None:
@@ -103,6 +104,14 @@ class Draft:
     def text(self) -> str:
         """What is written so far."""
         return "".join(self._pieces)
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        return self._blocks
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        return tuple(self._hidden)
 
     @property
     def size(self) -> int:
@@ -124,7 +133,7 @@ class Draft:
             text,
             tuple(self._blocks),
             {name: value for name, value in meta.items() if value != ""},
-            tuple(self._hidden),
+            self.hidden,
         )
 
     def _language(self, text: str) -> str:

@@ -97,6 +97,30 @@ def _rst(data: bytes) -> Draft:
     return read(data)
 
 
+def _json(data: bytes) -> Draft:
+    from retrieval.parsing.json import read
+
+    return read(data)
+
+
+def _jsonl(data: bytes) -> Draft:
+    from retrieval.parsing.json import read_lines
+
+    return read_lines(data)
+
+
+def _epub(data: bytes) -> Draft:
+    from retrieval.parsing.epub import read
+
+    return read(data)
+
+
+def _eml(data: bytes) -> Draft:
+    from retrieval.parsing.eml import read
+
+    return read(data)
+
+
 def _code(*languages: str) -> Callable[[bytes], Draft]:
     def load(data: bytes) -> Draft:
         from retrieval.parsing.code import read
@@ -113,6 +137,10 @@ _PDF = Format("PDF", _pdf, magic=b"%PDF-")
 _DOCX = Format("DOCX", _docx, magic=b"PK\x03\x04", old="DOC")
 _PPTX = Format("PPTX", _pptx, magic=b"PK\x03\x04", old="PPT")
 _XLSX = Format("XLSX", _xlsx, magic=b"PK\x03\x04", old="XLS")
+_EPUB = Format("EPUB", _epub, magic=b"PK\x03\x04")
+_JSON = Format("JSON", _json)
+_JSONL = Format("JSONL", _jsonl)
+_EML = Format("mail", _eml)
 _CSV = Format("CSV", _csv, lines=True)
 _RST = Format("reStructuredText", _rst, lines=True)
 
@@ -184,6 +212,11 @@ FORMATS = _CODE | {
     ".xlsx": _XLSX,
     ".xlsm": _XLSX,
     ".xltx": _XLSX,
+    ".epub": _EPUB,
+    ".json": _JSON,
+    ".jsonl": _JSONL,
+    ".ndjson": _JSONL,
+    ".eml": _EML,
     ".csv": _CSV,
     ".tsv": _CSV,
     ".rst": _RST,

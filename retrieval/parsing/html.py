@@ -71,21 +71,21 @@ def read(data: bytes) -> Draft:
     return draft
 
 
-def write(draft: Draft, text: str) -> None:
-    """Append the blocks of a piece of HTML."""
-    _write(draft, text)
+def write(draft: Draft, text: str, quotes: bool = False) -> None:
+    """Append the blocks of a piece of HTML; `quotes` marks what it quotes as mail does."""
+    _write(draft, text, quotes)
 
 
-def _write(draft: Draft, text: str) -> tuple[LexborHTMLParser, _Seen]:
+def _write(draft: Draft, text: str, quotes: bool = False) -> tuple[LexborHTMLParser, _Seen]:
     _refuse_explosive(text)
     tree = LexborHTMLParser(text)
     seen = _Seen(draft, _styles(tree))
     if tree.body is None:
         return tree, seen
     start = draft.size
-    _Walk(draft, seen).through(tree.body, around=False)
+    _Walk(draft, seen, quotes).through(tree.body, around=False)
     if draft.size == start:
-        _Walk(draft, seen).through(tree.body, around=True)
+        _Walk(draft, seen, quotes).through(tree.body, around=True)
     return tree, seen
 
 
@@ -123,9 +123,11 @@ class _Walk:
 
     draft: Draft
     seen: _Seen
+    quotes: bool = False
     run: list[str] = field(default_factory=list)
     heading: int = 0
     pre: int = 0
+    quoted: int = 0
     inside: int = 0  # articles and main parts, whose own header is content
     headers: int = 0  # of such parts: a title and a date, and perhaps a menu
     lists: list[int] = field(default_factory=list)  # next number of each open list; 0: bullets
@@ -166,6 +168,7 @@ class _Walk:
             return None
         self.heading = _HEADINGS.get(tag, self.heading)
         self.pre += tag == "pre"
+        self.quoted += tag == "blockquote"
         self.inside += tag in ("article", "main")
         self.headers += tag == "header"
         if tag in ("ul", "ol", "menu", "dir"):
@@ -179,6 +182,7 @@ class _Walk:
             return
         self.flush()
         self.pre -= tag == "pre"
+        self.quoted -= tag == "blockquote"
         self.inside -= tag in ("article", "main")
         self.headers -= tag == "header"
         if tag in _HEADINGS:
@@ -207,7 +211,9 @@ class _Walk:
         text = "\n".join(filter(None, (" ".join(part.split()) for part in raw.split("\0"))))
         if not text:
             return
-        if self.heading:
+        if self.quotes and self.quoted:
+            self.draft.add("paragraph", re.sub(r"^", "> ", text, flags=re.MULTILINE))
+        elif self.heading:
             self.draft.add("heading", text.replace("\n", " "), self.heading)
         elif self.marker:
             self.draft.add("list", self.marker[-1] + text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -32,17 +34,8 @@ def read(shared_data: Path) -> Read:
 
 def test_all_formats_are_there(read: Read) -> None:
     suffixes = Counter(Path(name).suffix for name in read)
-    assert set(suffixes) >= {
-        ".md",
-        ".txt",
-        ".html",
-        ".pdf",
-        ".docx",
-        ".csv",
-        ".yaml",
-        ".pptx",
-        ".xlsx",
-    }
+    formats = ".md .txt .html .pdf .docx .csv .yaml .pptx .xlsx .xlsm .json .epub .eml"
+    assert set(suffixes) >= set(formats.split())
     assert suffixes.total() > 300
 
 
@@ -70,6 +63,8 @@ def test_few_are_refused_and_with_a_reason(read: Read) -> None:
         ("ingest_unstructured/fake-text-all-whitespace.txt", "empty: nothing but white space"),
         ("ingest_markitdown/test_mskanji.csv", "not decodable"),
         ("ingest_docling/docx/sources/Strict.docx", "wrong type: Strict Open XML"),
+        ("ingest_unstructured/eml/fake-encrypted.eml", "encrypted: it is sealed"),
+        ("ingest_unstructured/eml/empty.eml", "empty: nothing but white space"),
     ],
 )  # fmt: skip
 def test_what_is_known_to_be_unreadable(read: Read, name: str, reason: str) -> None:
@@ -109,9 +104,34 @@ def test_blocks_are_ordered_apart_and_hold_all_text(read: Read) -> None:
         ("ingest_markitdown/test.xlsx", "Alpha: 89; Beta: 82; Gamma: 100; Delta: 12"),
         ("ingest_docling/xlsx/sources/xlsx_01.xlsx", "header second: 4; header third: 5"),
         ("ingest_docling/xlsx/sources/xlsx_04_inflated.xlsx", "col-1: 1; col-2: 2; col-3: 3"),
+        ("ingest_markitdown/test.json", "5b64c88c-b3c3-4510-bcb8-da0b200602d8: uuid_key"),
+        ("ingest_markitdown/test.epub", "Chapter 1: Test Content"),
+        ("ingest_unstructured/eml/fake-email-attachment.eml", "Hey this is a fake attachment!"),
+        ("ingest_unstructured/eml/fake-email-utf-16-be.eml", "Roses are red"),
+        ("ingest_unstructured/eml/mime-multipart-digest.eml", "second message in the digest"),
+        ("ingest_unstructured/eml/email-no-utf8-2008-07-16.062410.eml", "> תמיר שלום"),
     ],
 )
 def test_known_sentences_are_found(read: Read, name: str, said: str) -> None:
     document = read[name]
     assert isinstance(document, Document), document
     assert said in " ".join(document.text.split())
+
+
+@pytest.mark.parametrize("kind", ["pptx", "xlsx"])
+def test_nearly_every_expected_word_is_there(shared_data: Path, read: Read, kind: str) -> None:
+    """What docling reads from the same files; comments and the names of chart types we leave."""
+    found = expected = 0
+    for path in sorted((shared_data / "ingest_docling" / kind / "groundtruth").glob("*.md")):
+        document = read[f"ingest_docling/{kind}/sources/{path.stem}"]
+        assert isinstance(document, Document), document
+        if "comments" not in path.stem:
+            plain = re.sub(r"<!--.*?-->|\]\([^)]*\)", "", path.read_text(), flags=re.DOTALL)
+            wanted = _words(html.unescape(plain)) - {"image"}
+            found += len(wanted & _words(document.text))
+            expected += len(wanted)
+    assert found >= 0.95 * expected
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", text.lower()))
