@@ -160,5 +160,54 @@ def faults(
         raise SystemExit(1)
 
 
+@group.command()
+@click.option("--inputs", default=100_000, show_default=True, help="Mutated documents.")
+@click.option("--seed", default=1, show_default=True, help="Makes other ones.")
+@click.option(
+    "--corpus",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Documents to start from, beside those that are built in; may be given several times.",
+)
+@click.option("--format", "only", multiple=True, help="Only this, as the table names it.")
+@click.option("--seconds", default=10.0, show_default=True, help="Processor time for an input.")
+@click.option("--memory", default=1500, show_default=True, help="Megabytes for an input.")
+@click.option(
+    "--out",
+    default=Path(".moorline-fuzz"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where failing inputs are kept, and how far the run has come.",
+)
+def fuzz(
+    inputs: int,
+    seed: int,
+    folders: tuple[Path, ...],
+    only: tuple[str, ...],
+    seconds: float,
+    memory: int,
+    out: Path,
+) -> None:
+    """Mutated documents against every parser; exit code 1 where one is not dealt with.
+
+    A run that was stopped goes on where it was."""
+    from eval.bench.fuzz.report import table
+    from eval.bench.fuzz.run import Order, State, WorkerFailed, run
+
+    def told(state: State) -> None:
+        found = f"{state.done:,} of {inputs:,}, {len(state.failures):,} failures"
+        click.echo(f"\r{found}", nl=False, err=True)
+
+    order = Order(folders, out, inputs, seed, only, seconds, memory * 1_000_000)
+    try:
+        state = run(order, told)
+    except WorkerFailed as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"\n{table(state)}")
+    if not state.passed:
+        raise SystemExit(1)
+
+
 if __name__ == "__main__":
     group()
