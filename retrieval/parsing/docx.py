@@ -1,8 +1,9 @@
 """DOCX to blocks: headings by style, lists, tables, text boxes and notes, in document order.
 
-Deleted and hidden text, comments, page headers and footers and the table of contents (a copy of
-the headings) are dropped. It knows the numbers of list items, not those of headings, and no pages:
-they exist only once Word has laid the document out.
+Deleted text, comments, page headers and footers and the table of contents (a copy of the headings)
+are dropped; hidden text, and text in white or of a size that nobody reads, is kept apart. It knows
+the numbers of list items, not those of headings, and no pages: they exist only once Word has laid
+the document out.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from lxml.etree import _Element  # type: ignore[import-untyped]
 
 _LONGEST_CELL = 2_000
+_TINY = 3  # half points
+_PALE = re.compile(r"[Ff][3-9A-Fa-f](?:[Ff][3-9A-Fa-f]){2}")
 
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
 _PARAGRAPH, _TABLE, _ROW, _CELL = qn("w:p"), qn("w:tbl"), qn("w:tr"), qn("w:tc")
-_RUN = qn("w:r")
+_RUN, _RUN_PROPERTIES = qn("w:r"), qn("w:rPr")
 _BOX, _FALLBACK = qn("w:txbxContent"), _MC + "Fallback"
 _GONE = frozenset({qn("w:del"), qn("w:moveFrom"), _FALLBACK, qn("w:pPr"), qn("w:rPr"), _BOX})
 _TEXTS = frozenset({qn("w:t"), _MATH_TEXT})
@@ -89,6 +92,11 @@ class _Styles:
             self._names[style] = [name.lower() for name in names]
         return self._names[style]
 
+    def characters(self, style: str) -> list[_Element]:
+        """What a style says of the characters, nearest first."""
+        found = (each.find(_RUN_PROPERTIES) for each in self._line(style))
+        return [properties for properties in found if properties is not None]
+
     def _line(self, style: str) -> Iterator[_Element]:
         for _ in range(12):
             found = self._styles.get(style)
@@ -133,6 +141,67 @@ class _Numbers:
         return f"{indent}{shown}. "
 
 
+class _Ink:
+    """Tells the text that is seen; what is not goes where the draft keeps it apart."""
+
+    def __init__(self, draft: Draft, styles: _Styles, document: WordDocument) -> None:
+        self._draft = draft
+        self._styles = styles
+        self._coloured = document.element.find(qn("w:background")) is not None
+
+    def text(self, paragraph: _Element) -> str:
+        hidden: list[str] = []
+        style = _value(paragraph.find(qn("w:pPr")), "w:pStyle")
+        text = "".join(self._pieces(paragraph, self._styles.characters(style), hidden))
+        if hidden:
+            self._draft.hide(" ".join("".join(hidden).split()))
+        return text
+
+    def all_text(self, cell: _Element) -> str:
+        """The text of a cell with all that is nested in it."""
+        return " ".join(
+            self.text(paragraph)
+            for paragraph in cell.iter(_PARAGRAPH)
+            if not any(above.tag == _FALLBACK for above in paragraph.iterancestors())
+        )
+
+    def _pieces(self, element: _Element, style: list[_Element], hidden: list[str]) -> Iterator[str]:
+        for child in element:
+            if child.tag in _TEXTS:
+                yield child.text or ""
+            elif child.tag in _MARKS:
+                yield _MARKS[child.tag]
+            elif child.tag == _RUN and not self._seen(child, style):
+                hidden += [*self._pieces(child, style, hidden), " "]
+            elif child.tag not in _GONE:
+                yield from self._pieces(child, style, hidden)
+
+    def _seen(self, run: _Element, style: list[_Element]) -> bool:
+        """Whether a run is seen; `style` is what its paragraph's style says of characters."""
+        own = run.find(_RUN_PROPERTIES)
+        chain = style
+        if own is not None:
+            chain = [own, *self._styles.characters(_value(own, "w:rStyle")), *style]
+        if _said(chain, "w:vanish") or _said(chain, "w:webHidden"):
+            return False
+        size = next(filter(None, (_value(properties, "w:sz") for properties in chain)), "")
+        if size.isdecimal() and len(size) < 5 and int(size) <= _TINY:
+            return False
+        colour = next(filter(None, (_value(properties, "w:color") for properties in chain)), "")
+        return _PALE.fullmatch(colour) is None or self._grounded(run, chain)
+
+    def _grounded(self, run: _Element, chain: list[_Element]) -> bool:
+        """Whether something may give a white text another ground than white."""
+        if self._coloured or any(_shaded(properties) for properties in chain):
+            return True
+        for above in run.iterancestors():
+            if above.tag in (_CELL, _BOX):  # the ground of a table's style or of a shape
+                return True
+            if above.tag == _PARAGRAPH and any(map(_shaded, self._styles.chain(above))):
+                return True
+        return False
+
+
 class _Reader:
     """A walk over the body that writes blocks."""
 
@@ -141,6 +210,7 @@ class _Reader:
         self._document = document
         self._styles = _Styles(document)
         self._numbers = _Numbers(document)
+        self._ink = _Ink(draft, self._styles, document)
 
     def blocks(self, parent: _Element) -> None:
         for child in parent:
@@ -166,7 +236,7 @@ class _Reader:
         names = self._styles.names(paragraph)
         if names and re.match(r"toc(?: \d| heading|$)", names[0]):
             return
-        text = _text(paragraph)
+        text = self._ink.text(paragraph)
         if text.strip():
             self._write(paragraph, names, text)
         for box in _boxes(paragraph):
@@ -191,7 +261,7 @@ class _Reader:
         deleted = qn("w:trPr") + "/" + qn("w:del")
         rows = [row for row in _inside(table, _ROW) if row.find(deleted) is None]
         cells = [list(_inside(row, _CELL)) for row in rows]
-        texts = [[" ".join(_all_text(cell).split()) for cell in row] for row in cells]
+        texts = [[" ".join(self._ink.all_text(cell).split()) for cell in row] for row in cells]
         wide = max(map(len, texts), default=0) > 1
         if not wide or any(len(text) > _LONGEST_CELL for row in texts for text in row):
             for row in cells:  # it only frames or lays out text
@@ -231,32 +301,24 @@ def _inside(parent: _Element, tag: str) -> Iterator[_Element]:
             yield from _inside(child, tag)
 
 
-def _text(paragraph: _Element) -> str:
-    return "".join(_pieces(paragraph))
+def _said(chain: list[_Element], tag: str) -> bool:
+    """Whether the nearest of the properties that speaks of it switches something on."""
+    for properties in chain:
+        found = properties.find(qn(tag))
+        if found is not None:
+            return found.get(qn("w:val"), "true") not in ("0", "false", "off")
+    return False
 
 
-def _pieces(element: _Element) -> Iterator[str]:
-    for child in element:
-        if child.tag in _TEXTS:
-            yield child.text or ""
-        elif child.tag in _MARKS:
-            yield _MARKS[child.tag]
-        elif child.tag not in _GONE and not (child.tag == _RUN and _vanished(child)):
-            yield from _pieces(child)
-
-
-def _all_text(cell: _Element) -> str:
-    """The text of a cell with all that is nested in it."""
-    return " ".join(
-        _text(paragraph)
-        for paragraph in cell.iter(_PARAGRAPH)
-        if not any(above.tag == _FALLBACK for above in paragraph.iterancestors())
-    )
-
-
-def _vanished(run: _Element) -> bool:
-    hidden = run.find(qn("w:rPr") + "/" + qn("w:vanish"))
-    return hidden is not None and hidden.get(qn("w:val"), "true") not in ("0", "false", "off")
+def _shaded(properties: _Element) -> bool:
+    """Whether these properties lay a colour under the text."""
+    if _value(properties, "w:highlight") not in ("", "none", "white"):
+        return True
+    shade = properties.find(qn("w:shd"))
+    if shade is None:
+        return False
+    fill = shade.get(qn("w:fill"), "auto")
+    return fill != "auto" and _PALE.fullmatch(fill) is None
 
 
 def _boxes(paragraph: _Element) -> Iterator[_Element]:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import docx
 import pytest
+from docx.enum.style import WD_STYLE_TYPE
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
+from docx.shared import Pt, RGBColor
+from docx.text.run import Run
 
 from retrieval.parsing.draft import Unreadable
 from tests.retrieval.parsing.made import blocks, read, word
@@ -67,7 +70,59 @@ def test_hidden_and_deleted_text_is_not_read(tmp_path: Path) -> None:
         deletion.append(run)
         paragraph._p.append(deletion)
 
-    assert read(tmp_path, "a.docx", word(secretive)).text == "Seen"
+    read_again = read(tmp_path, "a.docx", word(secretive))
+    assert read_again.text == "Seen"
+    assert read_again.hidden == ("and hidden",)
+
+
+def colour(run: Run, value: str) -> None:
+    run.font.color.rgb = RGBColor.from_string(value)
+
+
+def shade(element: object, tag: str, value: str) -> None:
+    shading = OxmlElement("w:shd")
+    shading.set(qn("w:fill"), value)
+    getattr(element, tag)().append(shading)
+
+
+@pytest.mark.parametrize("how", ["white", "almost white", "tiny", "style", "paragraph"])
+def test_text_that_nobody_sees_is_kept_apart(tmp_path: Path, how: str) -> None:
+    def secretive(document: docx.document.Document) -> None:
+        paragraph = document.add_paragraph("Seen")
+        if how == "paragraph":
+            paragraph = document.add_paragraph()
+            document.styles.add_style("Unseen", WD_STYLE_TYPE.PARAGRAPH).font.hidden = True
+            paragraph.style = "Unseen"
+        run = paragraph.add_run(" and unseen")
+        if how == "tiny":
+            run.font.size = Pt(1)
+        elif how == "style":
+            style = document.styles.add_style("Secret", WD_STYLE_TYPE.CHARACTER)
+            style.font.hidden = True
+            run.style = "Secret"
+        elif how != "paragraph":
+            colour(run, "FFFFFF" if how == "white" else "FEFEFD")
+
+    document = read(tmp_path, "a.docx", word(secretive))
+    assert document.text == "Seen"
+    assert document.hidden == ("and unseen",)
+
+
+@pytest.mark.parametrize("ground", ["run", "paragraph", "cell"])
+def test_white_text_on_a_dark_ground_is_seen(tmp_path: Path, ground: str) -> None:
+    def framed(document: docx.document.Document) -> None:
+        table = document.add_table(2, 2)
+        paragraph = table.cell(0, 0).paragraphs[0] if ground == "cell" else document.add_paragraph()
+        run = paragraph.add_run("Seen")
+        colour(run, "FFFFFF")
+        if ground == "run":
+            shade(run._r, "get_or_add_rPr", "000080")
+        elif ground == "paragraph":
+            shade(paragraph._p, "get_or_add_pPr", "000080")
+
+    document = read(tmp_path, "a.docx", word(framed))
+    assert document.text == "Seen"
+    assert document.hidden == ()
 
 
 def test_inserted_text_and_content_controls_are_read(tmp_path: Path) -> None:
