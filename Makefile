@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help .venv run dev train postgres ray test check lint types layers tests bench lock clean
+.PHONY: help .venv run dev train postgres docling ray test check lint types layers tests bench lock clean
 
 help: ## show this
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -41,8 +41,8 @@ help: ## show this
 	@$(INSTALL) requirements/dev.txt
 	@touch $@
 
-.venv/.train: .venv/.base requirements/train.txt requirements/torch.txt
-	@$(INSTALL) requirements/train.txt
+.venv/.train .venv/.docling: .venv/.%: .venv/.base requirements/%.txt requirements/torch.txt
+	@$(INSTALL) requirements/$*.txt
 	@$(PIP) install --no-compile -r requirements/torch.txt
 	@touch $@
 
@@ -57,6 +57,7 @@ dev: .venv .venv/.dev ## everything that a developer needs
 
 train: .venv .venv/.train ## extra: torch and sentence-transformers (gigabytes)
 postgres: .venv .venv/.postgres ## extra: the ledger in PostgreSQL
+docling: .venv .venv/.docling ## extra: OCR for scans and pictures (gigabytes)
 ray: .venv .venv/.ray ## extra: ingestion on a Ray cluster
 
 # --- what it does ------------------------------------------------------------------------------
@@ -107,6 +108,7 @@ lock: .venv-lock/bin/uv ## pin requirements/*.in anew (UPGRADE=1: to the newest 
 	$(COMPILE) dev.in -o dev.txt
 	$(COMPILE) ray.in -o ray.txt
 	$(COMPILE) $(addprefix --no-emit-package ,$(TORCH)) train.in -o train.txt
+	$(COMPILE) $(addprefix --no-emit-package ,$(TORCH)) docling.in -o docling.txt
 	$(COMPILE) vllm.in -o vllm.txt
 
 .venv-lock/bin/uv:

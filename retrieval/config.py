@@ -190,6 +190,8 @@ class SourcesConfig(Section):
     s3_region: str | None = Field(
         default=None, description="Region of the buckets; as the environment says where empty."
     )
+
+
 Fusion: TypeAlias = Literal["weighted", "reciprocal"]
 
 

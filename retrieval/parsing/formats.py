@@ -14,11 +14,13 @@ from pathlib import PurePath
 from types import MappingProxyType
 
 from retrieval.metadata import BadMetadata, own
+from retrieval.parsing import docling
 from retrieval.parsing.decoding import wide
 from retrieval.parsing.draft import Draft, Unreadable
 from retrieval.types import Document, Metadata
 
 _HEAD = 1 << 20  # bytes by which a kind of file is told
+_NEEDS_OCR = "needs OCR (extra `docling`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Format:
     read: Callable[[bytes], Draft]
     magic: bytes = b""  # what the file begins with; empty for text
     old: str = ""  # an Office format's predecessor, in whose container encrypted files are wrapped
+    other: bytes = b""  # what it may begin with instead
+    picture: bool = False  # whether its text must be recognised first
     lines: bool = False  # whether an endless line means that this is no such file
 
 
@@ -64,7 +68,17 @@ def _html(data: bytes) -> Draft:
 def _pdf(data: bytes) -> Draft:
     from retrieval.parsing.pdf import read
 
-    return read(data)
+    draft = read(data)
+    return draft if draft.size or not docling.installed() else docling.read(data, "scan.pdf")
+
+
+def _picture(suffix: str) -> Callable[[bytes], Draft]:
+    def load(data: bytes) -> Draft:
+        if not docling.installed():
+            raise Unreadable(f"a picture {_NEEDS_OCR}")
+        return docling.read(data, f"picture{suffix}")
+
+    return load
 
 
 def _docx(data: bytes) -> Draft:
@@ -142,6 +156,9 @@ _JSON = Format("JSON", _json)
 _JSONL = Format("JSONL", _jsonl)
 _EML = Format("mail", _eml)
 _CSV = Format("CSV", _csv, lines=True)
+_PNG = Format("PNG image", _picture(".png"), magic=b"\x89PNG", picture=True)
+_JPEG = Format("JPEG image", _picture(".jpg"), magic=b"\xff\xd8\xff", picture=True)
+_TIFF = Format("TIFF image", _picture(".tiff"), magic=b"II*\x00", other=b"MM\x00*", picture=True)
 _RST = Format("reStructuredText", _rst, lines=True)
 
 _LANGUAGES = {
@@ -221,6 +238,11 @@ FORMATS = _CODE | {
     ".tsv": _CSV,
     ".rst": _RST,
     ".rest": _RST,
+    ".png": _PNG,
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
 }
 """What can be read, by suffix in lower case."""
 
@@ -244,7 +266,8 @@ _OLD_OFFICE = _SIGNATURES[9][0]
 
 def known(name: str | PurePath) -> bool:
     """Whether the suffix names a format that can be read."""
-    return _suffix(name) in FORMATS
+    form = FORMATS.get(_suffix(name))
+    return form is not None and (not form.picture or docling.installed())
 
 
 def parse(
@@ -265,7 +288,7 @@ def parse(
     draft = _read(form, data)
     if not draft.size:
         raise Unreadable(
-            "it holds no text; a scanned document needs OCR first"
+            f"it holds no text; a scanned document {_NEEDS_OCR}"
             if form is _PDF
             else "it holds no text"
         )
@@ -351,6 +374,8 @@ def _recognise(form: Format, head: bytes) -> None:
         raise Unreadable("empty: 0 bytes")
     if form.magic and form.magic in (head[:1024] if form is _PDF else head[:4]):
         return  # junk in front of a PDF's mark is common and harmless
+    if form.other and head.startswith(form.other):
+        return
     if form.old and head.startswith(_OLD_OFFICE):
         # An encrypted file is an old Office container that holds the encrypted package.
         raise Unreadable(
