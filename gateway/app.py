@@ -14,7 +14,7 @@ from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import admin, control, health, metrics, models
+from gateway.api import admin, control, health, metrics, models, searching
 from gateway.api.chat import Chat
 from gateway.api.completions.dialect import Completions
 from gateway.api.documented import documented
@@ -104,7 +104,7 @@ def create_app(
         "/v1/messages": Door(of_this_moment, Messages()),
         "/v1/messages/count_tokens": CountTokens(of_this_moment),
     }
-    for part in (models, stored, health, metrics, admin, control, pages):
+    for part in (models, stored, health, metrics, admin, control, searching, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.
     patch_fastapi(app, redirect_from_root_to_docs=False)

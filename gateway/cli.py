@@ -15,6 +15,7 @@ COMMANDS = {
     "up": "gateway.commands.up",
     "serve": "gateway.commands.serve",
     "ingest": "gateway.commands.ingest",
+    "search": "gateway.commands.search",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
     "doctor": "gateway.commands.doctor",

@@ -79,8 +79,8 @@ class Library:
         plausible: Plausible,
         judging: Collection[str] = (),
     ) -> None:
-        self._indexes = indexes
-        self._retriever = retriever
+        self.indexes = indexes
+        self.retriever = retriever
         self._defaults = grounding
         self._budget = budget
         self._plausible = plausible
@@ -108,7 +108,7 @@ class Library:
                 f"'{name}' is no name of a collection.", param="moorline.collection"
             )
         try:
-            index = await self._indexes.open(name)
+            index = await self.indexes.open(name)
         except RetrievalError as error:
             raise SourcesUnavailable(str(error)) from error
         if index is None:
@@ -121,17 +121,17 @@ class Library:
 
     async def collections(self) -> list[str]:
         """All that can be named."""
-        return await self._indexes.names()
+        return await self.indexes.names()
 
     async def opened(self, name: str) -> Index | None:
         """A collection, made where it is new. Raises RetrievalError."""
-        return await self._indexes.open(name, create=True)
+        return await self.indexes.open(name, create=True)
 
     async def search(self, grounds: Grounds, query: Query, span: Span) -> list[Hit]:
         """The passages that bear on the question, best first."""
         told = Explanation()
         try:
-            hits = await self._retriever.search(
+            hits = await self.retriever.search(
                 grounds.index,
                 query,
                 grounds.top_k,

@@ -1,0 +1,241 @@
+"""One search, taken apart: what each stage saw, in ranks and scores, and what was dropped.
+
+The same values go over the wire where a gateway holds the index, so they are plain. It prints
+nothing, and knows nothing of commands or routes.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gateway.config import Config
+from gateway.control import Control, running
+from retrieval.explanation import Explanation
+from retrieval.retriever import Retriever
+from retrieval.types import (
+    Encoder,
+    Hit,
+    Index,
+    Indexes,
+    RetrievalError,
+    Where,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A passage at one stage."""
+
+    rank: int
+    score: float | None
+    passage: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A passage that a model would read."""
+
+    rank: int
+    passage: str
+    document: str
+    title: str
+    section: str
+    page: int | None
+    text: str
+    scores: Mapping[str, float]
+    ranks: Mapping[str, int]  # by stage; a stage that did not see it is missing
+    also: Sequence[str] = ()  # near-duplicates that it stands for
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One search and how it came to its result."""
+
+    question: str
+    collection: str
+    languages: Sequence[str]
+    terms: Sequence[str]
+    served: Sequence[Served]
+    stages: Mapping[str, Sequence[Place]] = field(default_factory=dict)
+    dropped: Mapping[str, Sequence[Place]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    encode_ms: float = 0.0
+    search_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """What a command may ask for."""
+
+    question: str
+    collection: str
+    top_k: int | None = None
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A passage taken at random."""
+
+    passage: str
+    document: str
+    text: str
+    siblings: int  # other passages of its document
+
+
+class Finder:
+    """Searches the collections of one place, on the way that answers are grounded."""
+
+    def __init__(self, indexes: Indexes, encoder: Encoder, retriever: Retriever) -> None:
+        self._indexes, self._encoder, self._retriever = indexes, encoder, retriever
+
+    async def found(self, asked: Searching) -> Found:
+        """Raises RetrievalError, BadFilter."""
+        index = await self._index(asked.collection)
+        explanation = Explanation()
+        started = time.perf_counter()
+        query = await self._encoder.query(asked.question)
+        encoded = time.perf_counter()
+        hits = await self._retriever.search(
+            index,
+            query,
+            asked.top_k,
+            asked.where,
+            collection=asked.collection,
+            explanation=explanation,
+        )
+        ended = time.perf_counter()
+        return Found(
+            question=asked.question,
+            collection=asked.collection,
+            languages=explanation.languages,
+            terms=explanation.terms,
+            served=[_served(rank, hit, explanation) for rank, hit in enumerate(hits, start=1)],
+            stages={name: _places(name, seen) for name, seen in explanation.stages.items()},
+            dropped={why: _places("fused", seen) for why, seen in explanation.dropped.items()},
+            notes=explanation.notes,
+            encode_ms=(encoded - started) * 1000,
+            search_ms=(ended - encoded) * 1000,
+        )
+
+    async def sample(self, collection: str, many: int, seed: int = 13) -> list[Sampled]:
+        """Passages of documents taken at random, one of each. Raises RetrievalError."""
+        index = await self._index(collection)
+        sources = sorted(await index.documents())
+        chosen = random.Random(seed)
+        chosen.shuffle(sources)
+        sample = []
+        for source in sources[:many]:
+            if passages := await index.passages(source):
+                one = chosen.choice(passages)
+                sample.append(Sampled(one.id, source, one.text, len(passages) - 1))
+        return sample
+
+    async def _index(self, collection: str) -> Index:
+        index = await self._indexes.open(collection)
+        if index is None:
+            raise RetrievalError(f"There is no collection {collection!r}.")
+        return index
+
+
+class Afar:
+    """The same, of a gateway that holds the index."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    async def found(self, asked: Searching) -> Found:
+        return from_dict(await self._answer("search", asdict(asked)))
+
+    async def sample(self, collection: str, many: int) -> list[Sampled]:
+        answer = await self._answer("sample", {"collection": collection, "many": many})
+        return [Sampled(**each) for each in answer["passages"]]
+
+    async def _answer(self, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        import aiohttp
+
+        url = f"{self._control.url}/control/{what}"
+        headers = {"Authorization": f"Bearer {self._control.token}"}
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers) as session,
+                session.post(url, json=body) as response,
+            ):
+                answer: dict[str, Any] = await response.json()
+        except (aiohttp.ClientError, ValueError) as error:
+            raise RetrievalError(
+                f"The gateway at {self._control.url} broke off: {error}"
+            ) from error
+        if response.status >= 400:
+            raise RetrievalError(str(answer.get("error", {}).get("message", response.status)))
+        return answer
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Finder | Afar]:
+    """The collections of a configuration: a running gateway's, or opened here."""
+    from gateway.build import open_encoder, open_indexes, open_reranker
+
+    if control := running(config.data):
+        yield Afar(control)
+        return
+    async with (
+        open_encoder(config) as encoder,
+        open_indexes(config, encoder) as indexes,
+        open_reranker(config) as reranker,
+    ):
+        yield Finder(indexes, encoder, Retriever(config.retrieval, reranker))
+
+
+def as_dict(found: Found) -> dict[str, Any]:
+    return asdict(found)
+
+
+def from_dict(raw: Mapping[str, Any]) -> Found:
+    """What `as_dict` made, from JSON."""
+    places = {
+        name: {key: [Place(**each) for each in listed] for key, listed in raw[name].items()}
+        for name in ("stages", "dropped")
+    }
+    served = [Served(**each) for each in raw["served"]]
+    return Found(**{**raw, **places, "served": served})
+
+
+def _served(rank: int, hit: Hit, explanation: Explanation) -> Served:
+    passage = hit.passage
+    scores = {"fused": hit.score, "dense": hit.dense, "bm25": hit.sparse, "rerank": hit.rerank}
+    ranks = {
+        stage: place
+        for stage, seen in explanation.stages.items()
+        for place, other in enumerate(seen, start=1)
+        if other.passage.id == passage.id
+    }
+    return Served(
+        rank=rank,
+        passage=passage.id,
+        document=passage.document,
+        title=passage.title,
+        section=" › ".join(passage.headings),
+        page=passage.page,
+        text=passage.text,
+        scores={name: score for name, score in scores.items() if score is not None},
+        ranks=ranks,
+        also=hit.also,
+    )
+
+
+def _places(stage: str, hits: Sequence[Hit]) -> list[Place]:
+    return [
+        Place(rank, hit.rerank if stage == "reranked" else hit.score, *_named(hit))
+        for rank, hit in enumerate(hits, start=1)
+    ]
+
+
+def _named(hit: Hit) -> tuple[str, str]:
+    return hit.passage.id, hit.passage.document
