@@ -16,6 +16,8 @@ COMMANDS = {
     "serve": "gateway.commands.serve",
     "ingest": "gateway.commands.ingest",
     "search": "gateway.commands.search",
+    "collections": "gateway.commands.collections",
+    "documents": "gateway.commands.documents",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
     "doctor": "gateway.commands.doctor",

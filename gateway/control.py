@@ -1,7 +1,7 @@
 """How a command reaches the gateway that runs on the same data folder.
 
-The embedded index belongs to one process. While a gateway holds it, `moorline ingest` hands the
-work over instead of failing. The gateway leaves its address and a random token in a file that
+The embedded index belongs to one process. While a gateway holds it, commands hand their work over
+to it instead of failing. The gateway leaves its address and a random token in a file that
 only its own user can read; whoever can read it could read the index too.
 """
 
@@ -13,10 +13,18 @@ import json
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from retrieval.types import Recorded, RetrievalError
+
+if TYPE_CHECKING:  # serving needs neither
+    import aiohttp
+
+    from retrieval.ingestion.events import Report
 
 FILE = "gateway.json"
 LOCK = "gateway.lock"
@@ -24,32 +32,81 @@ _LONGEST_LINE = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be brought into a collection."""
+
+    targets: tuple[str, ...]  # paths, patterns, archives, URLs
+    collection: str
+    prune: bool = False
+    meta: tuple[str, ...] = ()  # key=value, said of every document
+    remove: tuple[str, ...] = ()  # sources that are not to be there any more
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
-    """A running gateway."""
+    """A running gateway. What it refuses is raised as RetrievalError, with its words."""
 
     url: str
     token: str
     pid: int
 
-    async def ingest(
-        self, paths: Sequence[Path], collection: str, prune: bool
-    ) -> AsyncIterator[dict[str, Any]]:
+    async def ingest(self, work: Work) -> AsyncGenerator[dict[str, Any]]:
         """Have it ingest; yields what the ingestor says, event by event."""
+        async for line in self._lines("POST", "/control/ingest", asdict(work)):
+            yield line
+
+    async def names(self) -> list[str]:
+        """All collections."""
+        return [line["name"] async for line in self._lines("GET", "/control/collections")]
+
+    async def documents(self, collection: str) -> dict[str, Recorded]:
+        lines = self._lines("GET", f"{_of(collection)}/documents")
+        return {line.pop("source"): Recorded(**line) async for line in lines}
+
+    async def remove(self, collection: str, sources: Sequence[str]) -> Report:
+        from retrieval.ingestion.events import report
+
+        path = f"{_of(collection)}/remove"
+        return report(await anext(self._lines("POST", path, {"sources": list(sources)})))
+
+    async def drop(self, collection: str) -> int:
+        """How many documents that were."""
+        lines = self._lines("DELETE", _of(collection))
+        return int((await anext(lines))["documents"])
+
+    async def _lines(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[dict[str, Any]]:
         import aiohttp
 
-        body = {"paths": [str(p.resolve()) for p in paths], "collection": collection}
         headers = {"Authorization": f"Bearer {self.token}"}
         timeout = aiohttp.ClientTimeout(total=None, connect=5)
-        async with (
-            # The report names every document that was retired: a line may be long.
-            aiohttp.ClientSession(
-                timeout=timeout, headers=headers, read_bufsize=_LONGEST_LINE
-            ) as session,
-            session.post(f"{self.url}/control/ingest", json=body | {"prune": prune}) as response,
-        ):
-            response.raise_for_status()
-            async for line in response.content:
-                yield json.loads(line)
+        try:
+            async with (
+                # The report names every document that was retired: a line may be long.
+                aiohttp.ClientSession(
+                    timeout=timeout, headers=headers, read_bufsize=_LONGEST_LINE
+                ) as session,
+                session.request(method, self.url + path, json=body) as response,
+            ):
+                if response.status >= 400:
+                    raise RetrievalError(await _said(response))
+                async for line in response.content:
+                    yield json.loads(line)
+        except aiohttp.ClientError as error:
+            raise RetrievalError(f"The gateway at {self.url} broke off: {error}") from error
+
+
+def _of(collection: str) -> str:
+    return f"/control/collections/{quote(collection, safe='')}"
+
+
+async def _said(response: aiohttp.ClientResponse) -> str:
+    """Why a gateway refuses, in its own words where there are any."""
+    try:
+        return str((await response.json())["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"The gateway answered with status {response.status}."
 
 
 class AlreadyRunning(Exception):

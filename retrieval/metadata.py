@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from retrieval.types import Metadata, RetrievalError, Scalar
@@ -17,6 +17,9 @@ _MOST_KEYS = 64
 _MOST_ENTRIES = 256
 _LONGEST_TEXT = 2_000
 _KEY = re.compile(r"[^\W\d][\w.-]{0,63}")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,15})(?:\.\d{1,15})?")
+_YEARS = range(1000, 10_000)
+"""As seconds since 1970 they would all lie in its first hours, and nobody means those."""
 _LANGUAGE = re.compile(r"([a-z]{2})(?:[-_].*)?", re.IGNORECASE)
 
 Value = Scalar | list[str]
@@ -30,7 +33,8 @@ def checked(raw: Mapping[str, object]) -> dict[str, Value]:
     """Metadata as it is stored. Raises BadMetadata."""
     if len(raw) > _MOST_KEYS:
         raise BadMetadata(f"more than {_MOST_KEYS} keys")
-    found = {key: _value(key, value) for key, value in raw.items() if value is not None}
+    given = {spelled(key): value for key, value in raw.items() if value is not None}
+    found = {key: _value(key, value) for key, value in given.items()}
     begin, end = found.get("valid_from"), found.get("valid_until")
     if isinstance(begin, float) and isinstance(end, float) and begin >= end:
         raise BadMetadata("valid_from is not before valid_until")
@@ -42,7 +46,8 @@ def own(raw: Metadata) -> dict[str, Value]:
 
     Who may see it has to be understood, so a bad value there raises BadMetadata; others go."""
     found: dict[str, Value] = {}
-    for key, value in raw.items():
+    for name, value in raw.items():
+        key = spelled(name)
         try:
             kept = value if isinstance(value, str | int | float) else list(value)
             found[key] = _KEYS[key](key, value) if key in _KEYS else kept
@@ -50,6 +55,39 @@ def own(raw: Metadata) -> dict[str, Value]:
             if key in _ACCESS:
                 raise
     return found
+
+
+def given(pairs: Sequence[str]) -> dict[str, Value]:
+    """`key=value` as a command line has them; a key that comes twice is a list.
+
+    Raises BadMetadata."""
+    values: dict[str, list[str]] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise BadMetadata(f"{pair!r} is not key=value")
+        values.setdefault(key.strip(), []).append(value.strip())
+    return checked({key: _plain(key, found) for key, found in values.items()})
+
+
+def _plain(key: str, values: list[str]) -> object:
+    """What a value without quotes means where its key does not say."""
+    if len(values) > 1:
+        return values
+    (text,) = values
+    if spelled(key) in _KEYS:
+        return text
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text
+
+
+def spelled(key: str) -> str:
+    """A key with a meaning as we spell it (`Valid-Until`); any other as it is."""
+    plain = re.sub(r"[-\s]+", "_", key.strip().lower())
+    return plain if plain in _KEYS else key
 
 
 def _value(key: str, value: object) -> Value:
@@ -107,7 +145,7 @@ def _begin(key: str, value: object) -> float:
 
 
 def _end(key: str, value: object) -> float:
-    """Until a day is until that day has ended."""
+    """Until a day, or a year, is until that has ended."""
     return _moment(key, value, whole_day=True)
 
 
@@ -115,6 +153,8 @@ def _moment(key: str, value: object, whole_day: bool) -> float:
     """Seconds since 1970; where no zone is said, in UTC."""
     try:
         found = _dated(value) if isinstance(value, str) else value
+        if isinstance(found, int) and found in _YEARS:
+            found = date(found, 12, 31) if whole_day else date(found, 1, 1)
         if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
             return float(found)
         if isinstance(found, datetime):
@@ -129,6 +169,8 @@ def _moment(key: str, value: object, whole_day: bool) -> float:
 
 def _dated(text: str) -> datetime | date | float:
     text = text.strip()
+    if re.fullmatch(r"[1-9]\d{3}", text):
+        return int(text)
     if re.fullmatch(r"-?\d{5,}(\.\d*)?", text):
         return float(text)
     return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)

@@ -44,6 +44,10 @@ class RetrievalError(Exception):
     """The index, the encoder or the reranker cannot answer; the message says which and why."""
 
 
+class InUse(RetrievalError):
+    """Another process has the collection open, and only one may."""
+
+
 class BadFilter(RetrievalError):
     """A filter is malformed; the message names the field."""
 

@@ -71,6 +71,25 @@ def rerank(passages: int, tokens: int, threads: int, rounds: int) -> None:
 
 
 @group.command()
+@click.argument("targets", nargs=-1, required=True)
+@click.option("--rounds", default=3, show_default=True, help="Interleaved; medians are reported.")
+@click.option("--passages", default=1000, show_default=True, help="Of the targets' first ones.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+def ingest(targets: tuple[str, ...], rounds: int, passages: int, json_file: Path | None) -> None:
+    """How near the ingestion of TARGETS comes to the encoder alone."""
+    from eval.bench.ingest import NothingToMeasure, measure, table
+    from retrieval.sources.types import BadSource
+
+    try:
+        report = measure(targets, rounds, passages, lambda line: click.echo(line, err=True))
+    except (BadSource, NothingToMeasure) as error:
+        raise click.ClickException(str(error)) from None
+    if json_file:
+        json_file.write_bytes(report.json())
+    click.echo(table(report))
+
+
+@group.command()
 @click.argument("url", required=False)
 @click.option(
     "--subject",

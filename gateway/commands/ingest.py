@@ -1,157 +1,156 @@
-"""`moorline ingest`: files into a collection, here or by the gateway that holds the index.
-
-Both tell the same events, so that what is shown does not depend on who does the work.
-"""
+"""`moorline ingest`: files, archives, pages and buckets into a collection, once or for good."""
 
 from __future__ import annotations
 
 import asyncio
-import glob
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
-from pathlib import Path
-from typing import Any
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePath
 
 import click
-from tqdm import tqdm
 
 from gateway.commands.common import config_option, loaded
+from gateway.commands.holding import ingested
+from gateway.commands.telling import summed, told
+from gateway.commands.watching import vanished
 from gateway.config import Config
-from gateway.control import running
-from retrieval.ingest import Failure, Ingestor, Progress, Report, as_dicts, from_dict, to_dict
+from gateway.control import Work
+from retrieval.ingestion.events import Report, to_dict
+from retrieval.metadata import BadMetadata, given
+from retrieval.sources.targets import absolute, source
 from retrieval.sources.types import BadSource
 from retrieval.types import RetrievalError
 
-_BAR = "{percentage:3.0f}% |{bar:24}| {desc} [{elapsed}, {remaining} left]"
 _INTERRUPTED = 130
+_STDIN = "-"
+_AGAIN = 2.0  # seconds until what has failed is tried again
+_BROKEN = "The gateway broke off; the index is whole. See its log."
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("targets", nargs=-1, required=True)
 @click.option("--collection", help="Collection to write; grounding.collection where not given.")
 @click.option(
     "--prune",
     is_flag=True,
-    help="Also remove every document of the collection that is not among these files.",
+    help="Also remove every document of the collection that is not among these.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Stay, and follow what becomes of these files: new, changed, renamed, deleted.",
+)
+@click.option(
+    "--meta",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Said of every document, whatever it says of itself; may be given several times.",
+)
+@click.option("--name", help="File name of what comes by standard input, such as notes.md.")
+@click.option("--dry-run", is_flag=True, help="Store nothing; say what each document becomes.")
+@click.option("--show-chunks", is_flag=True, help="With --dry-run: print every passage.")
+@click.option("--verbose", is_flag=True, help="Also name what is skipped, and why.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the report, or a dry run.")
 @config_option
 def ingest(
-    paths: tuple[str, ...],
+    targets: tuple[str, ...],
     collection: str | None,
     prune: bool,
+    watch: bool,
+    meta: tuple[str, ...],
+    name: str | None,
+    dry_run: bool,
+    show_chunks: bool,
+    verbose: bool,
     as_json: bool,
     config_file: Path | None,
 ) -> None:
-    """Bring files and folders into a collection: only what has changed is read again.
+    """Bring TARGETS into a collection: only what has changed is read, split and embedded again.
 
-    Markdown, text, HTML, PDF, DOCX and CSV. A folder is read with all that is below it; a document
-    is known by its path below the folder. A file that cannot be read is named and the rest goes
-    on; the exit code is then 1.
+    A target is a file, a folder with all that is below it, a pattern, an archive, the URL of a page
+    or of a sitemap, s3://BUCKET/PREFIX, or - for standard input. A document is known by its path
+    below the folder or by its URL. What cannot be read is named and the rest goes on; the exit code
+    is then 1.
     """
-    files = list(_expanded(paths))
+    if (show_chunks and not dry_run) or (watch and dry_run):
+        raise click.UsageError("--show-chunks needs --dry-run, and --watch goes without it.")
     config = loaded(config_file)
-    events = _events(config, files, collection or config.grounding.collection or "default", prune)
-    try:
-        report = asyncio.run(told(events, summary=not as_json))
-    except KeyboardInterrupt:
-        click.echo("Interrupted. The index is whole; run the same again to go on.", err=True)
-        raise SystemExit(_INTERRUPTED) from None
-    except BadSource as error:
-        raise click.UsageError(str(error)) from error
-    except RetrievalError as error:
-        raise click.ClickException(str(error)) from error
+    with _errors(), _spooled(targets, name) as paths:
+        given(meta)  # before anything is opened
+        work = Work(paths, collection or config.grounding.collection or "default", prune, meta)
+        if dry_run:
+            from gateway.commands.chunks import show  # parsers and chunkers, which others need not
+
+            held = source(paths, config.retrieval.sources)
+            shown = show(config, work.collection, held, chunks=show_chunks, as_json=as_json)
+            raise SystemExit(0 if asyncio.run(shown) else 1)
+        if watch:
+            asyncio.run(_followed(config, work, verbose, as_json))
+        report = asyncio.run(told(ingested(config, work), verbose=verbose))
     if report is None:
-        raise click.ClickException("The gateway broke off; the index is whole. See its log.")
-    if as_json:
-        click.echo(json.dumps(to_dict(report)))
+        raise click.ClickException(_BROKEN)
+    _say(report, as_json)
     raise SystemExit(1 if report.failed else 0)
 
 
-async def told(events: AsyncIterator[dict[str, Any]], *, summary: bool = True) -> Report | None:
-    """Show an ingestion while it runs; its report, or None where it broke off.
-
-    Raises RetrievalError for what ended it."""
-    report: Report | None = None
-    # Nothing is drawn where nobody looks: without a terminal, only failures and the summary.
-    with tqdm(total=0, bar_format=_BAR, disable=None, file=sys.stderr, leave=False) as bar:
-        async for raw in events:
-            match from_dict(raw):
-                case Progress() as progress:
-                    _draw(bar, progress)
-                case Report() as report:
-                    pass
-    if report is not None and summary:
-        click.echo(_summary(report))
-    return report
+@contextmanager
+def _errors() -> Iterator[None]:
+    """What ends the command, in its words."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Interrupted. The index is whole; run the same again to go on.", err=True)
+        raise SystemExit(_INTERRUPTED) from None
+    except (BadSource, BadMetadata) as error:
+        raise click.UsageError(str(error)) from error
+    except RetrievalError as error:
+        raise click.ClickException(str(error)) from error
 
 
-def _draw(bar: tqdm[Any], progress: Progress) -> None:
-    if progress.failure:
-        tqdm.write(_failed(progress.failure), file=sys.stderr)
-    rate = progress.passages / progress.seconds if progress.seconds else 0.0
-    bar.total = progress.size
-    bar.set_description_str(
-        f"{progress.files_done}/{progress.files} files, {progress.passages} passages, {rate:.0f}/s",
-        refresh=False,
-    )
-    bar.update(progress.size_done - bar.n)
+async def _followed(config: Config, work: Work, verbose: bool, as_json: bool) -> None:
+    """Bring in what is there, and then every change, until Ctrl-C. Raises BadSource."""
+    try:
+        async with aclosing(vanished(work.targets)) as changes:
+            async for gone in changes:
+                report = await _synced(config, replace(work, remove=tuple(gone)), verbose)
+                if report.added or report.changed or report.removed:
+                    _say(report, as_json)
+    except asyncio.CancelledError:
+        click.echo("Stopped. The index is whole; run the same again to go on.", err=True)
+        raise SystemExit(0) from None
 
 
-def _failed(failure: Failure) -> str:
-    return f"{failure.path}: {failure.reason}"
-
-
-def _summary(report: Report) -> str:
-    counts = f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged"
-    counts += f", {report.removed} removed" if report.removed else ""
-    counts += f", {report.skipped} skipped" if report.skipped else ""
-    counts += f", {len(report.failed)} failed" if report.failed else ""
-    rate = f" ({report.passages / report.seconds:.0f}/s)" if report.passages else ""
-    line = f"{counts}; {report.passages} passages in {report.seconds:.1f} s{rate}."
-    return f"{line}\n{report.notice}" if report.notice else line
-
-
-def _expanded(paths: Sequence[str]) -> Iterator[Path]:
-    """The paths, with patterns that the shell has left alone resolved."""
-    for text in paths:
-        path = Path(text)
-        found = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(text))]
-        if not found:
-            raise click.UsageError(f"No such file or folder: {text}")
-        yield from found
-
-
-async def _events(
-    config: Config, paths: Sequence[Path], collection: str, prune: bool
-) -> AsyncIterator[dict[str, Any]]:
-    """From the gateway that holds the index, or from here."""
-    import aiohttp
-
-    if control := running(config.data):
+async def _synced(config: Config, work: Work, verbose: bool) -> Report:
+    """The ingestion's report. A gateway may stop and start meanwhile: then it is tried again."""
+    while True:
         try:
-            async for event in control.ingest(paths, collection, prune):
-                yield event
-            return
-        except aiohttp.ClientError as error:
-            raise RetrievalError(f"The gateway at {control.url} broke off: {error}") from error
-    async with aclosing(_here(config, paths, collection, prune)) as events:
-        async for event in events:
-            yield event
+            if report := await told(ingested(config, work), verbose=verbose):
+                return report
+            why = _BROKEN
+        except RetrievalError as error:
+            why = str(error)
+        click.echo(f"{why} Trying again.", err=True)
+        await asyncio.sleep(_AGAIN)
 
 
-async def _here(
-    config: Config, paths: Sequence[Path], collection: str, prune: bool
-) -> AsyncGenerator[dict[str, Any]]:
-    from gateway.build import open_encoder, open_indexes
+def _say(report: Report, as_json: bool) -> None:
+    click.echo(json.dumps(to_dict(report)) if as_json else summed(report))
 
-    async with open_encoder(config) as encoder, open_indexes(config, encoder) as indexes:
-        index = await indexes.open(collection, create=True)
-        if index is None:
-            raise RetrievalError(f"The collection {collection!r} could not be made.")
-        ingestor = Ingestor(index, encoder, config.retrieval)
-        async with aclosing(as_dicts(ingestor.events(paths, prune=prune))) as events:
-            async for event in events:
-                yield event
+
+@contextmanager
+def _spooled(targets: Sequence[str], name: str | None) -> Iterator[tuple[str, ...]]:
+    """The targets as any process on this machine understands them: paths from the root, and what
+    comes by standard input as a file."""
+    if (name is None) == (_STDIN in targets):
+        raise click.UsageError("- and --name go together: the name's suffix says the format.")
+    if name is not None and PurePath(name).name != name:
+        raise click.UsageError(f"--name is a file name without folders, not {name!r}.")
+    with tempfile.TemporaryDirectory(prefix="moorline-") as folder:
+        spool = Path(folder, name or "none")
+        if name is not None:
+            spool.write_bytes(sys.stdin.buffer.read())
+        yield tuple(str(spool) if each == _STDIN else each for each in absolute(targets))

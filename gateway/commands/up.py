@@ -26,9 +26,9 @@ from typing import Any
 import click
 
 from gateway.commands.common import config_option, loaded
-from gateway.commands.ingest import told
+from gateway.commands.telling import summed, told
 from gateway.config import Config
-from gateway.control import Control, running
+from gateway.control import Control, Work, running
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 READY_WITHIN = 120  # seconds; the first start builds the encoder
@@ -135,9 +135,11 @@ def _port_is_free(port: int) -> None:
 
 def _ingest(gateway: _Serving, folder: Path, collection: str) -> None:
     click.secho(f"Ingesting {folder} into the collection '{collection}'", bold=True)
-    report = asyncio.run(told(gateway.control.ingest([folder], collection, prune=False)))
+    work = Work((str(folder.resolve()),), collection)
+    report = asyncio.run(told(gateway.control.ingest(work)))
     if report is None:
         raise click.ClickException("The ingestion ended early; see the gateway's log.")
+    click.echo(summed(report))
 
 
 def collection_name(folder: Path) -> str:

@@ -20,7 +20,7 @@ import qdrant_edge as edge
 
 from retrieval.index import points
 from retrieval.index.points import DENSE, SPARSE, AnyOf, Every, Filter, Payload, Point, Span
-from retrieval.types import Hit, Legs, Passage, RetrievalError, SparseVector, Vector
+from retrieval.types import Hit, InUse, Legs, Passage, RetrievalError, SparseVector, Vector
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ def named(collection: str) -> Iterator[None]:
         if type(error) is not Exception and not isinstance(error, OSError):
             raise
         if "WouldBlock" in str(error):
-            raise RetrievalError(
+            raise InUse(
                 f"The collection {collection!r} is already open in another process. Stop that, "
                 'or use a Qdrant server ([retrieval.index] kind = "qdrant") to share it.'
             ) from error

@@ -150,7 +150,7 @@ def written(folder: Path, files: dict[str, str]) -> Path:
 
 def ingest(served: Served, folder: Path, collection: str) -> None:
     """Hand a folder over as `moorline ingest` does while a gateway runs."""
-    body = {"paths": [str(folder)], "collection": collection, "prune": True}
+    body = {"targets": [str(folder)], "collection": collection, "prune": True}
     response = httpx.post(
         f"{served.url}/control/ingest",
         json=body,

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from retrieval.metadata import BadMetadata, checked, own
+from retrieval.metadata import BadMetadata, checked, given, own
 from retrieval.types import Metadata
 
 DAY = 86_400.0
@@ -27,6 +27,9 @@ DAY = 86_400.0
         ("valid_from", 1774951200, 1774951200.0),
         ("valid_until", "2026-03-31", 1774915200.0 + DAY),
         ("valid_until", "2026-03-31T00:00", 1774915200.0),
+        ("valid_from", 2026, 1767225600.0),
+        ("valid_from", "2026", 1767225600.0),
+        ("valid_until", 2025, 1767225600.0),
         ("region", "EU", "EU"),
         ("year", 2026, 2026),
         ("public", True, True),
@@ -78,3 +81,30 @@ def test_what_a_document_says_for_others_is_left_as_it_is() -> None:
 def test_a_document_that_says_wrongly_who_may_see_it_is_refused() -> None:
     with pytest.raises(BadMetadata, match="valid_from is no date"):
         own({"valid_from": "soon"})
+
+
+@pytest.mark.parametrize("key", ["Groups", "GROUPS ", "groups"])
+def test_a_key_with_a_meaning_has_it_however_it_is_spelled(key: str) -> None:
+    assert checked({key: "hr"}) == own({key: "hr"}) == {"groups": ["hr"]}
+    assert own({"Valid-From": "2026-03-31"}) == {"valid_from": 1774915200.0}
+
+
+def test_a_command_line_says_numbers_truths_and_lists() -> None:
+    pairs = ["year=2024", "ratio=0.5", "public=true", "tags=a", "tags=b", "code=007", "tenant=12"]
+    assert given(pairs) == {
+        "year": 2024,
+        "ratio": 0.5,
+        "public": True,
+        "tags": ["a", "b"],
+        "code": "007",
+        "tenant": "12",
+    }
+
+
+@pytest.mark.parametrize(
+    ("pair", "reason"),
+    [("year", "is not key=value"), ("=2024", "is no name for a key"), ("tenant=", "is no text")],
+)
+def test_what_is_not_key_and_value_is_refused(pair: str, reason: str) -> None:
+    with pytest.raises(BadMetadata, match=reason):
+        given([pair])

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.commands.ingest import ingest, told
-from retrieval.ingest import Failure, Progress, Report, to_dict
+from gateway.commands.ingest import ingest
+from gateway.commands.telling import summed, told
+from retrieval.ingestion.events import Failure, Progress, Report, to_dict
 from retrieval.types import RetrievalError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -24,7 +25,8 @@ FAILURE = Failure("docs/b.pdf", "empty: 0 bytes")
 
 
 def report(*failed: Failure, notice: str = "") -> Report:
-    return Report(2, 1, 3, 0, 4, failed, 60, 2.0, (), notice)
+    skipped = (Failure("docs/.git", "hidden"),) * 4
+    return Report(2, 1, 3, 0, skipped, failed, 60, 2.0, (), notice)
 
 
 async def events(*told: Progress | Report | dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -33,22 +35,28 @@ async def events(*told: Progress | Report | dict[str, Any]) -> AsyncIterator[dic
 
 
 @pytest.mark.anyio
-async def test_failures_are_told_as_they_happen_and_a_summary_at_the_end(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+async def test_failures_are_told_as_they_happen(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(7, 1, 100, 10, 5, 0.5, FAILURE)
     assert await told(events(progress, report(FAILURE))) == report(FAILURE)
-    out, err = capsys.readouterr()
-    assert err == "docs/b.pdf: empty: 0 bytes\n"
-    assert out == (
-        "2 added, 1 changed, 3 unchanged, 4 skipped, 1 failed; 60 passages in 2.0 s (30/s).\n"
-    )
+    assert capsys.readouterr() == ("", "docs/b.pdf: empty: 0 bytes\n")
 
 
 @pytest.mark.anyio
-async def test_what_was_not_done_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    await told(events(report(notice="Nothing was pruned: ...")))
-    assert capsys.readouterr().out.endswith("\nNothing was pruned: ...\n")
+async def test_what_is_skipped_is_named_to_whoever_wants_to_know(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await told(events(report()), verbose=True)
+    assert capsys.readouterr().err.splitlines() == ["skipped: docs/.git: hidden"] * 4
+
+
+def test_a_report_is_summed_up_in_a_line() -> None:
+    assert summed(report(FAILURE)) == (
+        "2 added, 1 changed, 3 unchanged, 4 skipped, 1 failed; 60 passages in 2.0 s (30/s)."
+    )
+
+
+def test_what_was_not_done_is_said() -> None:
+    assert summed(report(notice="Nothing was pruned: ...")).endswith("\nNothing was pruned: ...")
 
 
 @pytest.mark.anyio
@@ -129,6 +137,68 @@ def test_a_bad_name_of_a_collection_is_said(config: Path, tmp_path: Path) -> Non
     found = run(tmp_path, "--config", config, "--collection", "No Name!")
     assert found.exit_code == 1
     assert "is no name for a collection" in found.stderr
+
+
+def test_a_dry_run_stores_nothing(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# A\n\nText.")
+    found = run(tmp_path, "--config", config, "--collection", "dry", "--dry-run", "--show-chunks")
+    assert (found.exit_code, "a.md: 1 passages" in found.stdout) == (0, True)
+    assert "│ Text." in found.stdout
+    assert not (config.parent / "data" / "index" / "dry").exists()
+    (tmp_path / "b.pdf").write_bytes(b"\x89PNG\r\n")
+    assert run(tmp_path, "--config", config, "--dry-run").exit_code == 1
+    assert run(tmp_path, "--config", config, "--show-chunks").exit_code == 2
+
+
+class Watching:
+    """`moorline ingest --watch` as a process of its own."""
+
+    def __init__(self, config: Path, docs: Path, collection: str) -> None:
+        command = [sys.executable, "-m", "gateway", "ingest", str(docs), "--watch", "--json"]
+        command += ["--config", str(config), "--collection", collection]
+        self._process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+    def report(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+    def stop(self) -> tuple[int, str]:
+        self._process.send_signal(signal.SIGINT)
+        _, err = self._process.communicate(timeout=60)
+        return self._process.returncode, err
+
+
+def test_watched_files_are_followed_until_ctrl_c(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# A\n\nText of a.")
+    (tmp_path / "b.md").write_text("# B\n\nText of b.")
+    watching = Watching(config, tmp_path, "watched")
+    try:
+        assert watching.report()["added"] == 2
+        (tmp_path / "a.md").write_text("# A\n\nText of a, revised.")
+        assert watching.report()["changed"] == 1
+        (tmp_path / "b.md").rename(tmp_path / "c.md")
+        moved = watching.report()
+        assert (moved["added"], moved["removed"]) == (1, 1)
+        assert (moved["passages"], moved["reused"]) == (0, 1)
+        (tmp_path / "c.md").unlink()
+        assert watching.report()["removed"] == 1
+    finally:
+        code, err = watching.stop()
+    assert (code, err) == (0, "Stopped. The index is whole; run the same again to go on.\n")
+
+
+def test_what_is_not_a_file_cannot_be_watched(config: Path) -> None:
+    found = run("https://example.com/a.html", "--watch", "--config", config)
+    assert found.exit_code == 2
+    assert "Only files can be watched" in found.stderr
 
 
 def test_ctrl_c_leaves_the_index_whole_and_says_so(config: Path, tmp_path: Path) -> None:

@@ -7,111 +7,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from retrieval.config import RetrievalConfig
 from retrieval.index.embedded import EmbeddedIndexes
-from retrieval.ingest import (
-    Failure,
-    Ingestor,
-    Progress,
-    Report,
-    as_dicts,
-    from_dict,
-    to_dict,
-)
-from retrieval.sources.types import BadSource
-from retrieval.types import (
-    Embedded,
-    Index,
-    Legs,
-    Passage,
-    Query,
-    Recorded,
-    RetrievalError,
-    SparseVector,
-    Vector,
-    Vectors,
-    Where,
-)
+from retrieval.ingestion.events import Failure, Progress, Report, as_dicts, from_dict, to_dict
+from retrieval.ingestion.ingestor import Ingestor
+from retrieval.sources.targets import source
+from retrieval.sources.types import BadSource, Source
+from retrieval.types import Index, RetrievalError, Vectors
+from tests.retrieval.ingestion.fakes import Hashing, Memory
 
 pytestmark = pytest.mark.anyio
-
-
-class Memory:
-    """An index of a dictionary."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, Embedded] = {}
-        self.generation = 0
-        self.length: float | None = None
-        self.writes: list[list[str]] = []
-
-    async def documents(self) -> dict[str, Recorded]:
-        return {
-            source: Recorded(document.version, document.recipe, document.stamp)
-            for source, document in self.held.items()
-        }
-
-    async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
-        self.generation += 1
-        self.writes.append([document.source for document in documents])
-        self.held.update({document.source: document for document in documents})
-        for source in remove:
-            del self.held[source]
-
-    async def average_length(self) -> float | None:
-        return self.length
-
-    async def fix_average_length(self, terms: float) -> None:
-        self.length = terms
-
-    async def passages(self, source: str) -> list[Passage]:
-        return list(self.held[source].passages)
-
-    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
-        raise NotImplementedError
-
-    async def vectors(self, source: str) -> dict[str, Vector]:
-        document = self.held[source]
-        return {
-            passage.digest: made
-            for passage, made in zip(document.passages, document.vectors, strict=True)
-        }
-
-    async def search(
-        self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
-    ) -> Legs:
-        raise NotImplementedError
-
-    async def aclose(self) -> None: ...
-
-
-class Hashing:
-    """An encoder whose vectors come from a hash; it knows how much it was asked."""
-
-    name, size, window = "hashing", 8, 256
-
-    def __init__(self) -> None:
-        self.texts = 0
-
-    async def query(self, text: str) -> Query:
-        return Query(text, (await self.passages([text]))[0])
-
-    async def passages(self, texts: Sequence[str]) -> Vectors:
-        await asyncio.sleep(0)
-        self.texts += len(texts)
-        raw = b"".join(hashlib.sha256(text.encode()).digest() for text in texts)
-        numbers = np.frombuffer(raw, dtype=np.uint8).reshape(len(texts), 32)[:, :8]
-        found: Vectors = numbers.astype(np.float32)
-        found /= np.linalg.norm(found, axis=1, keepdims=True)
-        return found
-
-    def count(self, text: str) -> int:
-        return len(text) // 4 + 2
-
-    async def aclose(self) -> None: ...
 
 
 def put(folder: Path, **files: str) -> Path:
@@ -121,11 +28,15 @@ def put(folder: Path, **files: str) -> Path:
     return folder
 
 
+def below(*paths: Path) -> Source:
+    return source([str(path) for path in paths])
+
+
 async def ingested(
     index: Index, *paths: Path, prune: bool = False, encoder: Hashing | None = None
 ) -> Report:
     ingestor = Ingestor(index, encoder or Hashing(), RetrievalConfig())
-    return await ingestor.ingest(paths, prune=prune)
+    return await ingestor.ingest(below(*paths), prune=prune)
 
 
 async def test_files_become_documents(tmp_path: Path) -> None:
@@ -266,7 +177,7 @@ async def test_passages_fit_what_is_configured(tmp_path: Path) -> None:
     index, encoder = Memory(), Hashing()
     put(tmp_path, a="# Long\n\n" + "A sentence of some length. " * 500)
     config = RetrievalConfig(passage_tokens=64)
-    await Ingestor(index, encoder, config).ingest([tmp_path])
+    await Ingestor(index, encoder, config).ingest(below(tmp_path))
     held = index.held["a.md"].passages
     assert len(held) > 40
     assert max(encoder.count(passage.embedded) for passage in held) <= 64
@@ -287,7 +198,9 @@ async def test_progress_comes_to_its_end(tmp_path: Path) -> None:
     folder = put(tmp_path, a="One.", b="Two. " * 2_000)
     (folder / "c.md").write_bytes(b"\xff\xfe\x00")
     told: list[Progress] = []
-    await Ingestor(Memory(), Hashing(), RetrievalConfig()).ingest([folder], progress=told.append)
+    await Ingestor(Memory(), Hashing(), RetrievalConfig()).ingest(
+        below(folder), progress=told.append
+    )
     assert [event.failure.path for event in told if event.failure] == [str(folder / "c.md")]
     assert (told[-1].files_done, told[-1].files) == (3, 3)
     assert told[-1].size_done == told[-1].size
@@ -298,15 +211,15 @@ async def test_progress_comes_to_its_end(tmp_path: Path) -> None:
 async def test_events_survive_json(tmp_path: Path) -> None:
     folder = put(tmp_path, a="One.")
     (folder / "b.md").write_bytes(b"")
-    events = Ingestor(Memory(), Hashing(), RetrievalConfig()).events([folder])
+    events = Ingestor(Memory(), Hashing(), RetrievalConfig()).events(below(folder))
     found = [event async for event in events]
     assert isinstance(found[-1], Report)
     assert all(from_dict(json.loads(json.dumps(to_dict(event)))) == event for event in found)
 
 
 async def test_what_ends_an_ingestion_is_its_last_event(tmp_path: Path) -> None:
-    events = Ingestor(Memory(), Hashing(), RetrievalConfig()).events([tmp_path / "none"])
-    (last,) = [raw async for raw in as_dicts(events)]
+    events = Ingestor(Memory(), Hashing(), RetrievalConfig()).events(below(tmp_path / "none"))
+    *_, last = [raw async for raw in as_dicts(events)]
     with pytest.raises(BadSource, match="No such file"):
         from_dict(last)
 
@@ -314,7 +227,7 @@ async def test_what_ends_an_ingestion_is_its_last_event(tmp_path: Path) -> None:
 async def test_closing_the_events_cancels_the_work(tmp_path: Path) -> None:
     index = Memory()
     folder = put(tmp_path, **{f"d{i:04}": f"Text {i}." for i in range(400)})
-    events = Ingestor(index, Hashing(), RetrievalConfig()).events([folder])
+    events = Ingestor(index, Hashing(), RetrievalConfig()).events(below(folder))
     async for event in events:
         if isinstance(event, Progress) and event.passages:
             break
@@ -336,7 +249,7 @@ async def _interrupted(index: Index, folder: Path, after: int) -> None:
             enough.set()
 
     work = asyncio.create_task(
-        Ingestor(index, Hashing(), RetrievalConfig()).ingest([folder], progress=count)
+        Ingestor(index, Hashing(), RetrievalConfig()).ingest(below(folder), progress=count)
     )
     await enough.wait()
     work.cancel()
@@ -354,9 +267,9 @@ async def test_interrupted_it_holds_whole_documents_only(tmp_path: Path, after: 
         assert index is not None
         await ingested(index, put(tmp_path / "first", d000="The first version."))
         await _interrupted(index, folder, after)
-        for source, recorded in (await index.documents()).items():
-            passages = await index.passages(source)
-            assert {passage.version for passage in passages} == {recorded.version}
+        for name, known in (await index.documents()).items():
+            passages = await index.passages(name)
+            assert {passage.version for passage in passages} == {known.version}
             assert [passage.ordinal for passage in passages] == list(range(len(passages)))
             said = "".join(passage.text for passage in passages)
             assert said == "The first version." or said.count("Text") == 150

@@ -1,0 +1,89 @@
+"""Texts to documents that can be indexed: each passage that is new is encoded once, others reused.
+
+It knows which vectors there are already by the digest of what was encoded, and not where they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from retrieval.ingestion.reading import Text
+from retrieval.sparse import document_vector
+from retrieval.types import Embedded, Encoder, Vector, Vectors
+
+SLICE = 128
+"""Passages handed to the encoder at once: the step of the progress."""
+_SLICES = 2
+"""Under way at once: while the last passages of one are encoded, no core waits for the next."""
+
+
+@dataclass(slots=True)
+class Embedder:
+    """Encodes for one ingestion; several groups at a time take turns."""
+
+    encoder: Encoder
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SLICES))
+
+    async def vectors(
+        self,
+        texts: Sequence[Text],
+        known: Mapping[str, Vector],
+        told: Callable[[int, int, float], None],
+    ) -> dict[str, Vector]:
+        """Vectors of all their passages by digest. `told`: how many are encoded and how many reused
+        by now, and of which size they are."""
+        wanted: dict[str, tuple[str, float]] = {}
+        for text in texts:
+            share = text.size / len(text.passages)
+            for passage in text.passages:
+                embedded, size = passage.embedded, share
+                if passage.digest in wanted:
+                    size += wanted[passage.digest][1]
+                wanted[passage.digest] = embedded, size
+        there = wanted.keys() & known.keys()
+        told(0, len(there), sum(wanted[digest][1] for digest in there))
+        # Like goes with like: a batch is as slow as its longest text.
+        new = sorted(wanted.keys() - there, key=lambda digest: len(wanted[digest][0]))
+        found = {digest: known[digest] for digest in there}
+
+        async def encode(digests: Sequence[str]) -> None:
+            async with self._turns:
+                rows = await self.encoder.passages([wanted[digest][0] for digest in digests])
+            found.update(zip(digests, rows, strict=True))
+            told(len(digests), 0, sum(wanted[digest][1] for digest in digests))
+
+        starts = range(0, len(new), SLICE)
+        slices = [asyncio.ensure_future(encode(new[start : start + SLICE])) for start in starts]
+        try:
+            await asyncio.gather(*slices)
+        finally:
+            for one in slices:
+                one.cancel()
+        return found
+
+
+def assembled(
+    texts: Sequence[Text], vectors: Mapping[str, Vector], average: float
+) -> list[Embedded]:
+    """Documents with the vectors of both halves; `average` is a passage's length in terms."""
+    return [
+        Embedded(
+            text.source,
+            text.version,
+            text.passages,
+            _stacked([vectors[passage.digest] for passage in text.passages]),
+            [document_vector(words, average) for words in text.terms],
+            text.recipe,
+            text.stamp,
+        )
+        for text in texts
+    ]
+
+
+def _stacked(rows: Sequence[Vector]) -> Vectors:
+    stacked: Vectors = np.stack(rows)
+    return stacked
