@@ -180,15 +180,16 @@ async def asked(
     found = []
     for each, query in zip(texts.questions, queries, strict=True):
         hits = await retriever.search(ready.index, query, top_k=_PASSAGES)
-        within = {}
+        within, wanted = {}, 1
         for budget in BUDGETS:
-            spent = 0
-            for wanted in range(1, _MOST + 1):
+            while True:
                 enough = await retriever.search(ready.index, query, top_k=wanted)
-                spent = sum(map(tokens, enough))
-                if spent >= budget or len(enough) < wanted:
+                costs = [tokens(hit) for hit in enough]
+                missing = budget - sum(costs)
+                if missing <= 0 or len(enough) < wanted or wanted == _MOST:
                     break
-            costs = [tokens(hit) for hit in enough]
+                # Half of what seems to be missing, so that not much more is read than asked for.
+                wanted = min(_MOST, wanted + max(1, missing * wanted // (2 * sum(costs))))
             within[budget] = answered(each, up_to(budget, seen(texts, enough), costs))
         found.append(_judged(each, seen(texts, hits), sum(map(tokens, hits)), within))
     return found

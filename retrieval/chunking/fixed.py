@@ -15,6 +15,7 @@ from retrieval.types import Document, Passage
 
 _FULL = 0.93  # of the limit: it is not worth another count to come closer
 _TRIES = 6
+_USUAL = 4  # characters a token
 _LONGEST_WORD = 60  # characters; longer ones are cut
 _MOST_OVERLAP = 0.5
 
@@ -33,11 +34,14 @@ class Fixed:
         measures: dict[tuple[str, ...], Measure] = {}
         passages: list[Passage] = []
         at, end = trimmed(document.text, 0, len(document.text))
+        length = self.limit * _USUAL
         while at < end:
             path = sections[min(bisect_right(ends, at), len(ends) - 1)].path if sections else ()
             if path not in measures:
                 measures[path] = measured(document, path, self.count, self.limit)
-            start, stop = trimmed(document.text, at, _stop(at, end, measures[path]))
+            stop = _stop(at, end, length, measures[path])
+            length = max(_USUAL, stop - at)  # the next one will be about as long
+            start, stop = trimmed(document.text, at, stop)
             passages.append(measures[path].passage(len(passages), start, stop))
             at = end if stop >= end else self._back(start, stop, measures[path])
         return passages
@@ -54,12 +58,12 @@ class Fixed:
         return at
 
 
-def _stop(at: int, end: int, measure: Measure) -> int:
-    """The end of the longest stretch from here that fits, nearly: found by estimate and count."""
+def _stop(at: int, end: int, length: int, measure: Measure) -> int:
+    """The end of the longest stretch from here that fits, nearly: guessed, counted, corrected."""
     if measure.fits(at, end):
         return end
     fits, beyond = at, end
-    guess = at + int(measure.room / measure.ratio(at, end, None))
+    guess = at + length
     for _ in range(_TRIES):
         stop = _word_end(measure.document.text, at, min(guess, beyond - 1))
         tokens = measure.tokens(at, stop)
