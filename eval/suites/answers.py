@@ -25,17 +25,25 @@ from context.types import NOT_IN_DOCUMENTS, Prompt, Source
 from eval.datasets import BadDataset, Dataset, read
 from eval.indexed import Indexed, indexed
 from eval.metrics import Estimate, auroc, estimate
+from gateway.build import open_reranker
+from gateway.config import Config
 from gateway.providers.base import Call
 from gateway.providers.config import ExtractiveProvider
 from gateway.providers.extractive import Extractive, answer
 from gateway.types import Delta
 from retrieval.answerable import answerability
-from retrieval.config import MiniLMEncoder, RetrievalConfig
+from retrieval.config import (
+    MiniLMEncoder,
+    NoReranker,
+    ReaderReranker,
+    RerankerConfig,
+    RetrievalConfig,
+)
 from retrieval.encoders.minilm import MiniLM
 from retrieval.retriever import Retriever
 from retrieval.support.quotes import ALONE, Quote, Rules, chosen
 from retrieval.support.reading import read as read_passages
-from retrieval.types import Encoder, Hit, Where
+from retrieval.types import Encoder, Hit, Reranker, Where
 
 _FALSE_ABSTENTION = 0.10
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -121,10 +129,13 @@ class _World:
     ready: Indexed
     encoder: Encoder
     config: RetrievalConfig
+    reranker: Reranker | None
 
     async def hits(self, question: str, where: Where | None = None) -> list[Hit]:
         query = await self.encoder.query(question)
-        return await Retriever(self.config).search(self.ready.index, query, where=where)
+        return await Retriever(self.config, self.reranker).search(
+            self.ready.index, query, where=where
+        )
 
 
 @click.command("answers")
@@ -140,12 +151,14 @@ class _World:
     type=click.Path(path_type=Path, exists=True),
     help="CLINC-150's JSON; of it, the test questions out of scope.",
 )
+@click.option("--reader/--no-reader", default=None, help="Reranked or not; as is the default.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
 def command(
     data: Path,
     limit: int | None,
     unanswerable: Path | None,
     off_topic: Path | None,
+    reader: bool | None,
     json_file: Path | None,
 ) -> None:
     """Answers with the gold answer, verbatim quotes, abstention; 95 % intervals."""
@@ -155,15 +168,20 @@ def command(
         raise click.ClickException(str(error)) from None
     unanswered = list(_unanswered(whole, unanswerable, off_topic, limit))
     dataset = replace(whole, questions=whole.questions[:limit])
-    report = asyncio.run(measured(dataset, unanswered))
+    reranker = {True: ReaderReranker(), False: NoReranker(), None: None}[reader]
+    report = asyncio.run(measured(dataset, unanswered, reranker))
     click.echo(table(report))
     if json_file:
         json_file.write_text(json.dumps(asdict(report), indent=2) + "\n")
 
 
-async def measured(dataset: Dataset, unanswered: Sequence[Unanswered] = ()) -> Report:
+async def measured(
+    dataset: Dataset,
+    unanswered: Sequence[Unanswered] = (),
+    reranker: RerankerConfig | None = None,
+) -> Report:
     """Ingest into a temporary index, ask every question, then those that have no answer."""
-    async with _world(dataset) as world:
+    async with _world(dataset, reranker or RetrievalConfig().reranker) as world:
         report = await _answered(dataset, world)
         likely: dict[str, float] = {}
         for each in unanswered:
@@ -303,13 +321,16 @@ def _squad2(path: Path, texts: set[str]) -> tuple[list[str], list[str]]:
 
 
 @asynccontextmanager
-async def _world(dataset: Dataset) -> AsyncIterator[_World]:
-    config = RetrievalConfig()
+async def _world(dataset: Dataset, reranker: RerankerConfig) -> AsyncIterator[_World]:
+    config = RetrievalConfig(reranker=reranker)
     with tempfile.TemporaryDirectory(prefix="moorline-eval-") as folder:
         encoder = MiniLM(MiniLMEncoder(), Path(folder))
         try:
-            async with indexed(dataset.documents, encoder, config, _progress(dataset)) as ready:
-                yield _World(ready, encoder, config)
+            async with (
+                indexed(dataset.documents, encoder, config, _progress(dataset)) as ready,
+                open_reranker(Config(retrieval=config)) as reads,
+            ):
+                yield _World(ready, encoder, config, reads)
         finally:
             await encoder.aclose()
 

@@ -175,8 +175,7 @@ def _asked_of(
     if len(answer) > 3 and document.text.count(answer) == 1:
         start = document.text.index(answer)
         spans = {p: f for p in places if (f := _within(passages[p], [(start, answer)]))}
-    right = tuple(spans or places)
-    return Asked(text, right, held_out(document.source), spans, grades={document.source: 1})
+    return Asked(text, tuple(spans or places), held_out(document.source), spans)
 
 
 def judged_sentences(data: Path) -> Collection:

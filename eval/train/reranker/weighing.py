@@ -14,10 +14,14 @@ from eval.train.reranker.judging import Array, Judged, Order, mean
 
 _TRIED = (0.0, *(float(round(x, 2)) for x in np.geomspace(0.5, 64, 29)))
 _NEIGHBOURS = 2
+_AS_GOOD = 0.002  # a fifth of the standard error of such a mean
 
 
 def fitted_weight(held_out: Mapping[str, Sequence[Judged]]) -> float:
-    """The best of a grid, each value judged with its neighbours: few questions, much noise."""
+    """The largest of a grid that is as good as the best, each judged with its neighbours.
+
+    With so few questions much of the grid is equally good, and the larger weight changes least of
+    an order that is known to be sound."""
     means = [
         np.mean([mean(questions, ordered(weight)) for questions in held_out.values()])
         for weight in _TRIED
@@ -25,7 +29,11 @@ def fitted_weight(held_out: Mapping[str, Sequence[Judged]]) -> float:
     smooth = [
         np.mean(means[max(0, i - _NEIGHBOURS) : i + _NEIGHBOURS + 1]) for i in range(len(means))
     ]
-    return _TRIED[int(np.argmax(smooth))]
+    return max(
+        weight
+        for weight, found in zip(_TRIED, smooth, strict=True)
+        if found >= max(smooth) - _AS_GOOD
+    )
 
 
 def ordered(weight: float) -> Order:
