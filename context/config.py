@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,12 @@ class ContextConfig(Section):
         ge=0,
         lt=1,
         description="Share left empty, since models count tokens differently.",
+    )
+
+    order: Literal["best-first", "edges"] = Field(
+        default="best-first",
+        description="Of passages in the prompt. `edges`: the best at the beginning and the end, "
+        "since models read the middle of a long prompt least; numbers go on saying which is best.",
     )
 
     @model_validator(mode="after")

@@ -85,7 +85,7 @@ def pack(
     ]
     chosen = _chosen(parts, fences, room - fixed - asked, count, config)
     while True:
-        prompt = _composed(system, parts, sources, fences, chosen, question)
+        prompt = _composed(system, parts, sources, fences, chosen, question, config)
         counted = fixed + asked + chosen.history_tokens + chosen.source_tokens
         joints = PER_MESSAGE + _JOINT * (chosen.sources + 2)
         if counted + joints <= room or messages_tokens(prompt.messages, count) <= room:
@@ -178,10 +178,14 @@ def _composed(
     fences: list[str],
     chosen: _Chosen,
     question: str,
+    config: ContextConfig,
 ) -> Prompt:
     block = "" if fences else _NOTHING_FOUND
     if chosen.sources:
-        block = _OPEN + "\n".join(fences[: chosen.sources]) + _CLOSE
+        shown = fences[: chosen.sources]
+        if config.order == "edges":
+            shown = [*shown[::2], *reversed(shown[1::2])]
+        block = _OPEN + "\n".join(shown) + _CLOSE
     return Prompt(
         messages=(system, *chosen.history, *_with_block(parts.last, block)),
         sources=tuple(sources[: chosen.sources]),

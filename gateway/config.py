@@ -124,6 +124,12 @@ class GroundingConfig(Section):
         description="Searched where neither request nor key names one; while it does not exist, "
         "such requests are not grounded.",
     )
+    follow_ups: Literal["rules", "off"] = Field(
+        default="rules",
+        description="`rules`: a question that leans on earlier ones (`and in France?`) is made "
+        "stand-alone before it is searched; the model reads it as it was asked. `off`: it is "
+        "searched as it stands.",
+    )
 
 
 class DispatchConfig(RetryConfig):

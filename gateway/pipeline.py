@@ -18,6 +18,7 @@ from gateway.dispatch import Dispatcher
 from gateway.embedding.models import EmbeddingModels, within
 from gateway.embedding.types import EmbeddingAnswer, EmbeddingAsk
 from gateway.errors import GatewayError
+from gateway.following import followed
 from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
@@ -107,6 +108,9 @@ class Gateway:
         # An exact hit needs no embedding, so it is looked up first.
         if answer := await self.known.exact(scope, trace):
             return answer
+
+        if grounds and self.config.grounding.follow_ups == "rules":
+            ask = followed(ask, trace)
 
         # The one embedding of this request: cache and retriever share it.
         query = None

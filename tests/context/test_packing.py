@@ -58,6 +58,14 @@ def test_sources_stand_before_the_question_numbered_and_fenced() -> None:
     assert prompt.question == "How long do I have?"
 
 
+def test_the_best_may_stand_at_both_ends() -> None:
+    hits = [hit(number=number) for number in range(1, 6)]
+    prompt = packed([QUESTION], hits, config=ContextConfig(order="edges"))
+    shown = re.findall(r'<source n="(\d)"', str(prompt.messages[-1]["content"]))
+    assert shown == ["1", "3", "5", "4", "2"]
+    assert [source.number for source in prompt.sources] == [1, 2, 3, 4, 5]
+
+
 def test_our_instructions_come_first_and_the_clients_follow_in_the_same_message() -> None:
     prompt = packed([{"role": "developer", "content": "Be brief."}, QUESTION], [hit()])
     assert [message["role"] for message in prompt.messages] == ["developer", "user"]
