@@ -89,6 +89,13 @@ def _write(draft: Draft, text: str, quotes: bool = False) -> tuple[LexborHTMLPar
     return tree, seen
 
 
+def hides(tag: str) -> bool:
+    """Whether an element with this opening tag is not seen on a white page."""
+    body = LexborHTMLParser(tag).body
+    node = body.first_child if body is not None else None
+    return node is not None and not Styles().look(Look(), node.tag or "", node.attributes).seen
+
+
 def _styles(tree: LexborHTMLParser) -> Styles:
     sheets = [node.text() for node in tree.css("style") if not node.attrs.get("media")]
     links = tree.css("link")

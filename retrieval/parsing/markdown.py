@@ -48,6 +48,10 @@ _TAG = re.compile(
     rf"<!--[^<>]{{0,2000}}-->|</?(?:{_BLOCK_TAGS}|{_INLINE_TAGS})(?![\w-])[^<>]{{0,2000}}>",
     re.IGNORECASE,
 )
+_STYLED = re.compile(
+    rf"<({_INLINE_TAGS})(?=\s)[^<>]{{0,2000}}?\b(?:style|hidden|color)\b[^<>]{{0,2000}}>",
+    re.IGNORECASE,
+)
 _MARKS = re.compile(r"\*{1,3}|_{1,3}|~~")
 _KEPT = re.compile("\ue000(\\d+)\ue001")
 
@@ -66,12 +70,25 @@ class _Reader:
     def close(self) -> None:
         """Write the open block."""
         if self.kind == "list":
-            self.draft.add("list", self.marker + inline(self.open))
+            self.draft.add("list", self.marker + inline(self.seen()))
         elif self.kind == "code":
             self.draft.add("code", "\n".join(self.open))
         elif self.kind == "paragraph":
-            self.draft.add("paragraph", inline(self.open))
+            self.draft.add("paragraph", inline(self.seen()))
         self.kind, self.open, self.marker = None, [], ""
+
+    def seen(self) -> list[str]:
+        """The open lines without what an element among them hides."""
+        text = "\n".join(self.open)
+        if not _STYLED.search(text):
+            return self.open
+        kept: list[str] = []
+        at = 0
+        for start, inner, outer, end in _hidden(text):
+            kept.append(text[at:start])
+            self.draft.hide(inline(text[inner:outer].split("\n")))
+            at = end
+        return "".join([*kept, text[at:]]).split("\n")
 
 
 def read(data: bytes) -> Draft:
@@ -269,6 +286,26 @@ def inline(lines: list[str]) -> str:
         text = _TAG.sub("", re.sub(r"<br\s*/?>", "\n", _AUTOLINK.sub(r"\1", text)))
     text = html.unescape(_unmarked(text))
     return _KEPT.sub(lambda match: kept[int(match.group(1))], text)
+
+
+def _hidden(text: str) -> Iterator[tuple[int, int, int, int]]:
+    """The elements in a line of text that hide what is in them: where they and it begin and end."""
+    from retrieval.parsing.html import hides
+
+    lower = text.lower()
+    closing: dict[str, int] = {}  # of each tag, the next; sought anew only when it is passed
+    at = 0
+    for opening in _STYLED.finditer(text):
+        tag = opening.group(1).lower()
+        if opening.start() < at or not hides(opening.group()):
+            continue
+        if closing.get(tag, 0) < opening.end():
+            found = lower.find(f"</{tag}", opening.end())
+            closing[tag] = len(text) if found < 0 else found
+        outer = closing[tag]
+        end = text.find(">", outer) + 1
+        at = end or len(text)
+        yield opening.start(), opening.end(), outer, at
 
 
 def _joined(lines: list[str]) -> Iterator[str]:

@@ -20,7 +20,7 @@ _PICTURE = 0.5  # of a page's area, from which on an image is its picture
 _INVISIBLE = frozenset(
     {pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP}
 )  # fmt: skip
-_STROKED = pdfium.FPDF_TEXTRENDERMODE_STROKE
+_FILLED = pdfium.FPDF_TEXTRENDERMODE_FILL
 _TEXT, _PATH, _IMAGE = pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE
 _SHADING, _FORM = pdfium.FPDF_PAGEOBJ_SHADING, pdfium.FPDF_PAGEOBJ_FORM
 
@@ -44,16 +44,17 @@ def unseen(page: object, area: Box) -> Paint:
     """What is not seen on a page of this area."""
     paint = Paint()
     pale: list[tuple[object, int]] = []
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))  # for all: a page has thousands
     for thing, kind, within in _objects(page):
         if kind != _TEXT:
             continue
         mode = pdfium.FPDFTextObj_GetTextRenderMode(thing)
         if mode in _INVISIBLE:
             paint.invisible.add(address(thing))
-        elif mode != _STROKED and (colour := _fill(thing)) is not None:
-            if colour[3] == 0:
+        elif mode == _FILLED and pdfium.FPDFPageObj_GetFillColor(thing, red, green, blue, alpha):
+            if not alpha.value:
                 paint.pale.add(address(thing))
-            elif min(colour[:3]) >= _PALE and mode == pdfium.FPDF_TEXTRENDERMODE_FILL:
+            elif red.value >= _PALE and green.value >= _PALE and blue.value >= _PALE:
                 pale.append((thing, within))
     if paint.invisible:
         paint.pictured = _covered(page, area) >= _PICTURE
@@ -74,27 +75,33 @@ def address(thing: object) -> int:
 
 def _objects(page: object) -> Iterator[tuple[object, int, int]]:
     """The objects of a page and of its forms: each with its kind and the address of its form."""
-    left = _MOST_OBJECTS
+    kind_of, get = pdfium.FPDFPageObj_GetType, pdfium.FPDFPage_GetObject
+    count = pdfium.FPDFPage_CountObjects(page)
+    left = _MOST_OBJECTS - count
+    for index in range(count if left >= 0 else 0):
+        thing = get(page, index)
+        kind = kind_of(thing)
+        yield thing, kind, 0
+        if kind == _FORM:
+            for found in _inside(thing, address(thing), left):
+                left -= 1
+                yield found
 
-    def walk(
-        holder: object, count: int, get: object, within: int, depth: int
-    ) -> Iterator[tuple[object, int, int]]:
-        nonlocal left
-        for index in range(count):
+
+def _inside(form: object, name: int, left: int) -> Iterator[tuple[object, int, int]]:
+    """The objects of a form and of the forms in it."""
+    todo = [(form, 0)]
+    while todo:
+        holder, depth = todo.pop()
+        for index in range(pdfium.FPDFFormObj_CountObjects(holder)):
             left -= 1
             if left < 0:
                 return
-            thing = get(holder, index)  # type: ignore[operator]
+            thing = pdfium.FPDFFormObj_GetObject(holder, index)
             kind = pdfium.FPDFPageObj_GetType(thing)
-            yield thing, kind, within
+            yield thing, kind, name
             if kind == _FORM and depth < _DEEPEST:
-                inner = pdfium.FPDFFormObj_CountObjects(thing)
-                own = within or address(thing)
-                yield from walk(thing, inner, pdfium.FPDFFormObj_GetObject, own, depth + 1)
-
-    count = pdfium.FPDFPage_CountObjects(page)
-    if count <= _MOST_OBJECTS:
-        yield from walk(page, count, pdfium.FPDFPage_GetObject, 0, 0)
+                todo.append((thing, depth + 1))
 
 
 def _fill(thing: object) -> tuple[int, int, int, int] | None:

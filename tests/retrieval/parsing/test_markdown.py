@@ -175,3 +175,25 @@ PATHOLOGICAL = {
 def test_no_text_keeps_it_busy(tmp_path: Path, kind: str) -> None:
     text = PATHOLOGICAL[kind] + "\n\nEnd."
     assert cpu_seconds(lambda: read(tmp_path, "a.md", text), times=1) < 30
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "<span style='display:none'>{}</span>",
+        '<SPAN STYLE="font-size:0">{}</SPAN>',
+        "<font color=white>{}</font>",
+        "<b hidden>{}</b>",
+        "<small style='color: #ffffff'>{}",
+    ],
+)
+def test_what_an_element_in_a_line_hides_is_kept_apart(tmp_path: Path, element: str) -> None:
+    hidden = element.format("not *seen*")
+    document = read(tmp_path, "a.md", f"- Item {hidden}\n\nBefore <b>this</b> {hidden}\n")
+    assert document.text == "- Item\n\nBefore this"
+    assert document.hidden == ("not seen",)
+
+
+def test_elements_that_are_never_closed_are_looked_for_once(tmp_path: Path) -> None:
+    line = "<b style='color:red'>a " * 20_000 + "<i hidden>" * 20_000
+    assert read(tmp_path, "a.md", line).text.startswith("a a a")
