@@ -33,6 +33,12 @@ def group() -> None:
 @click.option("--steps", type=click.IntRange(min=1), default=700, show_default=True)
 @click.option("--minutes", type=click.FloatRange(min=0.1), help="An end before all steps are done.")
 @click.option("--rate", type=float, default=1.5e-4, show_default=True, help="Of learning.")
+@click.option(
+    "--answers",
+    default=0.3,
+    show_default=True,
+    help="Weight of the answer's loss.",
+)
 @click.option("--seed", default=13, show_default=True)
 @click.option("--threads", default=2, show_default=True)
 def reranker(
@@ -43,6 +49,7 @@ def reranker(
     steps: int,
     minutes: float | None,
     rate: float,
+    answers: float,
     seed: int,
     threads: int,
 ) -> None:
@@ -52,7 +59,9 @@ def reranker(
 
     if (data is None) == (pairs is None):
         raise click.UsageError("Give --data or --pairs.")
-    recipe = Recipe(steps=steps, minutes=minutes, rate=rate, seed=seed, threads=threads)
+    recipe = Recipe(
+        steps=steps, minutes=minutes, rate=rate, span_share=answers, seed=seed, threads=threads
+    )
     try:
         from eval.train.reranker.run import fitted
     except ModuleNotFoundError as error:
