@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.control import Work
 from gateway.pipeline import Gateway
+from guardrails.planted import VERSION, planted
 from retrieval.config import RetrievalConfig
 from retrieval.ingestion.events import Event, Report, as_dicts
 from retrieval.ingestion.ingestor import AtHand, Ingestor
@@ -73,7 +74,8 @@ class Collections:
                 yield await self._forgotten(event) if isinstance(event, Report) else event
 
     def _ingestor(self, index: Index, collection: str, meta: Metadata) -> Ingestor:
-        return Ingestor(index, self.encoder, self.config.of(collection), meta)
+        config = self.config.of(collection)
+        return Ingestor(index, self.encoder, config, meta, planted, str(VERSION))
 
     async def made(self, collection: str) -> Index:
         """The collection, which need not have been there."""

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.types import Hit
+from retrieval.types import Hit, Passage
 
 THRESHOLD = 0.85
 """Of 32 numbers 28 must be equal: at a similarity of 0.7 two texts in a hundred are linked so."""
@@ -61,22 +61,29 @@ def alike(one: bytes, other: bytes) -> float:
     return float(equal[:_PERMUTATIONS].mean())
 
 
-def linked(hits: Sequence[Hit], threshold: float = THRESHOLD) -> list[Hit]:
-    """The hits without those that nearly repeat a better one, which names their documents."""
+def linked(hits: Sequence[Hit], threshold: float = THRESHOLD) -> tuple[list[Hit], list[Hit]]:
+    """The hits that are served, naming the documents of those that nearly repeat them; and those.
+
+    What is read with its neighbours is not compared within its own document: it is merged there."""
     twins = _twins([hit.passage.sketch for hit in hits], threshold)
     if not twins:
-        return list(hits)
+        return list(hits), []
     kept: list[Hit] = []
-    dropped: set[int] = set()
+    repeats: dict[int, Hit] = {}
     for number, hit in enumerate(hits):
-        if number in dropped:
+        if number in repeats:
             continue
-        repeats = [other for other in twins.get(number, ()) if other not in dropped]
-        dropped.update(repeats)
-        also = dict.fromkeys(hits[other].passage.document for other in repeats)
+        same = {i: hits[i] for i in twins.get(number, ()) if i not in repeats}
+        same = {i: other for i, other in same.items() if not _merged(hit.passage, other.passage)}
+        repeats |= same
+        also = dict.fromkeys(other.passage.document for other in same.values())
         also.pop(hit.passage.document, None)
         kept.append(replace(hit, also=(*hit.also, *also)) if also else hit)
-    return kept
+    return kept, [repeats[number] for number in sorted(repeats)]
+
+
+def _merged(one: Passage, other: Passage) -> bool:
+    return one.document == other.document and one.parent is not None
 
 
 def _twins(sketches: Sequence[bytes], threshold: float) -> dict[int, list[int]]:

@@ -1,4 +1,4 @@
-"""Sparse ∥ dense → fuse → rerank → diverse → distinct → widened.
+"""Sparse ∥ dense → fuse → link → rerank → diverse → distinct → widened.
 
 Owns no encoder: the question comes with its vector.
 """
@@ -11,6 +11,7 @@ from retrieval.config import RetrievalConfig
 from retrieval.diversity import capped, diverse
 from retrieval.explanation import Explanation
 from retrieval.fusion import fused
+from retrieval.near_duplicates import linked
 from retrieval.questions.languages import languages
 from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
@@ -51,6 +52,8 @@ class Retriever:
         told.saw("dense", legs.dense)
         hits = fused(legs, config)
         told.saw("fused", hits)
+        hits, repeats = linked(hits)
+        told.drop("nearly the same as a better one", repeats)
         if self._reranker and config.rerank_top:
             hits = await self._reranked(self._reranker, query.text, hits, config, told)
         if config.diversity:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gateway.build import open_encoder, open_indexes
 from gateway.config import Config
+from guardrails.planted import planted
 from retrieval.chunking.chosen import chunker
 from retrieval.ingestion.ingestor import AtHand, Ingestor
 from retrieval.parsing.draft import Unreadable
@@ -86,7 +87,8 @@ async def _measured(
             index = await indexes.open(f"round-{number}", create=True)
             assert index is not None  # it was just made
             began = _now()
-            report = await Ingestor(index, encoder, config.retrieval).ingest(held)
+            ingestor = Ingestor(index, encoder, config.retrieval, scan=planted)
+            report = await ingestor.ingest(held)
             whole.append(_since(began))
             peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             await indexes.drop(f"round-{number}")

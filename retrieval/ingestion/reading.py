@@ -16,8 +16,8 @@ from retrieval.near_duplicates import sketch
 from retrieval.parsing.draft import Unreadable
 from retrieval.parsing.formats import parse
 from retrieval.sources.types import Item
+from retrieval.sparse import passage_terms
 from retrieval.types import Document, Metadata, Passage, Recorded
-from retrieval.words import terms
 
 READING = 1
 """Rises when the same bytes would be read otherwise, so that they are read again."""
@@ -82,7 +82,7 @@ class Reader:
         passages = self._marked(document, self.split(document))
         if not passages:
             raise Unreadable("it holds no text")
-        found = [terms(passage.embedded) for passage in passages]
+        found = [passage_terms(passage) for passage in passages]
         recipe, size = self.recipe_of(item), item.size or len(data)
         return Text(item.source, document.version, recipe, item.stamp, size, passages, found)
 

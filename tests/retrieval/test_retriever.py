@@ -12,6 +12,7 @@ import pytest
 from retrieval.config import CollectionConfig, RetrievalConfig
 from retrieval.explanation import Explanation
 from retrieval.index.embedded import EmbeddedIndexes
+from retrieval.near_duplicates import sketch
 from retrieval.retriever import Retriever
 from retrieval.sparse import document_vector
 from retrieval.types import Embedded, Index, Passage, Query, Reading
@@ -184,3 +185,22 @@ async def test_a_small_passage_is_read_with_its_neighbours(tmp_path: Path) -> No
     (hit,) = await Retriever(RetrievalConfig()).search(opened, QUERY)
     assert hit.passage.ordinal == 1
     assert hit.passage.text == "".join(words)
+
+
+@pytest.mark.anyio
+async def test_what_two_documents_say_alike_is_served_once(tmp_path: Path) -> None:
+    text = "The code of the pump is the one that stands on the plate at its side, in small letters."
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    opened = await index(indexes)
+    for name in ("one.md", "two.md"):
+        copy = Passage(name, name, "v1", 0, "", (), text, 0, 1, sketch=sketch(text))
+        vectors = np.array([[1, 0]], dtype=np.float32)
+        sparse = [document_vector(terms(text), 5)]
+        await opened.write([Embedded(name, "v1", [copy], vectors, sparse)])
+    explanation = Explanation()
+    hits = await Retriever(RetrievalConfig()).search(opened, QUERY, explanation=explanation)
+    (served,) = [hit for hit in hits if hit.passage.text == text]
+    assert {served.passage.document, *served.also} == {"one.md", "two.md"}
+    (dropped,) = explanation.dropped["nearly the same as a better one"]
+    assert dropped.passage.document in served.also
+    await indexes.aclose()
