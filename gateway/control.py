@@ -74,6 +74,10 @@ class Control:
         lines = self._lines("DELETE", _of(collection))
         return int((await anext(lines))["documents"])
 
+    async def asked(self, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What it answers to one question of a command."""
+        return await anext(self._lines("POST", f"/control/{what}", body))
+
     async def _lines(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> AsyncGenerator[dict[str, Any]]:

@@ -151,30 +151,11 @@ class Afar:
         self._control = control
 
     async def found(self, asked: Searching) -> Found:
-        return from_dict(await self._answer("search", asdict(asked)))
+        return from_dict(await self._control.asked("search", asdict(asked)))
 
     async def sample(self, collection: str, many: int) -> list[Sampled]:
-        answer = await self._answer("sample", {"collection": collection, "many": many})
+        answer = await self._control.asked("sample", {"collection": collection, "many": many})
         return [Sampled(**each) for each in answer["passages"]]
-
-    async def _answer(self, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        import aiohttp
-
-        url = f"{self._control.url}/control/{what}"
-        headers = {"Authorization": f"Bearer {self._control.token}"}
-        try:
-            async with (
-                aiohttp.ClientSession(headers=headers) as session,
-                session.post(url, json=body) as response,
-            ):
-                answer: dict[str, Any] = await response.json()
-        except (aiohttp.ClientError, ValueError) as error:
-            raise RetrievalError(
-                f"The gateway at {self._control.url} broke off: {error}"
-            ) from error
-        if response.status >= 400:
-            raise RetrievalError(str(answer.get("error", {}).get("message", response.status)))
-        return answer
 
 
 @asynccontextmanager
