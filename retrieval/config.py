@@ -193,6 +193,7 @@ class SourcesConfig(Section):
 
 
 Fusion: TypeAlias = Literal["weighted", "reciprocal"]
+Language: TypeAlias = Annotated[str, Field(pattern="^[a-z]{2}$")]
 
 
 class CollectionConfig(Section):
@@ -201,6 +202,9 @@ class CollectionConfig(Section):
     chunker: ChunkerConfig | None = Field(default=None, description="How documents are split.")
     passage_tokens: int | None = Field(default=None, ge=32, le=512, description="Longest passage.")
     top_k: int | None = Field(default=None, ge=1, le=50, description="Passages for the model.")
+    languages: tuple[Language, ...] | None = Field(
+        default=None, description="Of the documents, beside English."
+    )
     fusion: Fusion | None = Field(default=None, description="How both halves become one order.")
     dense_weight: float | None = Field(
         default=None, ge=0, le=1, description="Share of the dense score; `moorline tune` fits it."
@@ -225,6 +229,13 @@ class RetrievalConfig(Section):
     reranker: RerankerConfig = Field(default=NoReranker(), description="What reorders the best.")
     top_k: int = Field(default=6, ge=1, le=50, description="Passages handed to the model.")
     candidates: int = Field(default=100, ge=1, description="Passages taken from each half.")
+    languages: tuple[Language, ...] = Field(
+        default=(),
+        description=(
+            'Of the documents, beside English, such as ["de", "fr"]: a question whose words do not '
+            "tell its language is searched in these, too. One that does needs no setting."
+        ),
+    )
     fusion: Fusion = Field(
         default="weighted",
         description=(

@@ -44,7 +44,7 @@ class Retriever:
         config = self._own.get(collection, self._config)
         told = explanation or Explanation()
         wanted = top_k or config.top_k
-        told.languages = languages(query.text)
+        told.languages = languages(query.text, config.languages)
         told.terms = query_terms(query.text, told.languages)
         limit = max(config.candidates, wanted)
         legs = await index.search(query.vector, query_vector(told.terms), limit, where)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from retrieval.config import RetrievalConfig
+from retrieval.explanation import Explanation
 from retrieval.index.embedded import EmbeddedIndexes
 from retrieval.retriever import Retriever
 from retrieval.sparse import document_vector, passage_terms
@@ -82,6 +83,23 @@ async def found(index: Index) -> int:
 async def test_each_language_finds_its_own_inflected_words(tmp_path: Path) -> None:
     indexes = EmbeddedIndexes(tmp_path, "none", 2)
     assert await found(await opened(indexes, told=True)) == len(ASKED)
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_word_alone_is_looked_for_in_the_languages_that_are_configured(
+    tmp_path: Path,
+) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    index = await opened(indexes, told=True)
+    query = Query("belegen", np.array([1, 0], dtype=np.float32))
+    explanation = Explanation()
+    await Retriever(RetrievalConfig()).search(index, query, explanation=explanation)
+    assert not explanation.stages["bm25"]
+    await Retriever(RetrievalConfig(languages=("de",))).search(
+        index, query, explanation=explanation
+    )
+    assert [hit.passage.document for hit in explanation.stages["bm25"]] == ["de/reise"]
     await indexes.aclose()
 
 
