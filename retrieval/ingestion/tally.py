@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from retrieval.ingestion.events import Failure, Progress, Report
@@ -77,6 +77,7 @@ class Tally:
             else:
                 self.added += 1
             self.live[one.source] = recorded(one)
+            self.retired += self._superseded(self.live[one.source])
         self.tell()
 
     def gone(self, sources: Iterable[str]) -> None:
@@ -119,6 +120,12 @@ class Tally:
     @property
     def seconds(self) -> float:
         return round(time.monotonic() - self.began, 3)
+
+    def _superseded(self, known: Recorded) -> list[str]:
+        """Live versions that lose to this document, though they stay where they are."""
+        named = known.meta.get("supersedes", ())
+        sources = named if isinstance(named, Sequence) and not isinstance(named, str) else ()
+        return [f"{name}@{self.live[name].version}" for name in sources if name in self.live]
 
     def _retire(self, source: str) -> bool:
         if old := self.live.pop(source, None):

@@ -145,6 +145,13 @@ async def test_what_the_scan_finds_stays_with_the_passage(world: World) -> None:
     assert (report.changed, report.passages) == (1, 0)
 
 
+async def test_what_is_superseded_is_retired(world: World) -> None:
+    await world.ingest(File("old.md", "Old."))
+    version = world.index.held["old.md"].version
+    new = File("new.md", "---\nsupersedes: old.md, never-there.md\n---\nNew.")
+    assert (await world.ingest(new)).retired == (f"old.md@{version}",)
+
+
 async def test_named_documents_are_removed_and_others_are_not(world: World) -> None:
     await world.ingest(File("a.md", "One."), File("b.md", "Two."))
     version = world.index.held["a.md"].version
