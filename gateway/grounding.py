@@ -34,6 +34,7 @@ from gateway.streams import replay
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Grounding, Reference
 from retrieval.explanation import Explanation
+from retrieval.filters import Condition, condition
 from retrieval.retriever import Retriever
 from retrieval.types import (
     BadFilter,
@@ -44,7 +45,7 @@ from retrieval.types import (
     Passage,
     Query,
     RetrievalError,
-    Where,
+    Viewer,
 )
 from routing.types import Plan
 
@@ -60,7 +61,8 @@ class Grounds:
     index: Index
     mode: Grounding  # strict or open
     top_k: int | None
-    where: Where | None
+    where: Condition  # what was asked for
+    viewer: Viewer | None = None  # who may see what; None sees all
 
 
 Plausible: TypeAlias = Callable[[str, Sequence[Hit]], bool]
@@ -117,7 +119,11 @@ class Library:
                     f"There is no collection '{name}'.", param="moorline.collection"
                 )
             return None
-        return Grounds(name, index, mode, ask.top_k, ask.where)
+        try:
+            where = condition(ask.where)
+        except BadFilter as error:
+            raise InvalidRequest(str(error), param="moorline.filter") from error
+        return Grounds(name, index, mode, ask.top_k, where, caller.viewer)
 
     async def collections(self) -> list[str]:
         """All that can be named."""
@@ -136,11 +142,10 @@ class Library:
                 query,
                 grounds.top_k,
                 grounds.where,
+                viewer=grounds.viewer,
                 collection=grounds.collection,
                 explanation=told,
             )
-        except BadFilter as error:
-            raise InvalidRequest(str(error), param="moorline.filter") from error
         except RetrievalError as error:
             if grounds.mode == "strict":
                 raise SourcesUnavailable(str(error)) from error

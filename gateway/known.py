@@ -144,8 +144,10 @@ UNRELATED = frozenset({"user", "metadata", "store", "safety_identifier", "servic
 def _ground(grounds: Grounds | None) -> list[Any] | None:
     if grounds is None:
         return None
-    where = dict(grounds.where) if grounds.where else None
-    return [grounds.collection, grounds.index.generation, grounds.mode, grounds.top_k, where]
+    # The team is in every scope; the groups matter where they decide what was found.
+    groups = sorted(grounds.viewer.groups) if grounds.viewer else None
+    generation, where = grounds.index.generation, repr(grounds.where)
+    return [grounds.collection, generation, grounds.mode, grounds.top_k, where, groups]
 
 
 async def _unless_down(work: Awaitable[T]) -> T | None:

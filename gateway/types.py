@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from context.types import Message
+from retrieval.types import Viewer
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
 CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic"]
+LOCAL = "local"
+"""The public id of whoever calls where no keys exist, and of a command on the same machine."""
 Step: TypeAlias = Literal["", "fallback", "cached", "extract", "canned", "hand-over"]
 """What stood in for the first choice of model: "" is nothing."""
 
@@ -25,6 +28,7 @@ class Caller:
     key: str  # the key's public id, "local" where no keys exist
     name: str
     team: str = "default"
+    groups: tuple[str, ...] = ()  # whose documents are found; besides those that are for everybody
     admin: bool = False
     collection: str | None = None  # default collection
     collections: tuple[str, ...] = ()  # allowed ones; empty is all
@@ -32,6 +36,11 @@ class Caller:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     budget_usd: float | None = None  # a calendar month's, UTC
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """Who searches when this caller does; None for the local one, from whom nothing is kept."""
+        return None if self.key == LOCAL else Viewer(self.team, frozenset(self.groups))
 
 
 @dataclass(slots=True)
@@ -48,7 +57,7 @@ class Ask:
     collection: str | None = None
     top_k: int | None = None
     grounding: Grounding | None = None
-    where: Mapping[str, Any] | None = None
+    where: str | Mapping[str, Any] | None = None
     use_cache: bool = True
     deadline: float | None = None  # seconds from arrival
     door: str = "chat"  # the part of the API that it came through

@@ -15,7 +15,7 @@ from retrieval.near_duplicates import linked
 from retrieval.questions.languages import languages
 from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
-from retrieval.types import Hit, Index, Query, Reranker, Where
+from retrieval.types import Hit, Index, Query, Reranker, Viewer, Where
 from retrieval.widening import merged, widened
 from retrieval.words import query_terms
 
@@ -35,6 +35,7 @@ class Retriever:
         top_k: int | None = None,
         where: Where | None = None,
         *,
+        viewer: Viewer | None = None,
         collection: str = "",
         explanation: Explanation | None = None,
     ) -> list[Hit]:
@@ -47,7 +48,7 @@ class Retriever:
         told.languages = languages(query.text, config.languages)
         told.terms = query_terms(query.text, told.languages)
         limit = max(config.candidates, wanted)
-        legs = await index.search(query.vector, query_vector(told.terms), limit, where)
+        legs = await index.search(query.vector, query_vector(told.terms), limit, where, viewer)
         told.saw("bm25", legs.sparse)
         told.saw("dense", legs.dense)
         hits = fused(legs, config)
@@ -62,7 +63,7 @@ class Retriever:
         kept, others = capped(merged(hits, wanted), config.per_section)
         told.drop(f"more than {config.per_section} of one section", others)
         told.drop(f"below the first {wanted}", kept[wanted:])
-        return await widened(index, kept[:wanted])
+        return await widened(index, kept[:wanted], viewer)
 
     async def _reranked(
         self,

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # a tenth of a second that naming a type is not worth
     import numpy as np
     from numpy.typing import NDArray
+
+    from retrieval.filters import Condition
 
 Vector: TypeAlias = "NDArray[np.float32]"
 """Shape (size,), L2-normalised."""
@@ -23,9 +25,9 @@ Vectors: TypeAlias = "NDArray[np.float32]"
 Scalar: TypeAlias = str | int | float | bool
 Metadata: TypeAlias = Mapping[str, Scalar | Sequence[str]]
 
-Where: TypeAlias = Mapping[str, "Scalar | Sequence[Scalar] | Mapping[str, float]"]
-"""A filter over metadata, all of whose conditions hold: a scalar is equality, a list is any of,
-`{"gte": 2024, "lt": 2026}` is a range. `document` names the source. Applied inside the index."""
+Where: TypeAlias = "str | Mapping[str, Any] | Condition"
+"""A filter over metadata, in one of the forms that retrieval/filters.py reads. `document` names
+the source. Applied inside the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,19 +239,33 @@ class Index(Protocol):
         ...
 
     async def search(
-        self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
-    ) -> Legs: ...
+        self,
+        vector: Vector,
+        sparse: SparseVector,
+        limit: int,
+        where: Where | None = None,
+        viewer: Viewer | None = None,
+    ) -> Legs:
+        """The best of both halves that meet the filter and that the viewer may see; from None
+        nothing is kept. What is not valid now, or was superseded, is not found by anybody.
+
+        Raises BadFilter."""
+        ...
 
     async def documents(self) -> dict[str, Recorded]:
         """All documents that are live, by source."""
         ...
 
-    async def passages(self, source: str) -> list[Passage]:
-        """A document's live passages in order."""
+    async def passages(self, source: str, viewer: Viewer | None = None) -> list[Passage]:
+        """A document's live passages in order; none where there is a viewer who could not find
+        them."""
         ...
 
-    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
-        """For each document, first and last ordinal: its live passages from the one to the other.
+    async def around(
+        self, wanted: Sequence[tuple[str, int, int]], viewer: Viewer | None = None
+    ) -> list[list[Passage]]:
+        """For each document, first and last ordinal: its live passages from the one to the other,
+        but for what a viewer, where there is one, could not find.
 
         They are of the version that is live now, which may be another than a hit's."""
         ...

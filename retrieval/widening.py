@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from retrieval.types import Hit, Passage, Span
+from retrieval.types import Hit, Passage, Span, Viewer
 
 
 class Shelf(Protocol):
     """As much of an index as is needed here."""
 
-    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+    async def around(
+        self, wanted: Sequence[tuple[str, int, int]], viewer: Viewer | None = None
+    ) -> list[list[Passage]]:
         """The live passages of a document from one ordinal to another, for each that is asked."""
         ...
 
@@ -42,13 +44,14 @@ def merged(hits: Sequence[Hit], wanted: int) -> list[Hit]:
     return kept
 
 
-async def widened(index: Shelf, hits: Sequence[Hit]) -> list[Hit]:
+async def widened(index: Shelf, hits: Sequence[Hit], viewer: Viewer | None = None) -> list[Hit]:
     """Each hit with the text of its whole stretch. A passage's own is left where its document has
     been replaced since the search."""
     reaching = [hit for hit in hits if hit.passage.parent]
     if not reaching:
         return list(hits)
-    found = await index.around([(hit.passage.document, *_reach(hit.passage)) for hit in reaching])
+    wanted = [(hit.passage.document, *_reach(hit.passage)) for hit in reaching]
+    found = await index.around(wanted, viewer)
     read = dict(zip((hit.passage.id for hit in reaching), found, strict=True))
     return [_widened(hit, read.get(hit.passage.id, ())) for hit in hits]
 

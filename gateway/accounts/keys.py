@@ -17,7 +17,7 @@ from gateway.accounts.store import KeyStore, fingerprint
 from gateway.accounts.types import Key
 from gateway.errors import Unauthorized
 from gateway.ledger.database import Database
-from gateway.types import Caller
+from gateway.types import LOCAL, Caller
 
 REFRESH = 0.5  # seconds between looks at the change counter
 
@@ -57,7 +57,7 @@ class Accounts:
         self.operator = ""
         """An Authorization header that names the local administrator: that of a command on this
         machine which can read the running gateway's token (gateway/control.py)."""
-        self._local = _limited(Caller(key="local", name="local", admin=True), self._defaults)
+        self._local = _limited(Caller(key=LOCAL, name=LOCAL, admin=True), self._defaults)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_fresh, name="accounts", daemon=True)
         self.refresh()
@@ -132,6 +132,7 @@ class Accounts:
             key=key.id,
             name=key.name,
             team=key.team,
+            groups=key.groups,
             admin=key.admin,
             collection=key.collection,
             collections=key.collections,

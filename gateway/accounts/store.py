@@ -17,8 +17,11 @@ from gateway.ledger.database import Connection, Database, Row
 PREFIX = "sk-moor-"
 _COLUMNS = (
     "id, name, team, hash, created_at, admin, collection, collections, models, "
-    "requests_per_minute, tokens_per_minute, budget_usd, expires_at, revoked_at"
+    "requests_per_minute, tokens_per_minute, budget_usd, expires_at, revoked_at, groups"
 )
+
+_LISTS = ("groups", "collections", "models")
+"""Columns that hold JSON."""
 
 
 def fingerprint(secret: str) -> bytes:
@@ -38,6 +41,7 @@ class KeyStore:
         name: str,
         *,
         team: str = "default",
+        groups: tuple[str, ...] = (),
         admin: bool = False,
         collection: str | None = None,
         collections: tuple[str, ...] = (),
@@ -53,6 +57,7 @@ class KeyStore:
             id="k_" + secrets.token_hex(5),
             name=name,
             team=team,
+            groups=groups,
             hash=fingerprint(secret),
             created_at=self.clock(),
             admin=admin,
@@ -101,8 +106,7 @@ def _announce(connection: Connection) -> None:
 def _row(key: Key) -> Row:
     values: dict[str, Any] = {name: getattr(key, name) for name in _COLUMNS.split(", ")}
     values["admin"] = int(key.admin)
-    values["collections"] = orjson.dumps(key.collections).decode()
-    values["models"] = orjson.dumps(key.models).decode()
+    values |= {name: orjson.dumps(getattr(key, name)).decode() for name in _LISTS}
     return tuple(values.values())
 
 
@@ -110,6 +114,5 @@ def _key(row: Row) -> Key:
     values = dict(zip(_COLUMNS.split(", "), row, strict=True))
     values["hash"] = bytes(values["hash"])
     values["admin"] = bool(values["admin"])
-    values["collections"] = tuple(orjson.loads(values["collections"]))
-    values["models"] = tuple(orjson.loads(values["models"]))
+    values |= {name: tuple(orjson.loads(values[name])) for name in _LISTS}
     return Key(**values)

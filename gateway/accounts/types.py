@@ -14,6 +14,7 @@ class Key:
     team: str
     hash: bytes  # sha256 of the secret
     created_at: float
+    groups: tuple[str, ...] = ()  # whose documents it may find, besides everybody's
     admin: bool = False
     collection: str | None = None  # searched where a request names none
     collections: tuple[str, ...] = ()  # allowed ones; empty is all

@@ -19,8 +19,10 @@ class MoorlineOptions(BaseModel):
     collection: str | None = Field(default=None, description="Documents to answer from.")
     top_k: int | None = Field(default=None, ge=1, le=50, description="Passages to read.")
     grounding: Grounding | None = Field(default=None, description="strict, open or off.")
-    filter: dict[str, Any] | None = Field(
-        default=None, description='Over metadata: {"region": "EU", "year": {"gte": 2024}}.'
+    filter: str | dict[str, Any] | None = Field(
+        default=None,
+        description='Over metadata, as text, `region = "EU" and year >= 2024`, or as an object, '
+        '`{"region": "EU", "year": {"gte": 2024}}`.',
     )
     cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
     timeout: float | None = Field(

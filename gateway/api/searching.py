@@ -30,7 +30,7 @@ class SearchRequest(BaseModel):
     question: str
     collection: str
     top_k: int | None = None
-    where: Mapping[str, Any] | None = None
+    where: str | Mapping[str, Any] | None = None
 
 
 class SampleRequest(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +35,13 @@ def keys() -> None:
 @config_option
 @click.option("--name", required=True, help="Who or what it is for.")
 @click.option("--team", default="default", show_default=True, help="Shares answers in the cache.")
+@click.option(
+    "--groups",
+    "--group",
+    "groups",
+    multiple=True,
+    help="Finds documents of this group, too; repeat, or write commas, for more.",
+)
 @click.option("--admin", is_flag=True, help="May ingest, and see the dashboard.")
 @click.option(
     "--collection",
@@ -58,6 +65,7 @@ def create(
     config_file: Path | None,
     name: str,
     team: str,
+    groups: tuple[str, ...],
     admin: bool,
     collections: tuple[str, ...],
     models: tuple[str, ...],
@@ -72,6 +80,7 @@ def create(
         made = store.create(
             name,
             team=team,
+            groups=_names(groups),
             admin=admin,
             collection=collections[0] if collections else None,
             collections=collections,
@@ -121,13 +130,20 @@ def _store(config_file: Path | None) -> Iterator[KeyStore]:
         yield KeyStore(database)
 
 
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    """Names that were given one by one, or several with commas between them."""
+    names = (name.strip() for each in given for name in each.split(","))
+    return tuple(dict.fromkeys(filter(None, names)))
+
+
 def _shown(key: Key) -> dict[str, Any]:
     """A key as JSON, without the hash of its secret."""
     return {name: value for name, value in asdict(key).items() if name != "hash"}
 
 
 def _line(key: Key, now: float) -> tuple[str, ...]:
-    may = [*(["admin"] if key.admin else []), *key.collections, *key.models]
+    groups = (f"group {group}" for group in key.groups)
+    may = [*(["admin"] if key.admin else []), *key.collections, *key.models, *groups]
     limits = [
         f"{limit:g} {unit}"
         for limit, unit in (

@@ -11,7 +11,8 @@ import click
 
 from gateway.commands.common import config_option, loaded
 from gateway.config import Config
-from retrieval.types import RetrievalError
+from retrieval.filters import condition
+from retrieval.types import BadFilter, RetrievalError
 
 if TYPE_CHECKING:
     from gateway.searching import Found, Place, Searching, Served
@@ -26,7 +27,7 @@ _SHOWN = 10
 @click.argument("query")
 @click.option("--collection", help="Collection to search; grounding.collection where not given.")
 @click.option("--top", "top_k", type=click.IntRange(1, 50), help="So many; retrieval.top_k else.")
-@click.option("--filter", "where", help="A condition on metadata, as in the API.")
+@click.option("--filter", "where", help='On metadata: region = "EU" and year >= 2024.')
 @click.option("--explain", is_flag=True, help="Show each stage's ranks and what was dropped why.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @config_option
@@ -110,14 +111,13 @@ def _listed(places: Any) -> list[str]:
     return [*lines, f"       and {more} more"] if more > 0 else lines
 
 
-def _filter(text: str | None) -> dict[str, Any] | None:
-    """JSON, as in a request's `moorline.filter`."""
+def _filter(text: str | None) -> str | dict[str, Any] | None:
+    """As in a request's `moorline.filter`: text, or an object as JSON."""
     if text is None:
         return None
     try:
-        where = json.loads(text)
-    except ValueError:
-        where = None
-    if not isinstance(where, dict):
-        raise click.BadParameter('a filter is JSON such as {"year": {"gte": 2024}}.')
+        where: str | dict[str, Any] = json.loads(text) if text.lstrip().startswith("{") else text
+        condition(where)
+    except (ValueError, BadFilter) as error:
+        raise click.BadParameter(f"{error}") from error
     return where

@@ -20,10 +20,9 @@ from gateway.api.guard import names_this_machine
 from gateway.dashboard.rendering import Frame, page
 from gateway.dashboard.sessions import LASTS, Sessions
 from gateway.errors import Forbidden, GatewayError, Unauthorized
-from gateway.types import Caller
+from gateway.types import LOCAL, Caller
 
 COOKIE = "moorline_session"
-LOCAL = "local"  # the caller's key where no keys exist
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -94,4 +94,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX responses_by_team ON responses (team, at, size)",
         "CREATE INDEX responses_by_expiry ON responses (expires_at)",
     ),
+    # A JSON list, as collections and models are.
+    ("ALTER TABLE keys ADD COLUMN groups TEXT NOT NULL DEFAULT '[]'",),
 )

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import qdrant_edge as edge
 
+from retrieval.filters import ALWAYS, NEVER, Condition, Every, condition, simplified
 from retrieval.index import points, shard
 from retrieval.index.finishing import Finishing
-from retrieval.index.points import Filter, Manifest
+from retrieval.index.points import Manifest
 from retrieval.index.rebuilding import rebuild
 from retrieval.index.shard import EXACT_UP_TO, Shard, Threads
 from retrieval.types import (
@@ -33,6 +34,7 @@ from retrieval.types import (
     RetrievalError,
     SparseVector,
     Vector,
+    Viewer,
     Where,
 )
 
@@ -107,7 +109,7 @@ class EmbeddedIndexes:
 
     async def _opened(self, folder: Path, create: bool) -> EmbeddedIndex | None:
         loop = asyncio.get_running_loop()
-        new = _Kept(self._encoder, self._size) if create else None
+        new = _Kept(self._encoder, self._size, restricted=()) if create else None
         with shard.named(folder.name):
             loaded = await loop.run_in_executor(self._threads.writing, _load, folder, new)
         if loaded is None:
@@ -124,17 +126,18 @@ class EmbeddedIndexes:
         return index
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _View:
     """What a reader looks at, and whether anything else lies beside it."""
 
     shard: Shard
-    generation: int
+    kept: _Kept
     filtered: bool = False
 
-    @property
-    def filter(self) -> Filter:
-        return points.visible(self.generation) if self.filtered else ()
+    def which(self, where: Condition, viewer: Viewer | None) -> Condition:
+        """What a search may find. Where nothing else lies beside it, it need not be told apart."""
+        live = points.visible(self.kept.generation) if self.filtered else ALWAYS
+        return simplified(Every((live, points.admitted(self.kept, viewer), points.keyed(where))))
 
 
 class EmbeddedIndex:
@@ -142,7 +145,7 @@ class EmbeddedIndex:
 
     def __init__(self, folder: Path, opened: Shard, kept: _Kept, policy: Rebuilding) -> None:
         self._folder, self.shard, self._kept, self._policy = folder, opened, kept, policy
-        self._view = _View(opened, kept.generation)
+        self._view = _View(opened, kept)
         self._looking: Counter[_View] = Counter()
         self._left = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -157,29 +160,37 @@ class EmbeddedIndex:
         return self._kept.generation
 
     async def search(
-        self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
+        self,
+        vector: Vector,
+        sparse: SparseVector,
+        limit: int,
+        where: Where | None = None,
+        viewer: Viewer | None = None,
     ) -> Legs:
-        clauses = points.clauses(where)
-        if not all(clauses):  # Any of nothing: no passage can be meant.
-            return Legs((), ())
+        asked = condition(where)
         with self._look() as view:
-            return await view.shard.search(vector, sparse, limit, (*view.filter, *clauses))
+            which = view.which(asked, viewer)
+            if which == NEVER:
+                return Legs((), ())
+            return await view.shard.search(vector, sparse, limit, which)
 
     async def documents(self) -> dict[str, Recorded]:
         with self._look() as view:
-            return await points.documents(view.shard, view.generation)
+            return await points.documents(view.shard, view.kept.generation)
 
-    async def passages(self, source: str) -> list[Passage]:
+    async def passages(self, source: str, viewer: Viewer | None = None) -> list[Passage]:
         with self._look() as view:
-            return await points.passages(view.shard, view.generation, source)
+            return await points.passages(view.shard, view.kept, source, viewer)
 
-    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+    async def around(
+        self, wanted: Sequence[tuple[str, int, int]], viewer: Viewer | None = None
+    ) -> list[list[Passage]]:
         with self._look() as view:
-            return await points.around(view.shard, view.generation, wanted)
+            return await points.around(view.shard, view.kept, wanted, viewer)
 
     async def vectors(self, source: str) -> dict[str, Vector]:
         with self._look() as view:
-            return await points.vectors(view.shard, view.generation, source)
+            return await points.vectors(view.shard, view.kept.generation, source)
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
         await self._finishing.run(self._write({one.source: one for one in documents}, remove))
@@ -194,6 +205,11 @@ class EmbeddedIndex:
         """Undo what an interrupted write has left, and finish what it had published."""
         await self.shard.index(points.OWN_FIELDS)
         await self._mend()
+        if self._kept.restricted is None:
+            migrated = await points.migrate(self.shard, self._kept)
+            await self.shard.sync()
+            await self._publish(migrated)
+            self._view = _View(self.shard, self._kept)
         await self._weigh()
 
     async def aclose(self) -> None:
@@ -216,17 +232,17 @@ class EmbeddedIndex:
                 await self._mend()
             if not await points.changes(self.shard, self.generation, documents, remove):
                 return
-            await self._show(_View(self.shard, self.generation, filtered=True))
+            await self._show(_View(self.shard, self._kept, filtered=True))
             self._whole = False
             try:
-                await points.stage(self.shard, self.generation, documents, remove)
+                staged = await points.stage(self.shard, self._kept, documents, remove)
                 await self.shard.sync()
-                await self._publish(replace(self._kept, generation=self.generation + 1))
+                await self._publish(staged)
             finally:
                 # Published or not: what is current is shown, what is not is cleared away.
-                await self._show(_View(self.shard, self.generation, filtered=True))
+                await self._show(_View(self.shard, self._kept, filtered=True))
                 await self._mend()
-                await self._show(_View(self.shard, self.generation))
+                await self._show(_View(self.shard, self._kept))
         await self._weigh()
 
     async def _mend(self) -> None:
@@ -255,8 +271,7 @@ class EmbeddedIndex:
     async def _show(self, view: _View) -> None:
         """From now on this is seen, and when it returns nobody looks at what was before."""
         before, self._view = self._view, view
-        if before != view:
-            await self._drained(before)
+        await self._drained(before)
 
     async def _drained(self, *views: _View) -> None:
         while any(self._looking[view] for view in views):
@@ -317,7 +332,7 @@ class EmbeddedIndex:
             opened.large = before.large
             await self._publish(replace(self._kept, shard=copy.name, rebuilt=size))
             self.shard, self._deleted = opened, 0
-            await self._show(_View(opened, self.generation))
+            await self._show(_View(opened, self._kept))
             await before.close()
             await asyncio.to_thread(shutil.rmtree, before.folder, ignore_errors=True)
 
@@ -334,7 +349,7 @@ def _load(folder: Path, new: _Kept | None) -> tuple[edge.EdgeShard, _Kept] | Non
         _write_manifest(folder, new)
         return engine, new
     try:
-        kept = _Kept(**json.loads(manifest.read_text()))
+        kept = _Kept.of(json.loads(manifest.read_text()))
     except (ValueError, TypeError) as error:
         raise RetrievalError(f"{manifest} is damaged: {error}") from error
     engine = edge.EdgeShard.load(str(folder / kept.shard))

@@ -1,4 +1,4 @@
-"""The data model of every backend: a passage as a point, a filter as clauses, a manifest.
+"""The data model of every backend: a passage as a point, a manifest, conditions on both.
 
 A point lives from generation `born` up to `died`. The manifest says which generation is current, so
 a write is staged beside what is live and becomes visible with the one small change of the manifest:
@@ -16,12 +16,14 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
+from retrieval.filters import ALWAYS, Condition, Every, Exists, Not, OneOf, Some, Within
+from retrieval.index import access
+from retrieval.index.access import Access
 from retrieval.types import (
-    BadFilter,
     Embedded,
     Metadata,
     Passage,
@@ -30,7 +32,7 @@ from retrieval.types import (
     Scalar,
     SparseVector,
     Vector,
-    Where,
+    Viewer,
 )
 
 DENSE, SPARSE = "dense", "bm25"
@@ -48,41 +50,11 @@ OWN_FIELDS: Mapping[str, str] = {
 """What every search or write filters by, with the kind of index that serves it."""
 _RECORDED = ("document", "version", "title", "recipe", "stamp", "passages", "meta")
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
-_BOUNDS = frozenset({"gte", "gt", "lte", "lt"})
 _SIDES = {True: "\x00true", False: "\x00false"}
 """Booleans as the words that stand for them: the engine in process cannot match booleans."""
 _TRUTHS: Mapping[Scalar, bool] = {word: side for side, word in _SIDES.items()}
 
 Payload: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """The field has, or holds, one of these words."""
-
-    key: str
-    words: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The field is a number within these bounds."""
-
-    key: str
-    bounds: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """All of these clauses hold."""
-
-    clauses: Filter
-
-
-Clause: TypeAlias = "Sequence[AnyOf | Span | Every]"
-"""One of these holds."""
-Filter: TypeAlias = "Sequence[Clause]"
-"""All of these hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +75,17 @@ class Manifest:
     size: int
     generation: int = 0
     average_length: float | None = None
+    restricted: tuple[str, ...] | None = None
+    """The fields of access by which any document has ever kept anybody out; None where it was
+    written before points had them."""
+    successors: tuple[str, ...] = ()
+    """The labels of access of documents that have superseded others."""
+
+    @classmethod
+    def of(cls, payload: Payload) -> Self:
+        """The manifest that `as_payload` wrote. Raises TypeError."""
+        lists = {key: tuple(value) for key, value in payload.items() if isinstance(value, list)}
+        return cls(**payload | lists)
 
     def as_payload(self) -> Payload:
         return asdict(self)
@@ -118,27 +101,30 @@ class Manifest:
         return self
 
 
+M = TypeVar("M", bound=Manifest)
+
+
 class Store(Protocol):
     """The few things that a backend does with points."""
 
     async def upsert(self, points: Sequence[Point]) -> None: ...
 
-    async def mark(self, which: Filter, died: int) -> None: ...
+    async def set(self, which: Condition, payload: Payload) -> None: ...
 
-    async def delete(self, which: Filter) -> None: ...
+    async def delete(self, which: Condition) -> None: ...
 
-    async def count(self, which: Filter) -> int: ...
+    async def count(self, which: Condition) -> int: ...
 
     async def index(self, fields: Mapping[str, str]) -> None:
         """Make filters on these fields fast; the values are `keyword` or `number`."""
         ...
 
-    def payloads(self, which: Filter, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
-        """All points' payloads, or these fields of them; without manifest."""
+    def payloads(self, which: Condition, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
+        """The payloads of points, or these fields of them; without manifest."""
         ...
 
-    def vectors(self, which: Filter) -> AsyncIterator[tuple[Payload, Vector]]:
-        """The same, whole, each with its dense vector."""
+    def points(self, which: Condition) -> AsyncIterator[Point]:
+        """Points with all that is in them."""
         ...
 
 
@@ -149,34 +135,135 @@ def check_name(collection: str) -> None:
         )
 
 
-def visible(generation: int) -> Filter:
-    return [Span("born", {"lte": generation})], [Span("died", {"gt": generation})]
+def visible(generation: int) -> Condition:
+    born, died = Within("born", (("lte", generation),)), Within("died", (("gt", generation),))
+    return Every((born, died))
 
 
-def staged(generation: int) -> Filter:
-    return ([Span("born", {"gt": generation})],)
+def staged(generation: int) -> Condition:
+    return Within("born", (("gt", generation),))
 
 
-def dead(generation: int) -> Filter:
-    return ([Span("died", {"lte": generation})],)
+def dead(generation: int) -> Condition:
+    return Within("died", (("lte", generation),))
+
+
+def admitted(manifest: Manifest, viewer: Viewer | None) -> Condition:
+    """What of a collection is for this viewer, and in force."""
+    return access.visible(viewer, manifest.restricted or (), manifest.successors)
 
 
 async def stage(
-    store: Store, generation: int, documents: Mapping[str, Embedded], remove: Sequence[str]
-) -> None:
-    """Lay the next generation beside this one; nothing is visible of it yet."""
-    await store.index(_fields(documents.values()))
-    for batch in batches(documents.values(), generation + 1):
+    store: Store, manifest: M, documents: Mapping[str, Embedded], remove: Sequence[str]
+) -> M:
+    """Lay the next generation beside this one; nothing is visible of it until the manifest that
+    this returns is published."""
+    accesses = {source: _access(document) for source, document in documents.items()}
+    restricted = set(manifest.restricted or ()).union(
+        *(one.restricted() for one in accesses.values())
+    )
+    replaced = dict.fromkeys((*documents, *remove))
+    order = await _order(store, manifest, documents, accesses, replaced)
+    fields = {name: access.FIELDS[name] for name in restricted}
+    if order.successors:
+        fields["superseded"] = access.FIELDS["superseded"]
+    await store.index({**fields, **_fields(documents.values())})
+    born = manifest.generation + 1
+    for batch in batches(documents.values(), born, order.labels):
         await store.upsert(batch)
-    replaced = tuple(dict.fromkeys((*documents, *remove)))
-    await store.mark((*visible(generation), [AnyOf("document", replaced)]), generation + 1)
+    if order.changed:
+        await _restage(store, manifest.generation, order)
+    gone = (*replaced, *order.changed)
+    await store.set(_all(visible(manifest.generation), _of(*gone)), {"died": born})
+    return replace(
+        manifest,
+        generation=born,
+        restricted=tuple(sorted(restricted)),
+        successors=tuple(sorted(order.successors)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Who has superseded whom, once a write is visible."""
+
+    labels: Mapping[str, list[str]]
+    """By source: the access of all that have superseded it."""
+    changed: Sequence[str]
+    """Live documents that are not written anew and whose points say something else as yet."""
+    successors: frozenset[str]
+    """All labels."""
+
+
+async def _order(
+    store: Store,
+    manifest: Manifest,
+    documents: Mapping[str, Embedded],
+    accesses: Mapping[str, Access],
+    replaced: Collection[str],
+) -> _Order:
+    superseding = {
+        source: named
+        for source, document in documents.items()
+        if (named := access.superseded(document.passages[0].meta))
+    }
+    if not superseding and not manifest.successors:
+        return _Order({}, (), frozenset())
+    known, said = dict(accesses), dict[str, list[str]]()
+    telling = Some((Exists(_meta_key("supersedes")), Exists("superseded")))
+    first = _all(visible(manifest.generation), Within("first", (("gte", 1),)), telling)
+    async for payload in store.payloads(first, ("document", "meta", "superseded")):
+        source, meta = payload["document"], _meta(payload)
+        if source in replaced:
+            continue
+        known[source] = access.access(meta)
+        said[source] = payload.get("superseded") or []
+        if named := access.superseded(meta):
+            superseding[source] = named
+    labels = {
+        source: sorted({known[one].label() for one in successors})
+        for source, successors in access.hidden_by(superseding).items()
+    }
+    concerned = (labels.keys() | said.keys()) - set(replaced)
+    changed = [one for one in concerned if said.get(one, []) != labels.get(one, [])]
+    return _Order(labels, changed, frozenset(label for each in labels.values() for label in each))
+
+
+async def _restage(store: Store, generation: int, order: _Order) -> None:
+    """The points of documents that something else supersedes now, as they will be."""
+    batch: list[Point] = []
+    async for point in store.points(_all(visible(generation), _of(*order.changed))):
+        labels = order.labels.get(point.payload["document"], [])
+        life = {"born": generation + 1, "died": NEVER, "superseded": labels}
+        batch.append(Point(_new_id(), point.dense, point.sparse, point.payload | life))
+        if len(batch) == STAGE:
+            await store.upsert(batch)
+            batch = []
+    if batch:
+        await store.upsert(batch)
+
+
+async def migrate(store: Store, manifest: M) -> M:
+    """The manifest of a collection that was written before points said who may see them; its
+    points say so from now on. Interrupted, it is begun anew."""
+    open_to_all = Access().as_payload()
+    await store.set(Within("born", (("gte", 0),)), {**open_to_all, "superseded": []})
+    closed: dict[Access, list[str]] = {}
+    first = _all(visible(manifest.generation), Within("first", (("gte", 1),)))
+    async for payload in store.payloads(first, ("document", "meta")):
+        if (found := access.access(_meta(payload))) != Access():
+            closed.setdefault(found, []).append(payload["document"])
+    for found, sources in closed.items():
+        await store.set(_of(*sources), found.as_payload())
+    restricted = set[str]().union(*(found.restricted() for found in closed))
+    await store.index({name: access.FIELDS[name] for name in restricted})
+    return replace(manifest, restricted=tuple(sorted(restricted)))
 
 
 async def recover(store: Store, generation: int) -> None:
     """Undo what a write that never was published has left."""
     await store.delete(staged(generation))
-    undead: Filter = ([Span("died", {"gt": generation, "lt": NEVER})],)
-    await store.mark(undead, NEVER)
+    await store.set(Within("died", (("gt", generation), ("lt", NEVER))), {"died": NEVER})
 
 
 async def changes(
@@ -188,28 +275,32 @@ async def changes(
             raise RetrievalError(f"The document {embedded.source!r} has no passages.")
     if documents or not remove:
         return bool(documents)
-    return await store.count((*visible(generation), [AnyOf("document", tuple(remove))])) > 0
+    return await store.count(_all(visible(generation), _of(*remove))) > 0
 
 
 async def documents(store: Store, generation: int) -> dict[str, Recorded]:
-    first: Filter = (*visible(generation), [Span("first", {"gte": 1})])
+    first = _all(visible(generation), Within("first", (("gte", 1),)))
     payloads = store.payloads(first, _RECORDED)
     return {payload["document"]: recorded(payload) async for payload in payloads}
 
 
-async def passages(store: Store, generation: int, source: str) -> list[Passage]:
-    which = (*visible(generation), [AnyOf("document", (source,))])
-    return await _ordered(store, which)
+async def passages(
+    store: Store, manifest: Manifest, source: str, viewer: Viewer | None
+) -> list[Passage]:
+    return await _ordered(store, _shown(manifest, viewer, _of(source)))
 
 
 async def around(
-    store: Store, generation: int, wanted: Sequence[tuple[str, int, int]]
+    store: Store,
+    manifest: Manifest,
+    wanted: Sequence[tuple[str, int, int]],
+    viewer: Viewer | None,
 ) -> list[list[Passage]]:
     """All stretches with one look; a passage may lie in several."""
     if not wanted:
         return []
-    stretches = [_stretch(*one) for one in dict.fromkeys(wanted)]
-    found = await _ordered(store, (*visible(generation), stretches))
+    stretches = Some(tuple(_stretch(*one) for one in dict.fromkeys(wanted)))
+    found = await _ordered(store, _shown(manifest, viewer, stretches))
     return [
         [one for one in found if one.document == source and first <= one.ordinal <= last]
         for source, first, last in wanted
@@ -217,17 +308,31 @@ async def around(
 
 
 async def vectors(store: Store, generation: int, source: str) -> dict[str, Vector]:
-    which = (*visible(generation), [AnyOf("document", (source,))])
-    return {passage(payload).digest: dense async for payload, dense in store.vectors(which)}
+    found = store.points(_all(visible(generation), _of(source)))
+    return {passage(point.payload).digest: point.dense async for point in found}
 
 
-async def _ordered(store: Store, which: Filter) -> list[Passage]:
+def _shown(manifest: Manifest, viewer: Viewer | None, which: Condition) -> Condition:
+    """By address all that is live is told, but to a viewer only what is for him."""
+    seen = ALWAYS if viewer is None else admitted(manifest, viewer)
+    return _all(visible(manifest.generation), which, seen)
+
+
+async def _ordered(store: Store, which: Condition) -> list[Passage]:
     found = [passage(payload) async for payload in store.payloads(which, None)]
     return sorted(found, key=lambda one: one.ordinal)
 
 
-def _stretch(source: str, first: int, last: int) -> Every:
-    return Every(([AnyOf("document", (source,))], [Span("ordinal", {"gte": first, "lte": last})]))
+def _stretch(source: str, first: int, last: int) -> Condition:
+    return _all(_of(source), Within("ordinal", (("gte", first), ("lte", last))))
+
+
+def _of(*sources: str) -> Condition:
+    return OneOf("document", sources)
+
+
+def _all(*conditions: Condition) -> Condition:
+    return Every(conditions)
 
 
 def passage(payload: Payload) -> Passage:
@@ -266,57 +371,57 @@ def _meta(payload: Payload) -> Metadata:
     return {key: _read(value) for key, value in payload["meta"].items()}
 
 
-def clauses(where: Where | None) -> Filter:
-    """A caller's filter. Raises BadFilter, which names the field."""
-    return [_clause(field, wanted) for field, wanted in (where or {}).items()]
+def keyed(given: Condition) -> Condition:
+    """A caller's condition on metadata as one on payloads."""
+    match given:
+        case OneOf(field, values):
+            return _one_of(_key(field), values)
+        case Within(field, bounds):
+            return Within(_key(field), bounds)
+        case Exists(field):
+            return Exists(_key(field))
+        case Not(inner):
+            return Not(keyed(inner))
+        case Every(parts):
+            return Every(tuple(map(keyed, parts)))
+        case Some(parts):
+            return Some(tuple(map(keyed, parts)))
 
 
-def _clause(field: str, wanted: Any) -> Clause:
-    key = "document" if field == "document" else _meta_key(field)
-    if isinstance(wanted, Mapping):
-        return [Span(key, _bounds(field, wanted))]
-    values = [wanted] if isinstance(wanted, str | int | float) else wanted
-    if not isinstance(values, Sequence):
-        raise BadFilter(f"The filter on {field!r} is neither a value, a list nor a range.")
-    words, numbers = [], []
-    for value in values:
-        if isinstance(value, bool):
-            words.append(_SIDES[value])
-        elif isinstance(value, str):
-            words.append(value)
-        elif isinstance(value, int | float):
-            numbers.append(Span(key, {"gte": value, "lte": value}))
-        else:
-            raise BadFilter(f"The filter on {field!r} holds {value!r}; text or a number is needed.")
-    return [*([AnyOf(key, tuple(words))] if words else []), *numbers]
+def _one_of(key: str, values: Sequence[Scalar]) -> Condition:
+    """Words are matched, numbers lie within themselves."""
+    words = tuple(
+        _SIDES[one] if isinstance(one, bool) else one
+        for one in values
+        if isinstance(one, str | bool)
+    )
+    numbers = [float(one) for one in values if not isinstance(one, str | bool)]
+    equal = (Within(key, (("gte", one), ("lte", one))) for one in numbers)
+    return Some((*([OneOf(key, words)] if words else []), *equal))
 
 
-def _bounds(field: str, wanted: Mapping[Any, Any]) -> dict[str, float]:
-    if not wanted or not set(wanted) <= _BOUNDS:
-        raise BadFilter(f"The filter on {field!r} is a range; its keys are gte, gt, lte and lt.")
-    for bound in wanted.values():
-        if isinstance(bound, bool) or not isinstance(bound, int | float):
-            raise BadFilter(f"The filter on {field!r} has the bound {bound!r}; a number is needed.")
-    return {side: float(bound) for side, bound in wanted.items()}
+def _key(field: str) -> str:
+    return "document" if field == "document" else _meta_key(field)
 
 
 def _meta_key(field: str) -> str:
     """A path in quotes, since a field's name may have dots in it."""
-    if not field or '"' in field or "\\" in field:
-        raise BadFilter(f"The filter names the field {field!r}, which cannot exist.")
     return f'meta."{field}"'
 
 
-def batches(documents: Iterable[Embedded], born: int) -> Iterator[list[Point]]:
+def batches(
+    documents: Iterable[Embedded], born: int, superseded: Mapping[str, list[str]]
+) -> Iterator[list[Point]]:
     batch: list[Point] = []
     for document in documents:
         for number, one in enumerate(document.passages):
-            payload = _payload(one, born)
+            payload = _payload(one, born, superseded.get(document.source, []))
             if number == 0:
                 payload |= _record(document)
             # A passage that is written again keeps its id, so a point needs one of its own.
-            own = secrets.randbits(62) + 1
-            batch.append(Point(own, document.vectors[number], document.sparse[number], payload))
+            batch.append(
+                Point(_new_id(), document.vectors[number], document.sparse[number], payload)
+            )
             if len(batch) == STAGE:
                 yield batch
                 batch = []
@@ -324,7 +429,19 @@ def batches(documents: Iterable[Embedded], born: int) -> Iterator[list[Point]]:
         yield batch
 
 
-def _payload(one: Passage, born: int) -> Payload:
+def _new_id() -> int:
+    return secrets.randbits(62) + 1
+
+
+def _access(document: Embedded) -> Access:
+    """The document's, as its first passage says."""
+    try:
+        return access.access(document.passages[0].meta)
+    except RetrievalError as error:
+        raise RetrievalError(f"The document {document.source!r} is not written: {error}") from error
+
+
+def _payload(one: Passage, born: int, superseded: list[str]) -> Payload:
     return {
         "passage": one.id,
         "document": one.document,
@@ -340,6 +457,8 @@ def _payload(one: Passage, born: int) -> Payload:
         "parent": list(one.parent) if one.parent else None,
         "flags": list(one.flags),
         "sketch": base64.b64encode(one.sketch).decode(),
+        **access.access(one.meta).as_payload(),
+        "superseded": superseded,
         "first": 0,
         "born": born,
         "died": NEVER,

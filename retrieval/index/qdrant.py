@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from httpx import HTTPError
@@ -23,18 +23,26 @@ from pydantic import SecretStr
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 
+from retrieval.filters import (
+    NEVER,
+    Condition,
+    Every,
+    Exists,
+    Not,
+    OneOf,
+    Some,
+    Within,
+    condition,
+    simplified,
+)
 from retrieval.index import points
 from retrieval.index.finishing import Finishing
 from retrieval.index.points import (
     DENSE,
     SPARSE,
-    AnyOf,
-    Every,
-    Filter,
     Manifest,
     Payload,
     Point,
-    Span,
 )
 from retrieval.types import (
     Embedded,
@@ -46,6 +54,7 @@ from retrieval.types import (
     RetrievalError,
     SparseVector,
     Vector,
+    Viewer,
     Where,
 )
 
@@ -74,7 +83,7 @@ class QdrantIndexes:
     ) -> None:
         key = api_key.get_secret_value() if api_key else None
         self._url, self._prefix = url, prefix
-        self._new = Manifest(encoder_name, size)
+        self._new = Manifest(encoder_name, size, restricted=())
         self.client = (
             AsyncQdrantClient(LOCAL)
             if url == LOCAL
@@ -132,6 +141,8 @@ class QdrantIndexes:
         manifest.checked(collection, self._new.encoder, self._new.size)
         index = QdrantIndex(collection, store, manifest)
         await store.index(points.OWN_FIELDS)
+        if manifest.restricted is None:
+            await index.migrate()
         return index
 
     async def _created(self, name: str) -> None:
@@ -166,18 +177,24 @@ class QdrantIndex:
         return self._manifest.generation
 
     async def search(
-        self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
+        self,
+        vector: Vector,
+        sparse: SparseVector,
+        limit: int,
+        where: Where | None = None,
+        viewer: Viewer | None = None,
     ) -> Legs:
-        clauses = points.clauses(where)
-        if not all(clauses):  # Any of nothing: no passage can be meant.
-            return Legs((), ())
+        asked = points.keyed(condition(where))
         for _ in range(_LOOKS):
-            generation = self._manifest.generation
-            which = (*points.visible(generation), *clauses)
+            known = self._manifest
+            live, admitted = points.visible(known.generation), points.admitted(known, viewer)
+            which = simplified(Every((live, admitted, asked)))
+            if which == NEVER:
+                return Legs((), ())
             with self._named():
                 legs, manifest = await self.store.search(vector, sparse, limit, which)
             self._noticed(manifest)
-            if legs is not None and self._manifest.generation == generation:
+            if legs is not None and self._manifest.generation == known.generation:
                 return legs
         raise RetrievalError(f"The collection {self._name!r} changes faster than it can be read.")
 
@@ -186,15 +203,17 @@ class QdrantIndex:
             await self._refresh()
             return await points.documents(self.store, self._manifest.generation)
 
-    async def passages(self, source: str) -> list[Passage]:
+    async def passages(self, source: str, viewer: Viewer | None = None) -> list[Passage]:
         with self._named():
             await self._refresh()
-            return await points.passages(self.store, self._manifest.generation, source)
+            return await points.passages(self.store, self._manifest, source, viewer)
 
-    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+    async def around(
+        self, wanted: Sequence[tuple[str, int, int]], viewer: Viewer | None = None
+    ) -> list[list[Passage]]:
         with self._named():
             await self._refresh()
-            return await points.around(self.store, self._manifest.generation, wanted)
+            return await points.around(self.store, self._manifest, wanted, viewer)
 
     async def vectors(self, source: str) -> dict[str, Vector]:
         with self._named():
@@ -220,6 +239,12 @@ class QdrantIndex:
         async with self._writing:
             pass
 
+    async def migrate(self) -> None:
+        """Bring points that an older version wrote to what this one needs to know of them."""
+        async with self._leased() as token:
+            if self._manifest.restricted is None:
+                await self._publish(await points.migrate(self.store, self._manifest), token)
+
     async def _fix_average_length(self, terms: float) -> None:
         async with self._leased() as token:
             if self._manifest.average_length is None:
@@ -234,13 +259,13 @@ class QdrantIndex:
                 return
             renewing = asyncio.ensure_future(self._renew(token))
             try:
-                await points.stage(self.store, generation, documents, remove)
+                staged = await points.stage(self.store, self._manifest, documents, remove)
             except ApiException:
                 await points.recover(self.store, generation)
                 raise
             finally:
                 renewing.cancel()
-            await self._publish(replace(self._manifest, generation=generation + 1), token)
+            await self._publish(staged, token)
 
     async def _publish(self, manifest: Manifest, token: str) -> None:
         if not await self.store.publish(manifest, self._manifest.generation, token):
@@ -308,7 +333,7 @@ class Collection:
         self._held_until = math.inf
 
     async def search(
-        self, vector: Vector, sparse: SparseVector, limit: int, which: Filter
+        self, vector: Vector, sparse: SparseVector, limit: int, which: Condition
     ) -> tuple[Legs | None, Manifest | None]:
         """Both halves and the manifest at once; None for what was purged while it was read."""
         condition = _filter(which)
@@ -337,16 +362,16 @@ class Collection:
         self._check_lease()
         await self.client.upsert(self._name, [_point(point) for point in points])
 
-    async def mark(self, which: Filter, died: int) -> None:
+    async def set(self, which: Condition, payload: Payload) -> None:
         self._check_lease()
-        await self.client.set_payload(self._name, {"died": died}, points=_filter(which))
+        await self.client.set_payload(self._name, payload, points=_filter(which))
 
-    async def delete(self, which: Filter) -> None:
+    async def delete(self, which: Condition) -> None:
         self._check_lease()
         selected = models.FilterSelector(filter=_filter(which))
         await self.client.delete(self._name, points_selector=selected)
 
-    async def count(self, which: Filter) -> int:
+    async def count(self, which: Condition) -> int:
         return (await self.client.count(self._name, count_filter=_filter(which))).count
 
     async def index(self, fields: Mapping[str, str]) -> None:
@@ -362,16 +387,18 @@ class Collection:
         info = await self.client.get_collection(self._name)
         self._fields = set(info.payload_schema or {})
 
-    async def payloads(self, which: Filter, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
+    async def payloads(
+        self, which: Condition, fields: Sequence[str] | None
+    ) -> AsyncIterator[Payload]:
         async for record in self._records(which, fields):
             yield record.payload or {}
 
-    async def vectors(self, which: Filter) -> AsyncIterator[tuple[Payload, Vector]]:
+    async def points(self, which: Condition) -> AsyncIterator[Point]:
         async for record in self._records(which, None, vectors=True):
-            yield record.payload or {}, _dense(record)
+            yield _read(record)
 
     async def _records(
-        self, which: Filter, fields: Sequence[str] | None, vectors: bool = False
+        self, which: Condition, fields: Sequence[str] | None, vectors: bool = False
     ) -> AsyncIterator[models.Record]:
         after: Any = None
         while True:
@@ -381,7 +408,7 @@ class Collection:
                 limit=_PAGE,
                 offset=after,
                 with_payload=True if fields is None else list(fields),
-                with_vectors=[DENSE] if vectors else False,
+                with_vectors=vectors,
             )
             for record in records:
                 yield record
@@ -460,7 +487,7 @@ def _named(name: str) -> Iterator[None]:
 
 def _manifest(found: Sequence[models.ScoredPoint | models.Record]) -> Manifest | None:
     payload = found[0].payload if found else None
-    return Manifest(**payload["manifest"]) if payload else None
+    return Manifest.of(payload["manifest"]) if payload else None
 
 
 def _is_manifest(*also: models.FieldCondition) -> models.Filter:
@@ -476,23 +503,40 @@ def _point(point: Point) -> models.PointStruct:
     return models.PointStruct(id=point.id, vector=vector, payload=point.payload)
 
 
-def _dense(record: models.Record) -> Vector:
-    vectors = record.vector
-    assert isinstance(vectors, dict)  # They have names.
-    return np.asarray(vectors[DENSE], np.float32)
+def _read(record: models.Record) -> Point:
+    vectors: Any = record.vector  # the two that a collection is created with
+    sparse = vectors[SPARSE]
+    return Point(
+        cast(int, record.id),
+        np.asarray(vectors[DENSE], np.float32),
+        SparseVector(tuple(sparse.indices), tuple(sparse.values)),
+        record.payload or {},
+    )
 
 
 def _sparse(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
 
 
-def _filter(which: Filter) -> models.Filter:
-    return models.Filter(must=[models.Filter(should=[_condition(c) for c in one]) for one in which])
+def _filter(which: Condition) -> models.Filter:
+    parts = which.conditions if isinstance(which, Every) else (which,)
+    return models.Filter(
+        must=[_condition(one) for one in parts if not isinstance(one, Not)] or None,
+        must_not=[_condition(one.condition) for one in parts if isinstance(one, Not)] or None,
+    )
 
 
-def _condition(one: AnyOf | Span | Every) -> models.Condition:
-    if isinstance(one, Every):
-        return _filter(one.clauses)
-    if isinstance(one, AnyOf):
-        return models.FieldCondition(key=one.key, match=models.MatchAny(any=list(one.words)))
-    return models.FieldCondition(key=one.key, range=models.Range(**one.bounds))
+def _condition(one: Condition) -> models.Condition:
+    match one:
+        case OneOf(key, words):
+            matched = models.MatchAny(any=[str(word) for word in words])
+            return models.FieldCondition(key=key, match=matched)
+        case Within(key, bounds):
+            return models.FieldCondition(key=key, range=models.Range(**dict(bounds)))
+        case Exists(key):
+            empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
+            return models.Filter(must_not=[empty])
+        case Some(parts):
+            return models.Filter(should=[_condition(part) for part in parts])
+        case _:
+            return _filter(one)

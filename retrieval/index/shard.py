@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import qdrant_edge as edge
 
+from retrieval.filters import ALWAYS, Condition, Every, Exists, Not, OneOf, Some, Within
 from retrieval.index import points
-from retrieval.index.points import DENSE, SPARSE, AnyOf, Every, Filter, Payload, Point, Span
+from retrieval.index.points import DENSE, SPARSE, Payload, Point
 from retrieval.types import Hit, InUse, Legs, Passage, RetrievalError, SparseVector, Vector
 
 T = TypeVar("T")
@@ -60,20 +61,21 @@ class Shard:
         self._known: dict[edge.PointId, Passage] = {}
         self._unflushed = 0
 
-    async def search(self, vector: Vector, sparse: SparseVector, limit: int, which: Filter) -> Legs:
+    async def search(
+        self, vector: Vector, sparse: SparseVector, limit: int, which: Condition
+    ) -> Legs:
         return await self._read(lambda: self._search(vector, sparse, limit, which))
 
     async def upsert(self, points: Sequence[Point]) -> None:
         await self._write(lambda: edge.UpdateOperation.upsert_points([_point(p) for p in points]))
         self._unflushed += len(points)
 
-    async def mark(self, which: Filter, died: int) -> None:
-        change = {"died": died}
+    async def set(self, which: Condition, payload: Payload) -> None:
         await self._write(
-            lambda: edge.UpdateOperation.set_payload_by_filter(_filter(which), change)
+            lambda: edge.UpdateOperation.set_payload_by_filter(_filter(which), payload)
         )
 
-    async def delete(self, which: Filter) -> None:
+    async def delete(self, which: Condition) -> None:
         await self._write(lambda: edge.UpdateOperation.delete_points_by_filter(_filter(which)))
 
     async def index(self, fields: Mapping[str, str]) -> None:
@@ -82,23 +84,25 @@ class Shard:
             await self._write(partial(create, field, _KINDS[fields[field]]))
             self._fields.add(field)
 
-    async def count(self, which: Filter) -> int:
+    async def count(self, which: Condition) -> int:
         request = edge.CountRequest(filter=_filter(which))
         return await self._read(lambda: self._engine.count(request))
 
     async def size(self) -> int:
         return await self._read(lambda: self._engine.info().points_count)
 
-    async def payloads(self, which: Filter, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
+    async def payloads(
+        self, which: Condition, fields: Sequence[str] | None
+    ) -> AsyncIterator[Payload]:
         async for record in self._records(which, fields):
             yield record.payload or {}
 
-    async def vectors(self, which: Filter) -> AsyncIterator[tuple[Payload, Vector]]:
+    async def points(self, which: Condition) -> AsyncIterator[Point]:
         async for record in self._records(which, None, vectors=True):
-            yield record.payload or {}, _dense(record)
+            yield _read(record)
 
     async def _records(
-        self, which: Filter, fields: Sequence[str] | None, vectors: bool = False
+        self, which: Condition, fields: Sequence[str] | None, vectors: bool = False
     ) -> AsyncIterator[edge.Record]:
         after: edge.PointId | None = None
         while True:
@@ -107,7 +111,7 @@ class Shard:
                 limit=_PAGE,
                 filter=_filter(which),
                 with_payload=True if fields is None else list(fields),
-                with_vector=[DENSE] if vectors else False,
+                with_vector=vectors,
             )
             records, after = await self._read(partial(self._engine.scroll, request))
             for record in records:
@@ -144,8 +148,8 @@ class Shard:
         with named(self.folder.parent.name):
             return await asyncio.get_running_loop().run_in_executor(threads, call)
 
-    def _search(self, vector: Vector, sparse: SparseVector, limit: int, which: Filter) -> Legs:
-        condition = _filter(which) if which else None
+    def _search(self, vector: Vector, sparse: SparseVector, limit: int, which: Condition) -> Legs:
+        condition = None if which == ALWAYS else _filter(which)
         nearest = edge.QueryRequest(
             limit=limit,
             query=edge.Query.Nearest(vector.tolist(), using=DENSE),
@@ -208,25 +212,41 @@ def _point(point: Point) -> edge.Point:
     return edge.Point(point.id, vectors, point.payload)
 
 
-def _dense(record: edge.Record) -> Vector:
-    assert isinstance(record.vector, dict)  # They have names.
-    return np.asarray(record.vector[DENSE], np.float32)
+def _read(record: edge.Record) -> Point:
+    vectors: Any = record.vector  # the two that `create` names
+    sparse = vectors[SPARSE]
+    return Point(
+        cast(int, record.id),
+        np.asarray(vectors[DENSE], np.float32),
+        SparseVector(tuple(sparse.indices), tuple(sparse.values)),
+        record.payload or {},
+    )
 
 
 def _sparse(vector: SparseVector) -> edge.SparseVector:
     return edge.SparseVector(list(vector.indices), list(vector.values))
 
 
-def _filter(which: Filter) -> edge.Filter:
-    return edge.Filter(must=[edge.Filter(should=[_condition(c) for c in one]) for one in which])
+def _filter(which: Condition) -> edge.Filter:
+    parts = which.conditions if isinstance(which, Every) else (which,)
+    return edge.Filter(
+        must=[_condition(one) for one in parts if not isinstance(one, Not)],
+        must_not=[_condition(one.condition) for one in parts if isinstance(one, Not)],
+    )
 
 
-def _condition(one: AnyOf | Span | Every) -> edge.ConditionType:
-    if isinstance(one, Every):
-        return _filter(one.clauses)
-    if isinstance(one, AnyOf):
-        return edge.FieldCondition(one.key, match=edge.MatchAny(list(one.words)))
-    return edge.FieldCondition(one.key, range=edge.RangeFloat(**one.bounds))
+def _condition(one: Condition) -> edge.ConditionType:
+    match one:
+        case OneOf(key, words):
+            return edge.FieldCondition(key, match=edge.MatchAny([str(word) for word in words]))
+        case Within(key, bounds):
+            return edge.FieldCondition(key, range=edge.RangeFloat(**dict(bounds)))
+        case Exists(key):
+            return edge.Filter(must_not=[edge.IsEmptyCondition(key)])
+        case Some(parts):
+            return edge.Filter(should=[_condition(part) for part in parts])
+        case _:
+            return _filter(one)
 
 
 def _synced(folder: Path) -> None:

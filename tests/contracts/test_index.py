@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrieval.index.embedded import EmbeddedIndexes
-from retrieval.index.qdrant import LOCAL, QdrantIndexes
-from retrieval.sparse import document_vector, query_vector
+from retrieval.sparse import query_vector
 from retrieval.types import (
     BadFilter,
     Embedded,
@@ -23,16 +19,14 @@ from retrieval.types import (
     Indexes,
     Legs,
     Metadata,
-    Passage,
     Recorded,
     RetrievalError,
     SparseVector,
-    Vector,
+    Viewer,
+    Where,
 )
-from retrieval.words import query_terms, terms
-
-SIZE = 8
-KINDS = ["embedded", "qdrant in memory", "qdrant server"]
+from retrieval.words import query_terms
+from tests.contracts.backends import KINDS, SIZE, embedded, made, vector
 
 
 @pytest.fixture(params=KINDS)
@@ -44,19 +38,6 @@ async def indexes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     await indexes.aclose()
 
 
-def made(kind: str, folder: Path) -> Indexes:
-    match kind:
-        case "embedded":
-            return EmbeddedIndexes(folder, "test-encoder", SIZE)
-        case "qdrant in memory":
-            url = LOCAL
-        case _:
-            url = os.environ.get("QDRANT_URL", "")
-            if not url:
-                pytest.skip("QDRANT_URL is not set, so there is no server to test against")
-    return QdrantIndexes(url, None, f"test_{uuid.uuid4().hex}_", "test-encoder", SIZE)
-
-
 @pytest.fixture
 async def index(indexes: Indexes) -> Index:
     opened = await indexes.open("docs", create=True)
@@ -64,51 +45,27 @@ async def index(indexes: Indexes) -> Index:
     return opened
 
 
-def vector(seed: int) -> Vector:
-    numbers = np.random.default_rng(seed).normal(size=SIZE).astype(np.float32)
-    found: Vector = numbers / np.linalg.norm(numbers)
-    return found
-
-
-def embedded(
-    source: str, *texts: str, version: str = "v1", meta: Metadata | None = None
-) -> Embedded:
-    passages = [
-        Passage(
-            id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{source}/{version}/{number}")),
-            document=source,
-            version=version,
-            ordinal=number,
-            title=f"Title of {source}",
-            headings=("A", f"Part {number}"),
-            text=text,
-            start=number * 10,
-            end=number * 10 + len(text),
-            page=number + 1,
-            meta=meta or {},
-        )
-        for number, text in enumerate(texts)
-    ]
-    vectors = np.stack([vector(sum(map(ord, text))) for text in texts])
-    sparse = [document_vector(terms(text), 4) for text in texts]
-    return Embedded(source, version, passages, vectors, sparse)
-
-
 async def search(
-    index: Index, text: str, where: Mapping[str, Any] | None = None, limit: int = 10
+    index: Index,
+    text: str,
+    where: Where | None = None,
+    limit: int = 10,
+    viewer: Viewer | None = None,
 ) -> Legs:
-    return await index.search(
-        vector(sum(map(ord, text))), query_vector(query_terms(text)), limit, where
-    )
+    sparse = query_vector(query_terms(text))
+    return await index.search(vector(sum(map(ord, text))), sparse, limit, where, viewer)
 
 
 async def live(index: Index) -> dict[str, str]:
     return {source: one.version for source, one in (await index.documents()).items()}
 
 
-async def found(index: Index, where: Mapping[str, Any] | None = None) -> set[str]:
-    legs = await search(index, "anything", where)
-    return {hit.passage.document for hit in legs.dense}
+async def found(index: Index, where: Where | None = None, viewer: Viewer | None = None) -> set[str]:
+    """The documents that both halves find."""
+    legs = await search(index, "fees", where, 100, viewer)
+    dense, sparse = ({hit.passage.document for hit in leg} for leg in (legs.dense, legs.sparse))
+    assert not legs.sparse or dense == sparse
+    return dense
 
 
 @pytest.mark.anyio
@@ -196,8 +153,8 @@ async def test_vectors_are_known_by_what_was_embedded(index: Index) -> None:
     await index.write([document, embedded("b.md", "hose")])
     vectors = await index.vectors("a.md")
     assert vectors.keys() == {passage.digest for passage in document.passages}
-    for passage, made in zip(document.passages, document.vectors, strict=True):
-        assert vectors[passage.digest] == pytest.approx(made, abs=1e-6)
+    for passage, dense in zip(document.passages, document.vectors, strict=True):
+        assert vectors[passage.digest] == pytest.approx(dense, abs=1e-6)
     assert await index.vectors("gone.md") == {}
 
 
@@ -286,7 +243,7 @@ FILED: dict[str, Metadata] = {
 }
 
 
-KEPT: list[tuple[Mapping[str, Any] | None, set[str]]] = [
+KEPT: list[tuple[Where | None, set[str]]] = [
     (None, {"tax-2023.md", "tax-2024.md", "fees.md", "bare.md"}),
     ({}, {"tax-2023.md", "tax-2024.md", "fees.md", "bare.md"}),
     ({"region": "EU"}, {"tax-2023.md", "fees.md"}),
@@ -308,6 +265,16 @@ KEPT: list[tuple[Mapping[str, Any] | None, set[str]]] = [
     ({"document": ["bare.md", "fees.md"]}, {"bare.md", "fees.md"}),
     ({"dotted.key": "x"}, {"fees.md"}),
     ({"unknown": "x"}, set()),
+    ('region = "EU" and year >= 2024', {"fees.md"}),
+    ('region != "EU"', {"tax-2024.md", "bare.md"}),
+    ('not (region = "EU" or year = 2024)', {"bare.md"}),
+    ('groups contains "hr" and not groups contains "staff"', {"tax-2024.md"}),
+    ("region exists and public = false", {"tax-2024.md", "fees.md"}),
+    ("dotted.key not exists", {"tax-2023.md", "tax-2024.md", "bare.md"}),
+    ("region in () or year < 2024", {"tax-2023.md"}),
+    ("region not in ()", {"tax-2023.md", "tax-2024.md", "fees.md", "bare.md"}),
+    ('document != "bare.md"', {"tax-2023.md", "tax-2024.md", "fees.md"}),
+    ({"type": "nin", "key": "region", "value": ["EU", "CH"]}, {"tax-2024.md", "bare.md"}),
 ]
 
 
@@ -317,9 +284,7 @@ async def test_a_filter_keeps_what_meets_all_its_conditions(index: Index) -> Non
         [embedded(source, "fees and taxes", meta=meta) for source, meta in FILED.items()]
     )
     for where, expected in KEPT:
-        legs = await search(index, "fees", where)
-        assert {hit.passage.document for hit in legs.dense} == expected, where
-        assert {hit.passage.document for hit in legs.sparse} == expected, where
+        assert await found(index, where) == expected, where
 
 
 MALFORMED: list[Mapping[str, Any]] = [
@@ -338,6 +303,166 @@ async def test_a_malformed_filter_names_its_field(index: Index) -> None:
     for where in MALFORMED:
         with pytest.raises(BadFilter, match=f"{next(iter(where))!r}"):
             await search(index, "fees", where)
+
+
+NOON = 1_800_000_000.0
+SECRET: dict[str, Metadata] = {
+    "open.md": {"year": 2024},
+    "sales.md": {"tenant": "sales"},
+    "hr.md": {"tenant": "sales", "groups": ["hr", "board"]},
+    "board.md": {"groups": "board"},
+    "soon.md": {"valid_from": NOON + 60},
+    "late.md": {"valid_until": NOON + 60},
+    "dated.md": {"valid_from": "2027-02-01", "valid_until": "2027-02-28"},
+}
+SEEN: list[tuple[Viewer, set[str]]] = [
+    (Viewer("sales", at=NOON), {"open.md", "sales.md", "late.md"}),
+    (Viewer("other", at=NOON), {"open.md", "late.md"}),
+    (Viewer("*", frozenset({"*"}), at=NOON), {"open.md", "late.md"}),
+    (Viewer("sales", frozenset({"hr"}), NOON), {"open.md", "sales.md", "hr.md", "late.md"}),
+    (Viewer("other", frozenset({"hr", "board"}), NOON), {"open.md", "board.md", "late.md"}),
+    (Viewer("other", at=NOON + 60), {"open.md", "soon.md"}),
+    (Viewer("other", at=1_801_440_000.0 - 1), {"open.md", "soon.md"}),
+    (Viewer("other", at=1_801_440_000.0), {"open.md", "soon.md", "dated.md"}),
+    (Viewer("other", at=1_803_859_200.0 - 1), {"open.md", "soon.md", "dated.md"}),
+    (Viewer("other", at=1_803_859_200.0), {"open.md", "soon.md"}),
+]
+
+
+@pytest.mark.anyio
+async def test_a_viewer_finds_what_is_for_him_and_now(index: Index) -> None:
+    await index.write(
+        [embedded(source, "fees and taxes", meta=meta) for source, meta in SECRET.items()]
+    )
+    for viewer, expected in SEEN:
+        assert await found(index, viewer=viewer) == expected, viewer
+
+
+@pytest.mark.anyio
+async def test_by_address_a_viewer_gets_what_he_could_find(index: Index) -> None:
+    await index.write(
+        [embedded(source, "fees and taxes", meta=meta) for source, meta in SECRET.items()]
+    )
+    wanted = [(source, 0, 9) for source in SECRET]
+    for viewer, expected in SEEN:
+        stretches = await index.around(wanted, viewer)
+        assert {one.document for stretch in stretches for one in stretch} == expected, viewer
+        for source in SECRET:
+            assert bool(await index.passages(source, viewer)) == (source in expected)
+    assert all(await index.around(wanted))
+    assert await index.passages("hr.md")
+
+
+@pytest.mark.anyio
+async def test_from_nobody_nothing_is_kept_but_what_is_not_valid(index: Index) -> None:
+    await index.write(
+        [
+            embedded("hr.md", "fees", meta={"tenant": "sales", "groups": ["hr"]}),
+            embedded("soon.md", "fees", meta={"valid_from": 32_503_680_000}),
+            embedded("over.md", "fees", meta={"valid_until": 1}),
+        ]
+    )
+    assert await found(index) == {"hr.md"}
+
+
+@pytest.mark.anyio
+async def test_no_filter_shows_a_viewer_more(index: Index) -> None:
+    await index.write([embedded("hr.md", "fees", meta={"groups": ["hr"]})])
+    for where in ('groups = "hr"', 'groups = "hr" or not groups exists', "not x exists"):
+        assert await found(index, where, Viewer("default")) == set()
+        assert await found(index, where, Viewer("default", frozenset({"hr"}))) == {"hr.md"}
+
+
+@pytest.mark.anyio
+async def test_a_document_that_is_closed_is_closed_at_once(index: Index) -> None:
+    await index.write([embedded("a.md", "fees"), embedded("b.md", "fees")])
+    assert await found(index, viewer=Viewer("default")) == {"a.md", "b.md"}
+    await index.write([embedded("a.md", "fees", version="v2", meta={"groups": ["hr"]})])
+    assert await found(index, viewer=Viewer("default")) == {"b.md"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "meta", [{"valid_from": "soon"}, {"groups": 3}, {"tenant": 4}, {"valid_until": float("inf")}]
+)
+async def test_access_that_cannot_be_understood_is_not_guessed(
+    index: Index, meta: Metadata
+) -> None:
+    await index.write([embedded("b.md", "fees")])
+    with pytest.raises(RetrievalError, match=rf"a\.md.*{next(iter(meta))}"):
+        await index.write([embedded("a.md", "fees", meta=meta)])
+    assert await found(index) == {"b.md"}
+
+
+def successor(source: str, *supersedes: str, **meta: Any) -> Embedded:
+    return embedded(source, "fees and taxes", meta={**meta, "supersedes": list(supersedes)})
+
+
+@pytest.mark.anyio
+async def test_a_document_hides_what_it_supersedes_until_it_is_removed(index: Index) -> None:
+    old, other = embedded("old.md", *["fees"] * 70), embedded("other.md", "fees")
+    await index.write([old, other])
+    await index.write([successor("new.md", "old.md", "never-there.md")])
+    assert await found(index) == {"new.md", "other.md"}
+    assert await index.passages("old.md") == list(old.passages)
+    assert await index.passages("old.md", Viewer("default")) == []
+    assert (await index.documents()).keys() == {"old.md", "new.md", "other.md"}
+    await index.write([], remove=["new.md"])
+    assert await found(index) == {"old.md", "other.md"}
+    assert await index.passages("old.md", Viewer("default")) == list(old.passages)
+
+
+@pytest.mark.anyio
+async def test_a_superseded_document_is_hidden_though_it_comes_later(index: Index) -> None:
+    await index.write([successor("new.md", "old.md")])
+    await index.write([embedded("old.md", "fees")])
+    assert await found(index) == {"new.md"}
+    await index.write([embedded("old.md", "fees", version="v2")])
+    assert await found(index) == {"new.md"}
+    await index.write([embedded("new.md", "fees", version="v2")])
+    assert await found(index) == {"new.md", "old.md"}
+
+
+@pytest.mark.anyio
+async def test_superseding_goes_on_through_what_was_superseded(index: Index) -> None:
+    chain = [successor("c.md", "b.md"), successor("b.md", "a.md"), embedded("a.md", "fees")]
+    await index.write(chain)
+    assert await found(index) == {"c.md"}
+    await index.write([], remove=["c.md"])
+    assert await found(index) == {"b.md"}
+    await index.write([chain[0]], remove=["b.md"])
+    assert await found(index) == {"a.md", "c.md"}
+
+
+@pytest.mark.anyio
+async def test_documents_that_supersede_each_other_are_all_found(index: Index) -> None:
+    await index.write(
+        [
+            successor("self.md", "self.md"),
+            successor("a.md", "b.md"),
+            successor("b.md", "c.md"),
+            successor("c.md", "a.md", "old.md"),
+            embedded("old.md", "fees"),
+        ]
+    )
+    assert await found(index) == {"self.md", "a.md", "b.md", "c.md"}
+
+
+@pytest.mark.anyio
+async def test_a_successor_hides_only_from_those_who_may_see_it(index: Index) -> None:
+    await index.write([embedded("old.md", "fees"), embedded("older.md", "fees")])
+    await index.write(
+        [
+            successor("new.md", "old.md", groups=["hr"], valid_from=NOON),
+            successor("newest.md", "new.md", "older.md", tenant="sales"),
+        ]
+    )
+    hr = frozenset({"hr"})
+    assert await found(index, viewer=Viewer("x", at=NOON)) == {"old.md", "older.md"}
+    assert await found(index, viewer=Viewer("x", hr, NOON - 1)) == {"old.md", "older.md"}
+    assert await found(index, viewer=Viewer("x", hr, NOON)) == {"new.md", "older.md"}
+    assert await found(index, viewer=Viewer("sales", at=NOON)) == {"newest.md"}
+    assert await found(index, viewer=Viewer("sales", hr, NOON)) == {"newest.md"}
 
 
 @pytest.mark.anyio

@@ -21,6 +21,7 @@ def test_a_key_comes_back_as_it_was_made(store: KeyStore) -> None:
     made = store.create(
         "ops",
         team="support",
+        groups=("hr", "staff"),
         admin=True,
         collection="handbook",
         collections=("handbook", "faq"),

@@ -13,6 +13,7 @@ from gateway.tracing.trace import Trace
 from gateway.types import Answer, Delta, Done, Event, Grounding
 from guardrails.config import GuardrailsConfig, OutputConfig
 from guardrails.output import OutputGuard
+from retrieval.filters import ALWAYS
 from retrieval.types import Hit, Passage
 from routing.types import Plan, Target
 
@@ -36,7 +37,7 @@ SOURCES = (
 
 def judged(*events: Event, mode: Grounding = "strict", formed: bool = False) -> Answer:
     prompt = Prompt(({"role": "system", "content": "Obey."},), SOURCES, question="?")
-    grounds = None if mode == "off" else Grounds("docs", None, mode, None, None)  # type: ignore[arg-type]
+    grounds = None if mode == "off" else Grounds("docs", None, mode, None, ALWAYS)  # type: ignore[arg-type]
     begun = Begun(
         replay([e for e in events if isinstance(e, Delta)], Done()), TARGET, formed=formed
     )

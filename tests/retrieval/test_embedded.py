@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from retrieval.index import points
 from retrieval.index.embedded import EmbeddedIndex, EmbeddedIndexes, Rebuilding
+from retrieval.index.points import Manifest
 from retrieval.types import Embedded, Index, Passage, RetrievalError, SparseVector
 
 SIZE = 4
@@ -262,7 +263,7 @@ async def test_what_an_interrupted_write_left_is_undone(tmp_path: Path) -> None:
     index = await opened(indexes)
     await index.write([document("a.md", "v1", 3)])
     staged = {"a.md": document("a.md", "v2", 5)}
-    await points.stage(index.shard, index.generation, staged, ["a.md"])
+    await points.stage(index.shard, Manifest("test", SIZE, index.generation), staged, ["a.md"])
     await indexes.aclose()
     again = EmbeddedIndexes(tmp_path, "test", SIZE)
     assert await content(await opened(again)) == {"a.md": ("v1", 3)}
@@ -275,7 +276,8 @@ async def test_what_an_interrupted_write_published_is_finished(tmp_path: Path) -
     indexes = EmbeddedIndexes(tmp_path, "test", SIZE)
     index = await opened(indexes)
     await index.write([document("a.md", "v1", 3)])
-    await points.stage(index.shard, index.generation, {"a.md": document("a.md", "v2", 5)}, [])
+    staged = {"a.md": document("a.md", "v2", 5)}
+    await points.stage(index.shard, Manifest("test", SIZE, index.generation), staged, [])
     manifest = tmp_path / "docs" / "manifest.json"
     await indexes.aclose()
     await asyncio.to_thread(raise_generation, manifest)

@@ -14,7 +14,7 @@ def test_a_point_without_the_newer_fields_is_read_with_their_defaults() -> None:
     passage = Passage("p", "a.md", "v1", 0, "Title", (), "text", 0, 4, meta={"year": 2024})
     vectors = np.ones((1, 1), np.float32)
     document = Embedded("a.md", "v1", [passage], vectors, [SparseVector((7,), (1.0,))])
-    ((point,),) = points.batches([document], 1)
+    ((point,),) = points.batches([document], 1, {})
     assert point.payload.keys() >= NEW
     older = {key: value for key, value in point.payload.items() if key not in NEW}
     assert points.passage(older) == passage

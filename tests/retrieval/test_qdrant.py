@@ -63,6 +63,12 @@ async def shared() -> AsyncIterator[Shared]:
     await indexes.aclose()
 
 
+async def manifest(shared: Shared) -> Manifest:
+    found = await shared.store.manifest()
+    assert found is not None
+    return found
+
+
 @pytest.mark.anyio
 async def test_a_write_of_another_process_is_seen(shared: Shared) -> None:
     assert await versions(shared.other) == []
@@ -76,7 +82,7 @@ async def test_a_write_of_another_process_is_seen(shared: Shared) -> None:
 async def test_what_is_being_staged_elsewhere_is_not_seen(shared: Shared) -> None:
     await shared.one.write([document("a.md", "v1")])
     staged = {"a.md": document("a.md", "v2", 5)}
-    await points.stage(shared.store, shared.one.generation, staged, [])
+    await points.stage(shared.store, await manifest(shared), staged, [])
     assert await versions(shared.other) == ["v1"] * 3
     assert await recorded(shared.other) == {"a.md": "v1"}
 
@@ -85,7 +91,7 @@ async def test_what_is_being_staged_elsewhere_is_not_seen(shared: Shared) -> Non
 async def test_the_next_writer_undoes_what_a_stopped_one_left(shared: Shared) -> None:
     await shared.one.write([document("a.md", "v1")])
     staged = {"a.md": document("a.md", "v2", 5)}
-    await points.stage(shared.store, shared.one.generation, staged, [])
+    await points.stage(shared.store, await manifest(shared), staged, [])
     await shared.other.write([document("b.md", "v1", 1)])
     assert await recorded(shared.one) == {"a.md": "v1", "b.md": "v1"}
     assert await versions(shared.one) == ["v1"] * 4
@@ -127,7 +133,9 @@ async def test_a_writer_who_lost_its_lease_cannot_publish(shared: Shared) -> Non
 async def test_a_writer_who_paused_for_too_long_writes_nothing_more(shared: Shared) -> None:
     await shared.store.lease("slow", -1)
     with pytest.raises(RetrievalError, match="paused"):
-        await points.stage(shared.store, 0, {"a.md": document("a.md", "v1")}, [])
+        await points.stage(
+            shared.store, await manifest(shared), {"a.md": document("a.md", "v1")}, []
+        )
     assert await versions(shared.one) == []
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from retrieval.types import Hit, Passage, Span
+from retrieval.types import Hit, Passage, Span, Viewer
 from retrieval.widening import merged, widened
 
 WORDS = ["Alpha. ", "Bravo. ", "Charlie. ", "Delta. ", "Echo.\n\n", "Foxtrot. ", "Golf. "]
@@ -35,7 +35,9 @@ class Shelf:
     def __init__(self, version: str = "v1", marked: dict[int, tuple[str, ...]] | None = None):
         self.version, self.marked, self.looks = version, marked or {}, 0
 
-    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+    async def around(
+        self, wanted: Sequence[tuple[str, int, int]], viewer: Viewer | None = None
+    ) -> list[list[Passage]]:
         self.looks += 1
         return [
             [

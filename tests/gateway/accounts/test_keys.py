@@ -47,6 +47,7 @@ def test_a_key_names_its_caller(accounts: Accounts) -> None:
     made = accounts.store.create(
         "ops",
         team="support",
+        groups=("hr",),
         admin=True,
         collection="handbook",
         collections=("handbook",),
@@ -61,6 +62,7 @@ def test_a_key_names_its_caller(accounts: Accounts) -> None:
         key=made.key.id,
         name="ops",
         team="support",
+        groups=("hr",),
         admin=True,
         collection="handbook",
         collections=("handbook",),

@@ -18,6 +18,7 @@ from retrieval.types import (
     SparseVector,
     Vector,
     Vectors,
+    Viewer,
     Where,
 )
 
@@ -48,7 +49,7 @@ class Memory:
     async def fix_average_length(self, terms: float) -> None:
         self.length = terms
 
-    async def passages(self, source: str) -> list[Passage]:
+    async def passages(self, source: str, viewer: Viewer | None = None) -> list[Passage]:
         return list(self.held[source].passages)
 
     async def vectors(self, source: str) -> dict[str, Vector]:
@@ -56,11 +57,18 @@ class Memory:
         passages = zip(document.passages, document.vectors, strict=True)
         return {passage.digest: vector for passage, vector in passages}
 
-    async def around(self, wanted: Sequence[tuple[str, int, int]]) -> list[list[Passage]]:
+    async def around(
+        self, wanted: Sequence[tuple[str, int, int]], viewer: Viewer | None = None
+    ) -> list[list[Passage]]:
         return [list(self.held[source].passages[a : b + 1]) for source, a, b in wanted]
 
     async def search(
-        self, vector: Vector, sparse: SparseVector, limit: int, where: Where | None = None
+        self,
+        vector: Vector,
+        sparse: SparseVector,
+        limit: int,
+        where: Where | None = None,
+        viewer: Viewer | None = None,
     ) -> Legs:
         raise NotImplementedError
 

@@ -45,7 +45,7 @@ class Mortal:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._shard, name)
-        if name not in ("upsert", "mark", "delete", "sync"):
+        if name not in ("upsert", "set", "delete", "sync"):
             return found
 
         async def mortal(*arguments: Any) -> Any:
@@ -114,7 +114,7 @@ class World:
         """One whose process is killed; another process opens what is on the disk."""
         self._may_become_true()
         self.index.shard = Mortal(self.index.shard, life)  # type: ignore[assignment]
-        self.index._view = type(self.index._view)(self.index.shard, self.index.generation)
+        self.index._view = type(self.index._view)(self.index.shard, self.index._kept)
         try:
             await self._ingestor().ingest(self.items(), remove=NAMES)
         except Killed:
