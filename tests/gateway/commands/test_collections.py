@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
-from gateway.config import load
-from gateway.control import announced
-from tests.serving import serving
 
 Run = Callable[..., Result]
 
 
-@pytest.fixture(params=["here", "by the gateway"], scope="module")
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    folder = tmp_path_factory.mktemp("collections")
-    file = folder / "moorline.toml"
-    file.write_text(f"data = {json.dumps(str(folder / 'data'))}\n[grounding]\nmode = 'off'\n")
-
+@pytest.fixture
+def run(anywhere: Path) -> Run:
     def run(*arguments: str | Path) -> Result:
         words = [str(argument) for argument in arguments]
-        return CliRunner().invoke(main, [*words, "--config", str(file)])
+        return CliRunner().invoke(main, [*words, "--config", str(anywhere)])
 
-    if request.param == "here":
-        yield run
-        return
-    with serving(load(file)) as served, announced(folder / "data", served.url) as token:
-        served.app.state.control_token = token
-        yield run
+    return run
 
 
 @pytest.fixture
