@@ -59,8 +59,10 @@ class Accounting:
             cost = self._dearest(ask.model, Usage(prompt, completion))
         return await self.limits.reserve(caller, prompt + completion, cost)
 
-    async def reserve_embedding(self, caller: Caller, model: str, tokens: int) -> Hold:
-        """Take what an embedding needs from the caller's limits. Raises RateLimited."""
+    async def reserve_tokens(self, caller: Caller, model: str, tokens: int) -> Hold:
+        """Take what work without an answer in words needs from the caller's limits.
+
+        Raises RateLimited."""
         cost = self.prices.cost(model, Usage(prompt=tokens))
         return await self.limits.reserve(caller, tokens, cost)
 
@@ -88,6 +90,14 @@ class Tab:
     caller: Caller | None = None
     hold: Hold | None = None
     first_event: int | None = field(default=None)  # nanoseconds from the trace's start
+
+    async def __aenter__(self) -> Tab:
+        """What fails inside closes the tab; what comes to its end still has to be answered."""
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            await self.failed(error)
 
     def metered(self, answer: Answer) -> Answer:
         """The same answer, whose end settles the tab."""

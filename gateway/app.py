@@ -12,9 +12,10 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import admin, control, health, metrics, models, searching
+from gateway.api import admin, control, files, health, metrics, models, searching
 from gateway.api.chat import Chat
 from gateway.api.completions.dialect import Completions
 from gateway.api.documented import documented
@@ -22,8 +23,12 @@ from gateway.api.door import Door
 from gateway.api.embeddings import Embeddings
 from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
 from gateway.api.messages.dialect import CountTokens, Messages
+from gateway.api.rerank import PATHS, Rerank
 from gateway.api.responses import stored
 from gateway.api.responses.dialect import Responses
+from gateway.api.vector_stores import attached, stores
+from gateway.api.vector_stores.search import PATH as SEARCH
+from gateway.api.vector_stores.search import Searches
 from gateway.config import Config
 from gateway.dashboard import pages
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotAllowed, NotFound
@@ -49,6 +54,9 @@ class _Application(FastAPI):
                 refuse_other_sites(headers)
             if endpoint := self.hot.get(scope["path"]):
                 await endpoint(scope, receive, send)
+                return
+            if scope["path"] == files.PATH and scope["method"] == "POST":
+                await super().__call__(scope, receive, send)  # reads its body itself
                 return
             body = await read_body(receive, gateway.config.server.max_body_bytes)
         except GatewayError as error:
@@ -103,8 +111,11 @@ def create_app(
         "/v1/embeddings": Embeddings(of_this_moment),
         "/v1/messages": Door(of_this_moment, Messages()),
         "/v1/messages/count_tokens": CountTokens(of_this_moment),
+        **dict.fromkeys(PATHS, Rerank(of_this_moment)),
     }
-    for part in (models, stored, health, metrics, admin, control, searching, pages):
+    app.router.routes.append(Route(SEARCH, Searches(of_this_moment), methods=["POST"]))
+    documents = (files, stores, attached)
+    for part in (models, stored, *documents, health, metrics, admin, control, searching, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.
     patch_fastapi(app, redirect_from_root_to_docs=False)

@@ -33,6 +33,9 @@ from gateway.deployments import Deployments
 from gateway.dispatch import Dispatcher
 from gateway.embedding.batches import Batches
 from gateway.embedding.models import EmbeddingModels
+from gateway.filing.files import Files
+from gateway.filing.shelves import Shelves
+from gateway.filing.stores import VectorStores
 from gateway.fitting import Fitting, fitting
 from gateway.grounding import Library
 from gateway.judging import Judge
@@ -41,6 +44,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.database import open_database as database_of
 from gateway.ledger.queries import Queries
 from gateway.ledger.writer import LedgerWriter
+from gateway.lookup import Lookup
 from gateway.metrics.counts import Counts
 from gateway.metrics.page import Metrics
 from gateway.pipeline import Gateway
@@ -93,6 +97,7 @@ class Stores:
     encoder: Encoder
     indexes: Indexes
     reranker: Reranker | None
+    reader: Reranker
     deployments: Deployments
     admission: Admission
     counts: Counts
@@ -117,6 +122,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
         opened = stack.enter_async_context
         database = await opened(open_database(config))
         encoder = await opened(open_encoder(config))
+        reranker = await opened(open_reranker(config))
         stores = Stores(
             database=database,
             accounts=await opened(_fresh_accounts(config, database)),
@@ -125,7 +131,8 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             cache=await opened(open_cache(config)),
             encoder=encoder,
             indexes=await opened(open_indexes(config, encoder)),
-            reranker=await opened(open_reranker(config)),
+            reranker=reranker,
+            reader=await opened(open_reader(reranker)),
             deployments=Deployments(),
             admission=admission(config.server),
             counts=Counts(),
@@ -144,7 +151,9 @@ def reads_documents(config: Config) -> bool:
 @asynccontextmanager
 async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     """A gateway over stores that are open."""
-    from gateway.providers.extractive import plausible  # numpy: not for the import of the door
+    # numpy and parsers: not for the import of the door
+    from gateway.ingestion import Collections
+    from gateway.providers.extractive import plausible
 
     prices = Prices(config.all_providers)
     async with (
@@ -171,10 +180,21 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             longest=config.server.request_timeout,
         )
         canned = await prepared(config.degrade, stores.encoder)
+        library = Library(
+            stores.indexes,
+            Retriever(config.retrieval, stores.reranker),
+            config.grounding,
+            config.context,
+            plausible,
+            judging=extractive(config),
+        )
+        files = Files(stores.database, config.data / "files", config.files)
+        collections = Collections(stores.indexes, stores.encoder, config.retrieval, known.forget)
+        shelves = Shelves(VectorStores(stores.database), files, collections)
         # From here on nothing fails: what outlives this gateway is not half configured.
         stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
         stores.deployments.share(exchange)
-        yield Gateway(
+        gateway = Gateway(
             config=config,
             accounts=stores.accounts,
             accounting=Accounting(
@@ -192,14 +212,10 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             embeddings=EmbeddingModels(stores.encoder, embedders, screen),
             conversations=Conversations(stores.database, config.conversations, screen.redacted),
             router=Router(catalogue(config), config.routing),
-            library=Library(
-                stores.indexes,
-                Retriever(config.retrieval, stores.reranker),
-                config.grounding,
-                config.context,
-                plausible,
-                judging=extractive(config),
-            ),
+            library=library,
+            lookup=Lookup(library, stores.encoder, stores.reader, reading(config), screen),
+            files=files,
+            shelves=shelves,
             dispatcher=dispatcher,
             answers=answers(config, dispatcher, fits),
             ladder=Ladder(
@@ -216,6 +232,8 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 stores.counts, stores.admission, stores.ledger, clients, stores.deployments
             ),
         )
+        async with shelves.tended():
+            yield gateway
 
 
 def admission(server: ServerConfig) -> Admission:
@@ -398,6 +416,28 @@ async def open_reranker(config: Config) -> AsyncIterator[Reranker | None]:
     finally:
         if reranker:
             await reranker.aclose()
+
+
+@asynccontextmanager
+async def open_reader(reranker: Reranker | None) -> AsyncIterator[Reranker]:
+    """What orders clients' own texts: the configured reranker, or else the packaged reader, which
+    is loaded when it is first asked."""
+    if reranker:
+        yield reranker
+        return
+    from retrieval.rerankers.reader import Reader
+
+    reader = Reader(ReaderReranker())
+    try:
+        yield reader
+    finally:
+        await reader.aclose()
+
+
+def reading(config: Config) -> str:
+    """What the ledger calls it."""
+    kind = config.retrieval.reranker.kind
+    return "reader" if kind == "none" else kind
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from gateway.accounts.config import LimitsConfig
 from gateway.breakers.config import SharedBreakerConfig
 from gateway.conversations.config import ConversationsConfig
 from gateway.degrade.config import DegradeConfig
+from gateway.filing.config import FilesConfig
 from gateway.findings import findings
 from gateway.ledger.config import LedgerConfig, SqliteLedger
 from gateway.metrics.config import MetricsConfig
@@ -168,6 +169,7 @@ class Config(Section):
     conversations: ConversationsConfig = Field(
         default=ConversationsConfig(), description="Responses that may be continued."
     )
+    files: FilesConfig = Field(default=FilesConfig(), description="What clients may upload.")
     guardrails: GuardrailsConfig = Field(default=GuardrailsConfig(), description="Checks.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Rates and budgets.")
     ledger: LedgerConfig = Field(default=SqliteLedger(), description="Requests and costs.")

@@ -13,22 +13,26 @@ from gateway.accounts.keys import Accounts
 from gateway.admission import Admission
 from gateway.config import Config
 from gateway.conversations.store import Conversations
+from gateway.deadline import within
 from gateway.degrade.ladder import UNANSWERED, Ladder, Unanswered
 from gateway.dispatch import Dispatcher
-from gateway.embedding.models import EmbeddingModels, within
+from gateway.embedding.models import EmbeddingModels
 from gateway.embedding.types import EmbeddingAnswer, EmbeddingAsk
 from gateway.errors import GatewayError
+from gateway.filing.files import Files
+from gateway.filing.shelves import Shelves
 from gateway.following import followed
 from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
+from gateway.lookup import Found, Lookup, Ranked, RerankAsk, SearchAsk
 from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
 from gateway.structured import Structured
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, CacheState, Caller, Done
+from gateway.types import Answer, Ask, CacheState, Caller, Done, Usage
 from retrieval.types import Encoder
 
 
@@ -46,6 +50,9 @@ class Gateway:
     conversations: Conversations  # responses that may be continued
     router: Router  # which model
     library: Library  # which documents
+    lookup: Lookup  # documents alone, without an answer
+    files: Files  # that clients have uploaded
+    shelves: Shelves  # collections that they make of them
     dispatcher: Dispatcher  # the models themselves
     answers: Structured  # what they answer, whole and in its form
     ladder: Ladder  # what stands in for them
@@ -72,22 +79,44 @@ class Gateway:
         self, authorization: str | None, ask: EmbeddingAsk, trace: Trace
     ) -> EmbeddingAnswer:
         """Vectors of the client's own texts, and what they came to. Raises GatewayError."""
-        tab = Tab(self.accounting, trace, Ask(ask.model, (), "", door="embeddings"))
-        try:
+        async with Tab(self.accounting, trace, Ask(ask.model, (), "", door="embeddings")) as tab:
             with trace.span("authenticate"):
                 tab.caller = self.accounts.identify(authorization)
             model = self.embeddings.chosen(tab.caller, ask.model)
             tokens = await model.measured(ask)
-            reserving = self.accounting.reserve_embedding(tab.caller, model.name, tokens)
+            reserving = self.accounting.reserve_tokens(tab.caller, model.name, tokens)
             tab.hold = await trace.step("reserve", reserving)
             with trace.span("embed") as span:
                 made = await within(trace, model.embed(ask, tokens, span))
-        except BaseException as error:
-            await tab.failed(error)
-            raise
         headers = tab.hold.headers()
         done = await tab.answered(Done(usage=made.usage, model=model.name))
         return EmbeddingAnswer(made.vectors, done, headers)
+
+    async def search(self, authorization: str | None, ask: SearchAsk, trace: Trace) -> Found:
+        """Passages of a collection, and no answer made of them. Raises GatewayError."""
+        async with Tab(self.accounting, trace, Ask("", (), ask.question, door="search")) as tab:
+            with trace.span("authenticate"):
+                tab.caller = self.accounts.identify(authorization)
+            model, tokens = self.lookup.encoder_name, self.lookup.question_tokens(ask)
+            reserving = self.accounting.reserve_tokens(tab.caller, model, tokens)
+            tab.hold = await trace.step("reserve", reserving)
+            hits = await within(trace, self.lookup.search(tab.caller, ask, trace))
+        headers = tab.hold.headers()
+        done = await tab.answered(Done(usage=Usage(prompt=tokens), model=model))
+        return Found(hits, done, headers)
+
+    async def rerank(self, authorization: str | None, ask: RerankAsk, trace: Trace) -> Ranked:
+        """How much each of the client's texts bears on a question. Raises GatewayError."""
+        async with Tab(self.accounting, trace, Ask("", (), ask.question, door="rerank")) as tab:
+            with trace.span("authenticate"):
+                tab.caller = self.accounts.identify(authorization)
+            model, tokens = self.lookup.reranker_name, self.lookup.pairs_tokens(ask)
+            reserving = self.accounting.reserve_tokens(tab.caller, model, tokens)
+            tab.hold = await trace.step("reserve", reserving)
+            scores = await within(trace, self.lookup.rerank(ask, trace))
+        headers = tab.hold.headers()
+        done = await tab.answered(Done(usage=Usage(prompt=tokens), model=model))
+        return Ranked(scores, done, headers)
 
     async def refused(
         self, authorization: str | None, error: GatewayError, trace: Trace, door: str

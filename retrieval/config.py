@@ -8,6 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 
+LONGEST_PASSAGE = 512
+"""Tokens: what a passage may be set to at most. An encoder may read less."""
+
 
 class Section(BaseModel):
     """A part of the configuration: frozen, and an unknown key is an error that names it."""
@@ -200,7 +203,9 @@ class CollectionConfig(Section):
     """What one collection does otherwise; what is not set here is as in `retrieval`."""
 
     chunker: ChunkerConfig | None = Field(default=None, description="How documents are split.")
-    passage_tokens: int | None = Field(default=None, ge=32, le=512, description="Longest passage.")
+    passage_tokens: int | None = Field(
+        default=None, ge=32, le=LONGEST_PASSAGE, description="Longest passage."
+    )
     top_k: int | None = Field(default=None, ge=1, le=50, description="Passages for the model.")
     languages: tuple[Language, ...] | None = Field(
         default=None, description="Of the documents, beside English."
@@ -266,7 +271,10 @@ class RetrievalConfig(Section):
         ),
     )
     passage_tokens: int = Field(
-        default=240, ge=32, le=512, description="Longest passage, with its heading path."
+        default=240,
+        ge=32,
+        le=LONGEST_PASSAGE,
+        description="Longest passage, with its heading path.",
     )
     chunker: ChunkerConfig = Field(
         default=SectionChunker(), description="How documents are split into passages."

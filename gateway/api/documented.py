@@ -13,7 +13,10 @@ from gateway.api.chat import ChatRequest
 from gateway.api.completions.request import CompletionsRequest
 from gateway.api.embeddings import EmbeddingsRequest
 from gateway.api.messages.request import Countable, MessagesRequest
+from gateway.api.rerank import RerankRequest
 from gateway.api.responses.request import ResponsesRequest
+from gateway.api.vector_stores.search import PATH as SEARCH
+from gateway.api.vector_stores.shapes import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,20 @@ RAW = {
         "Count the tokens of a message's input",
         "Counted here: no model is asked and nothing is charged.",
         "`input_tokens`.",
+    ),
+    SEARCH: Described(
+        Search,
+        "openai",
+        "Search a vector store",
+        "Or any collection that the key may read, by its name. No answer is made of the passages.",
+        "Passages with their scores, best first.",
+    ),
+    "/v1/rerank": Described(
+        RerankRequest,
+        "rerank",
+        "Order texts by a question",
+        "In the shape of Cohere's and Jina's clients; also at /v2/rerank.",
+        "Scores from 0 to 1, best first.",
     ),
 }
 

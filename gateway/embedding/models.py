@@ -6,7 +6,7 @@ import asyncio
 import base64
 import time
 from array import array
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -17,14 +17,13 @@ from gateway.errors import (
     InvalidRequest,
     NoModelAvailable,
     ProviderError,
-    ProviderTimeout,
     SourcesUnavailable,
     UnknownModel,
     WindowExceeded,
 )
 from gateway.providers.base import Embedded
 from gateway.screening import Screen
-from gateway.tracing.trace import Span, Trace
+from gateway.tracing.trace import Span
 from gateway.types import Caller, Usage
 from retrieval.types import Encoder, RetrievalError
 
@@ -148,19 +147,6 @@ class Remote:
             ) from error
         usage = made.usage if made.usage.prompt else Usage(prompt=tokens, estimated=True)
         return replace(made, vectors=[_as(ask.base64, v) for v in made.vectors], usage=usage)
-
-
-async def within(trace: Trace, made: Awaitable[Embedded]) -> Embedded:
-    """The vectors, if they come as soon as the caller wants them. Raises ProviderTimeout."""
-    if trace.deadline is None:
-        return await made
-    try:
-        async with asyncio.timeout(trace.deadline - trace.elapsed / 1e9):
-            return await made
-    except TimeoutError:
-        raise ProviderTimeout(
-            f"No vectors came within the {trace.deadline:g} s that the request allows."
-        ) from None
 
 
 @contextmanager

@@ -96,4 +96,57 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # A JSON list, as collections and models are.
     ("ALTER TABLE keys ADD COLUMN groups TEXT NOT NULL DEFAULT '[]'",),
+    (
+        """
+        CREATE TABLE files (
+            id TEXT PRIMARY KEY,
+            team TEXT NOT NULL,
+            filename TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            size BIGINT NOT NULL,
+            created_at BIGINT NOT NULL,
+            expires_at BIGINT
+        )
+        """,
+        "CREATE INDEX files_by_team ON files (team, created_at)",
+        # A store's id is the name of its collection; metadata, chunking and attributes are JSON.
+        """
+        CREATE TABLE vector_stores (
+            id TEXT PRIMARY KEY,
+            team TEXT NOT NULL,
+            name TEXT NOT NULL,
+            created_at BIGINT NOT NULL,
+            last_active_at BIGINT NOT NULL,
+            description TEXT NOT NULL,
+            metadata TEXT NOT NULL,
+            chunking TEXT NOT NULL,
+            expires_days BIGINT
+        )
+        """,
+        "CREATE INDEX vector_stores_by_team ON vector_stores (team, created_at)",
+        """
+        CREATE TABLE attached_files (
+            store TEXT NOT NULL,
+            file TEXT NOT NULL,
+            filename TEXT NOT NULL,
+            size BIGINT NOT NULL,
+            status TEXT NOT NULL,
+            created_at BIGINT NOT NULL,
+            error TEXT,
+            attributes TEXT NOT NULL,
+            chunking TEXT NOT NULL,
+            batch TEXT,
+            PRIMARY KEY (store, file)
+        )
+        """,
+        "CREATE INDEX attached_files_by_status ON attached_files (status)",
+        """
+        CREATE TABLE file_batches (
+            id TEXT PRIMARY KEY,
+            store TEXT NOT NULL,
+            created_at BIGINT NOT NULL,
+            cancelled BIGINT NOT NULL
+        )
+        """,
+    ),
 )

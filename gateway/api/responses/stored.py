@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from gateway.api.access import CurrentCaller, CurrentGateway
 from gateway.api.body import unsupported
-from gateway.errors import NotFound
+from gateway.api.paging import Limit, Order, page
 
 router = APIRouter(prefix="/v1/responses", tags=["openai"])
 
@@ -35,24 +35,10 @@ async def input_items(
     name: str,
     gateway: CurrentGateway,
     caller: CurrentCaller,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    order: Literal["asc", "desc"] = "desc",
+    limit: Limit = 20,
+    order: Order = "desc",
     after: str | None = None,
 ) -> dict[str, Any]:
     """What a response answered."""
     items = (await gateway.conversations.one(caller.team, name)).items
-    if order == "desc":
-        items = items[::-1]
-    if after is not None:
-        names = [item["id"] for item in items]
-        if after not in names:
-            raise NotFound(f"There is no item '{after}'.", param="after")
-        items = items[names.index(after) + 1 :]
-    page = items[:limit]
-    return {
-        "object": "list",
-        "data": page,
-        "first_id": page[0]["id"] if page else None,
-        "last_id": page[-1]["id"] if page else None,
-        "has_more": len(items) > limit,
-    }
+    return page(items, dict, limit, order, after)
