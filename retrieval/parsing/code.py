@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import re
 import textwrap
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser
 
 _MOST_BYTES = 4_000_000  # beyond that it was written by a program, and symbols help no one
+_SECONDS = 3.0  # of the processor; a megabyte of a language's own takes a quarter of one
+_CHUNK = 1 << 16
 _DEEPEST = 40  # holders and open nodes within each other
 _SHORT_MEMBER = 3  # lines, up to which a member stays in its class
 _LONGEST_NAME = 120
@@ -148,18 +151,39 @@ def read(data: bytes, *languages: str) -> Draft:
     if not candidates or len(source) > _MOST_BYTES:
         _plain(draft, text)
         return draft
-    root, language = _parsed(source, candidates)
+    found = _parsed(source, candidates)
+    if found is None:
+        _plain(draft, text)
+        return draft
+    root, language = found
     draft.meta["syntax"] = "typescript" if language == "tsx" else language
     _Reader(draft, source, _GRAMMARS[language]).module(root)
     return draft
 
 
-def _parsed(source: bytes, languages: Sequence[str]) -> tuple[Node, str]:
+def _parsed(
+    source: bytes, languages: Sequence[str], seconds: float = _SECONDS
+) -> tuple[Node, str] | None:
+    """The tree and its language; None where the grammar is lost in what is none of its language."""
+    found = None
+    end = 0.0
+
+    def late(at: int, broken: bool) -> bool:
+        return time.thread_time() > end
+
     for language in languages:
-        root = _parser(language).parse(source).root_node
-        if not root.has_error:
-            return root, language
-    return root, language
+        end = time.thread_time() + seconds
+        try:
+            tree = _parser(language).parse(
+                lambda at, _: source[at : at + _CHUNK],
+                progress_callback=late,
+            )
+        except ValueError:  # it was stopped
+            continue
+        found = tree.root_node, language
+        if not tree.root_node.has_error:
+            break
+    return found
 
 
 def _parser(language: str) -> Parser:

@@ -26,7 +26,9 @@ from retrieval.parsing.tables import lines as table_lines
 _MOST_CHARACTERS = 1_000_000  # docutils reads some hundred thousand a second
 _MOST_WORK = 20_000_000  # of a paragraph: marks that may begin something, each sought to its end
 _MOST_WORK_TOGETHER = 10 * _MOST_WORK
+_MOST_BLOCK_LINES = 20_000_000  # lists and directives, each of which copies the lines behind it
 _LONGEST_LINE = 100_000
+_LONGEST_WORD = 2_000  # an address could begin at each of its characters
 _DEEPEST = 8  # directives unknown to docutils within each other, each of which is parsed anew
 _WIDEST_SPAN = 100
 
@@ -34,6 +36,7 @@ _WIDEST_SPAN = 100
 _docutils = threading.Lock()
 _roles: dict[str, object] = vars(roles)["_roles"]
 
+_BLOCK = re.compile(r"^[ \t]*(?:\.\.|[-*+|:>]|\w{1,3}[.)])", re.MULTILINE)
 _MARK = re.compile(r"[*`|_:]")
 _DIRECTIVE = re.compile(r"\.\.[ \t]+(?:\|[^|\n]*\|[ \t]+)?([\w:.+-]+?)[ \t]*::(?=\s|$)[ \t]*")
 _CLASS = re.compile(r"^([ \t]*\.\.[ \t]+)(?=class::[ \t]+(?:[\w.]+\(|[\w.]*[A-Z]))", re.MULTILINE)
@@ -95,6 +98,10 @@ def read(data: bytes) -> Draft:
 def _laborious(text: str) -> bool:
     """Whether docutils would take minutes: it looks for the end of each mark anew."""
     if len(text) > _MOST_CHARACTERS or max(map(len, text.split("\n"))) > _LONGEST_LINE:
+        return True
+    if max(map(len, text.split()), default=0) > _LONGEST_WORD:
+        return True
+    if len(_BLOCK.findall(text)) * text.count("\n") > _MOST_BLOCK_LINES:
         return True
     work = [len(part) * len(_MARK.findall(part)) for part in re.split(r"\n\s*\n|\n(?=[|+])", text)]
     return max(work) > _MOST_WORK or sum(work) > _MOST_WORK_TOGETHER

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.chunking.sections import split
+from retrieval.parsing.code import _parsed
 from retrieval.types import Document
 from tests.retrieval.parsing.made import blocks, read
 
@@ -265,3 +266,11 @@ def test_nesting_beyond_any_reader_is_kept_as_text(tmp_path: Path) -> None:
     document = read(tmp_path, "deep.py", deep)
     assert "class C299:" in document.text
     assert max(block.level for block in document.blocks) <= 41
+
+
+def test_a_grammar_that_is_lost_is_not_waited_for() -> None:
+    """A parser that repairs looks back at each error: a minute for a megabyte, if it were let."""
+    source = (
+        b"namespace  class AskB\n    f(int X) { void Go() k } ]\n" + b"oid Go() k } ]\n" * 9_000
+    )
+    assert _parsed(source, ["csharp"], seconds=0.01) is None
