@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -79,10 +80,12 @@ from retrieval.config import (
     SentenceTransformersEncoder,
 )
 from retrieval.retriever import Retriever
-from retrieval.types import Encoder, Indexes, Reranker
+from retrieval.types import Encoder, Indexes, Reranker, RetrievalError
 from routing.plan import AUTO, Catalogue
 from routing.types import Limits as TargetLimits
 from routing.types import Target
+
+log = logging.getLogger("moorline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,28 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             admission=admission(config.server),
             counts=Counts(),
         )
+        await _told_of_foreign(stores)
         if reads_documents(config):  # otherwise the first to ask for them waits
             await asyncio.gather(asyncio.to_thread(warm), encoder.query("warm up"))
         yield stores
+
+
+async def _told_of_foreign(stores: Stores) -> None:
+    """Say which collections nothing is answered from, since another encoder wrote them."""
+    try:
+        foreign = await stores.indexes.foreign()
+    except RetrievalError as error:  # whoever asks is told; the rest needs no index
+        log.warning("The collections cannot be listed: %s", error)
+        return
+    for name, encoder in foreign.items():
+        log.warning(
+            "The collection %r was written by the encoder %r and is not read with %r. Embed it "
+            "anew with `moorline reembed --collection %s`, or set retrieval.encoder back.",
+            name,
+            encoder,
+            stores.encoder.name,
+            name,
+        )
 
 
 def reads_documents(config: Config) -> bool:

@@ -18,6 +18,7 @@ COMMANDS = {
     "search": "gateway.commands.search",
     "collections": "gateway.commands.collections",
     "documents": "gateway.commands.documents",
+    "reembed": "gateway.commands.reembed",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
     "doctor": "gateway.commands.doctor",

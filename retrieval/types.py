@@ -6,7 +6,7 @@ Retrieval finds passages. It knows nothing of HTTP, prompts or models.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -299,6 +299,19 @@ class Indexes(Protocol):
         ...
 
     async def drop(self, collection: str) -> None: ...
+
+    async def foreign(self) -> dict[str, str]:
+        """The collections that another encoder wrote, and which; they cannot be opened."""
+        ...
+
+    async def reembed(
+        self, collection: str, encoder: Encoder, progress: Callable[[int], None] = ...
+    ) -> int:
+        """Embed such a collection with this index's encoder, beside what there is, and turn to it
+        in one step; how many passages that were. Interrupted, all is as before, or done.
+
+        Nobody in this process may have it open. 0 where the encoder wrote it already."""
+        ...
 
     async def aclose(self) -> None: ...
 

@@ -71,6 +71,20 @@ def rerank(passages: int, tokens: int, threads: int, rounds: int) -> None:
 
 
 @group.command()
+@click.option("--passages", default=2_000, show_default=True, help="Of each of two collections.")
+@click.option("--questions", default=200, show_default=True)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+def search(passages: int, questions: int, json_file: Path | None) -> None:
+    """Hybrid search in the embedded index, beside brute force; takes minutes at 100,000."""
+    from eval.bench.search import measure, table
+
+    report = measure(passages, questions, lambda line: click.echo(line, err=True))
+    if json_file:
+        json_file.write_bytes(report.json())
+    click.echo(table(report))
+
+
+@group.command()
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--rounds", default=3, show_default=True, help="Interleaved; medians are reported.")
 @click.option("--passages", default=1000, show_default=True, help="Of the targets' first ones.")

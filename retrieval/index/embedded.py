@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +23,12 @@ from retrieval.filters import ALWAYS, NEVER, Condition, Every, condition, simpli
 from retrieval.index import points, shard
 from retrieval.index.finishing import Finishing
 from retrieval.index.points import Manifest
-from retrieval.index.rebuilding import rebuild
+from retrieval.index.rebuilding import rebuild, synced
+from retrieval.index.reembedding import reembedded
 from retrieval.index.shard import EXACT_UP_TO, Shard, Threads
 from retrieval.types import (
     Embedded,
+    Encoder,
     Index,
     Legs,
     Passage,
@@ -94,11 +96,31 @@ class EmbeddedIndexes:
             return self._open[collection]
 
     async def drop(self, collection: str) -> None:
-        if await self.open(collection) is None:
-            return
+        points.check_name(collection)
         async with self._opening:
-            await self._open.pop(collection).aclose()
-            await asyncio.to_thread(_removed, self._folder / collection)
+            index = self._open.pop(collection, None) or await self._at(self._folder / collection)
+            if index:
+                await index.aclose()
+                await asyncio.to_thread(_removed, self._folder / collection)
+
+    async def foreign(self) -> dict[str, str]:
+        kept = [(name, await self._kept(name)) for name in await self.names()]
+        return {name: one.encoder for name, one in kept if one and not self._own(one)}
+
+    async def reembed(
+        self, collection: str, encoder: Encoder, progress: Callable[[int], None] = lambda done: None
+    ) -> int:
+        async with self._opening:
+            kept = await self._kept(collection)
+            if kept is None or self._own(kept):
+                return 0
+            folder = self._folder / collection
+            index = await self._at(folder)
+            assert index is not None  # Its manifest was just read.
+            try:
+                return await index.reembed(encoder, progress)
+            finally:
+                await index.aclose()
 
     async def aclose(self) -> None:
         async with self._opening:
@@ -107,7 +129,22 @@ class EmbeddedIndexes:
             self._open.clear()
         await asyncio.to_thread(self._threads.close)
 
+    def _own(self, kept: _Kept) -> bool:
+        return (kept.encoder, kept.size) == (self._encoder, self._size)
+
+    async def _kept(self, collection: str) -> _Kept | None:
+        points.check_name(collection)
+        manifest = self._folder / collection / _MANIFEST
+        return await asyncio.to_thread(_read_manifest, manifest)
+
     async def _opened(self, folder: Path, create: bool) -> EmbeddedIndex | None:
+        """A collection of this encoder."""
+        if kept := await self._kept(folder.name):
+            kept.checked(folder.name, self._encoder, self._size)
+        return await self._at(folder, create)
+
+    async def _at(self, folder: Path, create: bool = False) -> EmbeddedIndex | None:
+        """Whatever encoder wrote it."""
         loop = asyncio.get_running_loop()
         new = _Kept(self._encoder, self._size, restricted=()) if create else None
         with shard.named(folder.name):
@@ -118,7 +155,6 @@ class EmbeddedIndexes:
         opened = Shard(engine, folder / kept.shard, self._threads)
         index = EmbeddedIndex(folder, opened, kept, self._policy)
         try:
-            kept.checked(folder.name, self._encoder, self._size)
             await index.recover()
         except BaseException:
             await opened.close()
@@ -219,6 +255,39 @@ class EmbeddedIndex:
             await self._drained(*self._looking)
             await self.shard.close()
 
+    async def reembed(self, encoder: Encoder, progress: Callable[[int], None]) -> int:
+        """Into a shard beside this one, which is the collection's once its manifest says so."""
+        await self._stop_rebuilding()
+        async with self._writing:
+            self._check_open()
+            fresh = await self.shard.beside(self._next_folder(), encoder.size)
+            try:
+                many = await reembedded(self.shard, fresh, self._kept, encoder, progress)
+                await fresh.flush()
+                await asyncio.to_thread(synced, fresh.folder)
+            except BaseException:
+                await fresh.close()
+                await asyncio.to_thread(shutil.rmtree, fresh.folder, ignore_errors=True)
+                raise
+            await self._publish(
+                replace(
+                    self._kept,
+                    encoder=encoder.name,
+                    size=encoder.size,
+                    generation=self.generation + 1,
+                    shard=fresh.folder.name,
+                    rebuilt=0,
+                )
+            )
+            before, self.shard = self.shard, fresh
+            await self._show(_View(fresh, self._kept))
+            await before.close()
+            await asyncio.to_thread(shutil.rmtree, before.folder, ignore_errors=True)
+            return many
+
+    def _next_folder(self) -> Path:
+        return self._folder / f"shard-{int(self._kept.shard.removeprefix('shard-')) + 1}"
+
     async def _fix_average_length(self, terms: float) -> None:
         async with self._writing:
             if self._kept.average_length is None:
@@ -302,8 +371,7 @@ class EmbeddedIndex:
     async def _rebuild(self) -> None:
         """Work on a copy, then turn to it. A write meanwhile cancels this, and plans it anew."""
         await asyncio.sleep(self._policy.quiet)
-        number = int(self._kept.shard.removeprefix("shard-")) + 1
-        copy = self._folder / f"shard-{number}"
+        copy = self._next_folder()
         try:
             generation = await self._copied(copy)
             await rebuild(copy)
@@ -348,15 +416,22 @@ def _load(folder: Path, new: _Kept | None) -> tuple[edge.EdgeShard, _Kept] | Non
         engine = shard.create(folder / new.shard, new.size)
         _write_manifest(folder, new)
         return engine, new
-    try:
-        kept = _Kept.of(json.loads(manifest.read_text()))
-    except (ValueError, TypeError) as error:
-        raise RetrievalError(f"{manifest} is damaged: {error}") from error
+    kept = _read_manifest(manifest)
+    assert kept is not None  # It exists, and nobody else may have the folder.
     engine = edge.EdgeShard.load(str(folder / kept.shard))
     for other in folder.glob("shard-*"):
         if other.name != kept.shard:
             _removed(other)
     return engine, kept
+
+
+def _read_manifest(manifest: Path) -> _Kept | None:
+    try:
+        return _Kept.of(json.loads(manifest.read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise RetrievalError(f"{manifest} is damaged: {error}") from error
 
 
 def _write_manifest(folder: Path, kept: _Kept) -> None:

@@ -95,8 +95,9 @@ class Manifest:
         if (self.encoder, self.size) != (encoder, size):
             raise RetrievalError(
                 f"The collection {collection!r} was written by the encoder {self.encoder!r} "
-                f"({self.size} numbers) and cannot be read with {encoder!r} ({size}). Ingest it "
-                "anew under another name, or set retrieval.encoder back."
+                f"({self.size} numbers) and cannot be read with {encoder!r} ({size}). "
+                f"`moorline reembed --collection {collection}` embeds it anew; or set "
+                "retrieval.encoder back."
             )
         return self
 
@@ -164,23 +165,22 @@ async def stage(
     )
     replaced = dict.fromkeys((*documents, *remove))
     order = await _order(store, manifest, documents, accesses, replaced)
-    fields = {name: access.FIELDS[name] for name in restricted}
-    if order.successors:
-        fields["superseded"] = access.FIELDS["superseded"]
-    await store.index({**fields, **_fields(documents.values())})
-    born = manifest.generation + 1
+    staged = replace(
+        manifest,
+        generation=manifest.generation + 1,
+        restricted=tuple(sorted(restricted)),
+        successors=tuple(sorted(order.successors)),
+    )
+    metas = [one.meta for document in documents.values() for one in document.passages]
+    await store.index({**fields_of_access(staged), **fields_of(metas)})
+    born = staged.generation
     for batch in batches(documents.values(), born, order.labels):
         await store.upsert(batch)
     if order.changed:
         await _restage(store, manifest.generation, order)
     gone = (*replaced, *order.changed)
     await store.set(_all(visible(manifest.generation), _of(*gone)), {"died": born})
-    return replace(
-        manifest,
-        generation=born,
-        restricted=tuple(sorted(restricted)),
-        successors=tuple(sorted(order.successors)),
-    )
+    return staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +256,9 @@ async def migrate(store: Store, manifest: M) -> M:
     for found, sources in closed.items():
         await store.set(_of(*sources), found.as_payload())
     restricted = set[str]().union(*(found.restricted() for found in closed))
-    await store.index({name: access.FIELDS[name] for name in restricted})
-    return replace(manifest, restricted=tuple(sorted(restricted)))
+    migrated = replace(manifest, restricted=tuple(sorted(restricted)))
+    await store.index(fields_of_access(migrated))
+    return migrated
 
 
 async def recover(store: Store, generation: int) -> None:
@@ -471,15 +472,20 @@ def _record(document: Embedded) -> Payload:
     return {"first": 1, "recipe": document.recipe, "stamp": document.stamp, "passages": many}
 
 
-def _fields(documents: Iterable[Embedded]) -> dict[str, str]:
-    """The metadata of these documents, with the kind of index that serves each field."""
-    metas: list[Metadata] = [one.meta for document in documents for one in document.passages]
+def fields_of(metas: Iterable[Metadata]) -> dict[str, str]:
+    """What filters on this metadata look at, with the kind of index that serves each field."""
     return {
         _meta_key(field): "number" if type(value) in (int, float) else "keyword"
         for meta in metas
         for field, value in meta.items()
         if '"' not in field and "\\" not in field
     }
+
+
+def fields_of_access(manifest: Manifest) -> dict[str, str]:
+    """The same for what decides who may see what, as far as it keeps anybody out."""
+    named = {*(manifest.restricted or ()), *(["superseded"] if manifest.successors else [])}
+    return {name: access.FIELDS[name] for name in named}
 
 
 def _written(value: Scalar | Sequence[str]) -> Scalar | list[str]:

@@ -12,9 +12,9 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -44,8 +44,10 @@ from retrieval.index.points import (
     Payload,
     Point,
 )
+from retrieval.index.reembedding import reembedded
 from retrieval.types import (
     Embedded,
+    Encoder,
     Hit,
     Index,
     Legs,
@@ -65,6 +67,8 @@ _LEASE, _RENEWED, _PATIENCE, _PAUSE = 60.0, 20.0, 120.0, 0.2
 """Seconds: how long a writer's lease holds, when it is renewed, how long others wait, and steps."""
 _SURE = 0.8
 """Share of the lease after which its holder no longer trusts it."""
+_PLACED = "."
+"""Between a collection's name and the number of its place; no name of a collection has one."""
 _FRESH = 1.0
 """Seconds for which the generation is taken as known."""
 _LOOKS = 5
@@ -75,6 +79,14 @@ _TIMEOUT = 30
 _KINDS = {"keyword": models.PayloadSchemaType.KEYWORD, "number": models.PayloadSchemaType.FLOAT}
 
 
+@dataclass(frozen=True, slots=True)
+class Placed(Manifest):
+    """The manifest of a collection on a server. Its points are elsewhere once it was embedded anew:
+    in a collection of the server's whose name ends in this number."""
+
+    place: int = 0
+
+
 class QdrantIndexes:
     """All collections whose names begin with the prefix."""
 
@@ -83,7 +95,7 @@ class QdrantIndexes:
     ) -> None:
         key = api_key.get_secret_value() if api_key else None
         self._url, self._prefix = url, prefix
-        self._new = Manifest(encoder_name, size, restricted=())
+        self._new = Placed(encoder_name, size, restricted=())
         self.client = (
             AsyncQdrantClient(LOCAL)
             if url == LOCAL
@@ -98,7 +110,8 @@ class QdrantIndexes:
         with _named(self._url):
             found = await self.client.get_collections()
         names = (collection.name for collection in found.collections)
-        return sorted(n.removeprefix(self._prefix) for n in names if n.startswith(self._prefix))
+        ours = (n.removeprefix(self._prefix) for n in names if n.startswith(self._prefix))
+        return sorted(name for name in ours if _PLACED not in name)
 
     async def open(self, collection: str, create: bool = False) -> Index | None:
         points.check_name(collection)
@@ -111,12 +124,40 @@ class QdrantIndexes:
             return self._open[collection]
 
     async def drop(self, collection: str) -> None:
-        if await self.open(collection) is None:
-            return
+        points.check_name(collection)
+        name = self._prefix + collection
         async with self._opening:
-            await self._open.pop(collection).aclose()
+            if index := self._open.pop(collection, None):
+                await index.aclose()
             with _named(self._url):
-                await self.client.delete_collection(self._prefix + collection)
+                found = await self.client.get_collections()
+                for one in found.collections:
+                    if one.name == name or one.name.startswith(name + _PLACED):
+                        await self.client.delete_collection(one.name)
+
+    async def foreign(self) -> dict[str, str]:
+        kept = {name: await self._found(name) for name in await self.names()}
+        manifests = {name: found[1] for name, found in kept.items() if found}
+        return {name: one.encoder for name, one in manifests.items() if not self._own(one)}
+
+    async def reembed(
+        self, collection: str, encoder: Encoder, progress: Callable[[int], None] = lambda done: None
+    ) -> int:
+        async with self._opening:
+            found = await self._found(collection)
+            if found is None or self._own(found[1]):
+                return 0
+            store, manifest = found
+            fresh = self._collection(collection, manifest.place + 1)
+            with _named(self._url):
+                await self.client.delete_collection(fresh.name)  # what was interrupted has left
+                await self._created(fresh.name)
+            index = QdrantIndex(collection, store, manifest)
+            many = await index.reembed(encoder, fresh, progress)
+            with _named(self._url):
+                await self._collection(collection).point_to(manifest.place + 1)
+                await store.leave(manifest.place)
+            return many
 
     async def aclose(self) -> None:
         async with self._opening:
@@ -126,24 +167,46 @@ class QdrantIndexes:
             await self.client.close()
 
     async def _opened(self, collection: str, create: bool) -> QdrantIndex | None:
-        name = self._prefix + collection
-        with _named(self._url):
-            if not await self.client.collection_exists(name):
-                if not create:
-                    return None
-                await self._created(name)
-            store = Collection(self.client, name, local=self._url == LOCAL)
-            manifest = await store.manifest()
-            if manifest is None:
-                # Whoever created the collection has not come so far, or never will.
-                manifest = await store.begin(self._new)
-            await store.load_fields()
+        found = await self._found(collection, create)
+        if found is None:
+            return None
+        store, manifest = found
         manifest.checked(collection, self._new.encoder, self._new.size)
         index = QdrantIndex(collection, store, manifest)
         await store.index(points.OWN_FIELDS)
         if manifest.restricted is None:
             await index.migrate()
         return index
+
+    async def _found(
+        self, collection: str, create: bool = False
+    ) -> tuple[Collection, Placed] | None:
+        """Where its points are, and its manifest, whatever encoder wrote it."""
+        store = self._collection(collection)
+        with _named(self._url):
+            if not await self.client.collection_exists(store.name):
+                if not create:
+                    return None
+                await self._created(store.name)
+            # Whoever created the collection has not come so far, or never will.
+            manifest = await store.manifest() or await store.begin(self._new)
+            place = 0
+            while manifest.place != place:
+                place = manifest.place
+                store = self._collection(collection, place)
+                moved = await store.manifest()
+                if moved is None:
+                    raise RetrievalError(f"The collection {collection!r} is damaged.")
+                manifest = moved
+            await store.load_fields()
+        return store, manifest
+
+    def _collection(self, collection: str, place: int = 0) -> Collection:
+        name = self._prefix + collection + (f"{_PLACED}{place}" if place else "")
+        return Collection(self.client, name, local=self._url == LOCAL)
+
+    def _own(self, manifest: Manifest) -> bool:
+        return (manifest.encoder, manifest.size) == (self._new.encoder, self._new.size)
 
     async def _created(self, name: str) -> None:
         dense = models.VectorParams(size=self._new.size, distance=models.Distance.DOT)
@@ -160,7 +223,7 @@ class QdrantIndexes:
 class QdrantIndex:
     """One collection, as one of perhaps many processes sees it."""
 
-    def __init__(self, name: str, store: Collection, manifest: Manifest) -> None:
+    def __init__(self, name: str, store: Collection, manifest: Placed) -> None:
         self._name, self.store, self._manifest = name, store, manifest
         self._seen = time.monotonic()
         self._writing = asyncio.Lock()
@@ -239,6 +302,30 @@ class QdrantIndex:
         async with self._writing:
             pass
 
+    async def reembed(
+        self, encoder: Encoder, fresh: Collection, progress: Callable[[int], None]
+    ) -> int:
+        """Into another collection of the server's, which is this one's place from then on. Who
+        reads meanwhile finds all as it was; who writes waits."""
+        async with self._leased() as token:
+            known = self._manifest
+            renewing = asyncio.ensure_future(self._renew(token))
+            try:
+                many = await reembedded(self.store, fresh, known, encoder, progress)
+            finally:
+                renewing.cancel()
+            moved = replace(
+                known,
+                encoder=encoder.name,
+                size=encoder.size,
+                generation=known.generation + 1,
+                place=known.place + 1,
+            )
+            await fresh.begin(moved)
+            if not await self.store.publish(moved, known.generation, token):
+                raise self._taken_over()
+            return many
+
     async def migrate(self) -> None:
         """Bring points that an older version wrote to what this one needs to know of them."""
         async with self._leased() as token:
@@ -267,13 +354,16 @@ class QdrantIndex:
                 renewing.cancel()
             await self._publish(staged, token)
 
-    async def _publish(self, manifest: Manifest, token: str) -> None:
+    async def _publish(self, manifest: Placed, token: str) -> None:
         if not await self.store.publish(manifest, self._manifest.generation, token):
-            raise RetrievalError(
-                f"The collection {self._name!r} was taken over by another process, since this one "
-                "paused for too long. Nothing was changed; try again."
-            )
+            raise self._taken_over()
         self._noticed(manifest)
+
+    def _taken_over(self) -> RetrievalError:
+        return RetrievalError(
+            f"The collection {self._name!r} was taken over by another process, since this one "
+            "paused for too long. Nothing was changed; try again."
+        )
 
     @asynccontextmanager
     async def _leased(self) -> AsyncIterator[str]:
@@ -307,9 +397,14 @@ class QdrantIndex:
         self._check_open()
         self._noticed(await self.store.manifest())
 
-    def _noticed(self, manifest: Manifest | None) -> None:
+    def _noticed(self, manifest: Placed | None) -> None:
         if manifest is None:
             raise RetrievalError(f"The collection {self._name!r} was dropped.")
+        if manifest.place != self._manifest.place:
+            raise RetrievalError(
+                f"The collection {self._name!r} was embedded anew by another process. Set "
+                f"retrieval.encoder to {manifest.encoder!r} and start again."
+            )
         self._manifest, self._seen = manifest, time.monotonic()
 
     @contextmanager
@@ -327,14 +422,14 @@ class Collection:
     """A collection on the server as a store of points, with its manifest."""
 
     def __init__(self, client: AsyncQdrantClient, name: str, local: bool) -> None:
-        self.client, self._name, self._local = client, name, local
+        self.client, self.name, self._local = client, name, local
         self._fields: set[str] = set()
         self._known: dict[Any, Passage] = {}
         self._held_until = math.inf
 
     async def search(
         self, vector: Vector, sparse: SparseVector, limit: int, which: Condition
-    ) -> tuple[Legs | None, Manifest | None]:
+    ) -> tuple[Legs | None, Placed | None]:
         """Both halves and the manifest at once; None for what was purged while it was read."""
         condition = _filter(which)
         nearest = models.QueryRequest(
@@ -349,7 +444,7 @@ class Collection:
         )
         manifest = models.QueryRequest(filter=_is_manifest(), limit=1, with_payload=True)
         requests = [manifest, nearest, *([matching] if sparse.indices else [])]
-        found = await self.client.query_batch_points(self._name, requests)
+        found = await self.client.query_batch_points(self.name, requests)
         current, *legs = [answer.points for answer in found]
         known = await self._passages([point.id for leg in legs for point in leg])
         if any(point.id not in known for leg in legs for point in leg):
@@ -360,31 +455,31 @@ class Collection:
 
     async def upsert(self, points: Sequence[Point]) -> None:
         self._check_lease()
-        await self.client.upsert(self._name, [_point(point) for point in points])
+        await self.client.upsert(self.name, [_point(point) for point in points])
 
     async def set(self, which: Condition, payload: Payload) -> None:
         self._check_lease()
-        await self.client.set_payload(self._name, payload, points=_filter(which))
+        await self.client.set_payload(self.name, payload, points=_filter(which))
 
     async def delete(self, which: Condition) -> None:
         self._check_lease()
         selected = models.FilterSelector(filter=_filter(which))
-        await self.client.delete(self._name, points_selector=selected)
+        await self.client.delete(self.name, points_selector=selected)
 
     async def count(self, which: Condition) -> int:
-        return (await self.client.count(self._name, count_filter=_filter(which))).count
+        return (await self.client.count(self.name, count_filter=_filter(which))).count
 
     async def index(self, fields: Mapping[str, str]) -> None:
         if self._local:  # There all are searched one by one.
             return
         for field in fields.keys() - self._fields:
             await self.client.create_payload_index(
-                self._name, field, field_schema=_KINDS[fields[field]]
+                self.name, field, field_schema=_KINDS[fields[field]]
             )
             self._fields.add(field)
 
     async def load_fields(self) -> None:
-        info = await self.client.get_collection(self._name)
+        info = await self.client.get_collection(self.name)
         self._fields = set(info.payload_schema or {})
 
     async def payloads(
@@ -403,7 +498,7 @@ class Collection:
         after: Any = None
         while True:
             records, after = await self.client.scroll(
-                self._name,
+                self.name,
                 scroll_filter=_filter(which),
                 limit=_PAGE,
                 offset=after,
@@ -415,13 +510,13 @@ class Collection:
             if after is None:
                 return
 
-    async def manifest(self) -> Manifest | None:
-        return _manifest(await self.client.retrieve(self._name, [_MANIFEST]))
+    async def manifest(self) -> Placed | None:
+        return _manifest(await self.client.retrieve(self.name, [_MANIFEST]))
 
-    async def begin(self, manifest: Manifest) -> Manifest:
+    async def begin(self, manifest: Placed) -> Placed:
         payload = {"manifest": manifest.as_payload(), "writer": {"token": "", "until": 0.0}}
         point = models.PointStruct(id=_MANIFEST, vector={}, payload=payload)
-        await self.client.upsert(self._name, [point])
+        await self.client.upsert(self.name, [point])
         return manifest
 
     async def lease(self, token: str, seconds: float) -> bool:
@@ -440,7 +535,7 @@ class Collection:
 
     async def _holds(self, token: str, seconds: float) -> bool:
         asked = time.monotonic()
-        (record,) = await self.client.retrieve(self._name, [_MANIFEST])
+        (record,) = await self.client.retrieve(self.name, [_MANIFEST])
         holds = bool((record.payload or {})["writer"]["token"] == token)
         if holds:
             self._held_until = asked + seconds * _SURE
@@ -450,11 +545,11 @@ class Collection:
         """A writer that was stopped for long must not go on where another has taken over."""
         if time.monotonic() > self._held_until:
             raise RetrievalError(
-                f"Writing to {self._name!r} paused for so long that another process may have "
+                f"Writing to {self.name!r} paused for so long that another process may have "
                 "taken over. Nothing was changed; try again."
             )
 
-    async def publish(self, manifest: Manifest, generation: int, token: str) -> bool:
+    async def publish(self, manifest: Placed, generation: int, token: str) -> bool:
         """Whether it took place: only the lease's holder may, and only over this generation."""
         current = models.FieldCondition(
             key="manifest.generation", range=models.Range(gte=generation, lte=generation)
@@ -462,8 +557,21 @@ class Collection:
         await self._set({"manifest": manifest.as_payload()}, _held(token), current)
         return await self.manifest() == manifest
 
+    async def point_to(self, place: int) -> None:
+        """Where whoever opens the collection finds it; never back to where it was before."""
+        earlier = models.FieldCondition(key="manifest.place", range=models.Range(lt=place))
+        found = models.Filter(must=[models.HasIdCondition(has_id=[_MANIFEST]), earlier])
+        await self.client.set_payload(self.name, {"place": place}, points=found, key="manifest")
+
+    async def leave(self, place: int) -> None:
+        """Free what is not needed any more; where a collection began it leaves its address."""
+        if place:
+            await self.client.delete_collection(self.name)
+        else:
+            await self.delete(Within("born", (("gte", 0),)))
+
     async def _set(self, payload: Payload, *only: models.FieldCondition) -> None:
-        await self.client.set_payload(self._name, payload, points=_is_manifest(*only))
+        await self.client.set_payload(self.name, payload, points=_is_manifest(*only))
 
     async def _passages(self, ids: Sequence[Any]) -> dict[Any, Passage]:
         """A point never changes its passage, so one that was read once is known."""
@@ -471,7 +579,7 @@ class Collection:
             self._known = {}
         known = self._known
         if unknown := list({one for one in ids if one not in known}):
-            records = await self.client.retrieve(self._name, unknown, with_payload=True)
+            records = await self.client.retrieve(self.name, unknown, with_payload=True)
             known.update({r.id: points.passage(r.payload or {}) for r in records})
         return known
 
@@ -485,9 +593,9 @@ def _named(name: str) -> Iterator[None]:
         raise RetrievalError(f"The Qdrant index {name!r} does not answer: {error}") from error
 
 
-def _manifest(found: Sequence[models.ScoredPoint | models.Record]) -> Manifest | None:
+def _manifest(found: Sequence[models.ScoredPoint | models.Record]) -> Placed | None:
     payload = found[0].payload if found else None
-    return Manifest.of(payload["manifest"]) if payload else None
+    return Placed.of(payload["manifest"]) if payload else None
 
 
 def _is_manifest(*also: models.FieldCondition) -> models.Filter:

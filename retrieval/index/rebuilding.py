@@ -44,10 +44,10 @@ def main() -> None:
     shard.optimize()
     shard.flush()
     shard.close()
-    _synced(Path(sys.argv[1]))
+    synced(Path(sys.argv[1]))
 
 
-def _synced(folder: Path) -> None:
+def synced(folder: Path) -> None:
     """What was copied lies on the disk before anyone relies on it."""
     for path in (path for path in folder.rglob("*") if path.is_file()):
         file = os.open(path, os.O_RDONLY)

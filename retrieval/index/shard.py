@@ -134,6 +134,11 @@ class Shard:
         engine = await self._in(self._threads.writing, lambda: edge.EdgeShard.load(str(copy)))
         return Shard(engine, copy, self._threads)
 
+    async def beside(self, folder: Path, size: int) -> Shard:
+        """A new one that is empty, for vectors of another size."""
+        engine = await self._in(self._threads.writing, lambda: create(folder, size))
+        return Shard(engine, folder, self._threads)
+
     async def close(self) -> None:
         await self.flush()
         await self._in(self._threads.writing, self._engine.close)

@@ -189,8 +189,8 @@ class Truth(RuleBasedStateMachine):
         file = Path(self.folder.name) / "docs" / "manifest.json"
         kept = json.loads(file.read_text())
         whole = {key: kept[key] for key in points.Manifest("", 0).as_payload()}
-        manifest = points.Manifest.of(whole)
-        staged = await points.stage(self.index.shard, manifest, by_source, removed)
+        before = points.Manifest.of(whole)
+        staged = await points.stage(self.index.shard, before, by_source, removed)
         await self.indexes.aclose()
         if published:
             file.write_text(json.dumps(kept | staged.as_payload()))

@@ -14,8 +14,7 @@ import pytest
 from qdrant_client import AsyncQdrantClient
 
 from retrieval.index import points
-from retrieval.index.points import Manifest
-from retrieval.index.qdrant import LOCAL, Collection, QdrantIndex, QdrantIndexes
+from retrieval.index.qdrant import LOCAL, Collection, Placed, QdrantIndex, QdrantIndexes
 from retrieval.types import Embedded, Index, Passage, RetrievalError, SparseVector
 
 SIZE = 4
@@ -63,7 +62,7 @@ async def shared() -> AsyncIterator[Shared]:
     await indexes.aclose()
 
 
-async def manifest(shared: Shared) -> Manifest:
+async def manifest(shared: Shared) -> Placed:
     found = await shared.store.manifest()
     assert found is not None
     return found
@@ -123,7 +122,7 @@ async def test_a_writer_who_lost_its_lease_cannot_publish(shared: Shared) -> Non
     assert before is not None
     assert await shared.store.lease("slow", -1)
     assert await shared.store.lease("quick", 60)
-    later = Manifest("test", SIZE, generation=before.generation + 1)
+    later = Placed("test", SIZE, generation=before.generation + 1)
     assert not await shared.store.publish(later, before.generation, "slow")
     assert await shared.store.manifest() == before
     assert await shared.store.publish(later, before.generation, "quick")

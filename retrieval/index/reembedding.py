@@ -1,0 +1,52 @@
+"""Points from one store to another, with the vectors of another encoder.
+
+Nothing but the dense vectors changes: terms, access and metadata are copied as they are. It does
+not know where the stores are, nor how it becomes known which of them is the live one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from retrieval.index import points
+from retrieval.index.points import STAGE, Manifest, Point, Store
+from retrieval.types import Encoder
+
+_SLICE = 128
+"""Passages handed to the encoder at once: the step of the progress."""
+
+
+async def reembedded(
+    old: Store, new: Store, manifest: Manifest, encoder: Encoder, progress: Callable[[int], None]
+) -> int:
+    """Bring all live points of a collection into an empty store; how many they are.
+
+    Raises RetrievalError, for a passage that is too long for the encoder among others."""
+    fields = dict(points.OWN_FIELDS) | points.fields_of_access(manifest)
+    done = 0
+    slice_: list[Point] = []
+    async for point in old.points(points.visible(manifest.generation)):
+        slice_.append(point)
+        fields |= points.fields_of([points.passage(point.payload).meta])
+        if len(slice_) == _SLICE:
+            done += await _brought(slice_, new, encoder)
+            slice_ = []
+            progress(done)
+    done += await _brought(slice_, new, encoder)
+    progress(done)
+    await new.index(fields)
+    return done
+
+
+async def _brought(old: Sequence[Point], new: Store, encoder: Encoder) -> int:
+    if not old:
+        return 0
+    texts = [points.passage(point.payload).embedded for point in old]
+    vectors = await encoder.passages(texts)
+    fresh = [
+        Point(point.id, vector, point.sparse, point.payload)
+        for point, vector in zip(old, vectors, strict=True)
+    ]
+    for start in range(0, len(fresh), STAGE):
+        await new.upsert(fresh[start : start + STAGE])
+    return len(fresh)
