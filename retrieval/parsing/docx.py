@@ -12,6 +12,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import docx
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element  # type: ignore[import-untyped]
 
 _LONGEST_CELL = 2_000
+_LARGEST_GRID = 2_000_000  # cells, with their spans filled
 _TINY = 3  # half points
 _PALE = re.compile(r"[Ff][3-9A-Fa-f](?:[Ff][3-9A-Fa-f]){2}")
 
@@ -159,11 +161,7 @@ class _Ink:
 
     def all_text(self, cell: _Element) -> str:
         """The text of a cell with all that is nested in it."""
-        return " ".join(
-            self.text(paragraph)
-            for paragraph in cell.iter(_PARAGRAPH)
-            if not any(above.tag == _FALLBACK for above in paragraph.iterancestors())
-        )
+        return " ".join(map(self.text, _paragraphs(cell)))
 
     def _pieces(self, element: _Element, style: list[_Element], hidden: list[str]) -> Iterator[str]:
         for child in element:
@@ -261,9 +259,12 @@ class _Reader:
         deleted = qn("w:trPr") + "/" + qn("w:del")
         rows = [row for row in _inside(table, _ROW) if row.find(deleted) is None]
         cells = [list(_inside(row, _CELL)) for row in rows]
-        texts = [[" ".join(self._ink.all_text(cell).split()) for cell in row] for row in cells]
-        wide = max(map(len, texts), default=0) > 1
-        if not wide or any(len(text) > _LONGEST_CELL for row in texts for text in row):
+        wide = max(map(len, cells), default=0) > 1
+        deep = any(_lays_out(cell) for row in cells for cell in row)
+        texts: list[list[str]] = []
+        if wide and not deep:
+            texts = [[" ".join(self._ink.all_text(cell).split()) for cell in row] for row in cells]
+        if not texts or any(len(text) > _LONGEST_CELL for row in texts for text in row):
             for row in cells:  # it only frames or lays out text
                 for cell in row:
                     self.blocks(cell)
@@ -277,6 +278,7 @@ class _Reader:
 def _grid(cells: list[list[_Element]], texts: list[list[str]], header: int) -> list[list[str]]:
     """Rows with merged cells filled: downwards always, sideways only in the header."""
     grid: list[list[str]] = []
+    size = 0
     for index, row in enumerate(cells):
         out: list[str] = []
         for cell, text in zip(row, texts[index], strict=True):
@@ -287,6 +289,8 @@ def _grid(cells: list[list[_Element]], texts: list[list[str]], header: int) -> l
                 text = text or (above[len(out)] if len(out) < len(above) else "")
             span = _value(properties, "w:gridSpan")
             width = min(int(span), 100) if span.isdecimal() and len(span) < 4 else 1
+            size += width
+            width = width if size < _LARGEST_GRID else 1
             out += [text, *([text] * (width - 1) if index < header else [""] * (width - 1))]
         grid.append(out)
     return grid
@@ -321,14 +325,33 @@ def _shaded(properties: _Element) -> bool:
     return fill != "auto" and _PALE.fullmatch(fill) is None
 
 
-def _boxes(paragraph: _Element) -> Iterator[_Element]:
-    """Text boxes anchored in a paragraph, without their copies for old readers."""
-    for box in paragraph.iter(_BOX):
-        above = list(box.iterancestors())
-        anchor = next(element for element in above if element.tag == _PARAGRAPH)
-        # A box within a box is written when the outer one is walked.
-        if anchor is paragraph and not any(element.tag == _FALLBACK for element in above):
-            yield box
+def _paragraphs(parent: _Element) -> Iterator[_Element]:
+    """All paragraphs below, without the copies for old readers."""
+    for child in parent:
+        if child.tag == _PARAGRAPH:
+            yield child
+        if child.tag != _FALLBACK:
+            yield from _paragraphs(child)
+
+
+def _boxes(parent: _Element) -> Iterator[_Element]:
+    """Text boxes anchored in a paragraph, without their copies for old readers.
+
+    A box within a box is found when the outer one is walked."""
+    if next(parent.iter(_BOX), None) is None:
+        return
+    for child in parent:
+        if child.tag == _BOX:
+            yield child
+        elif child.tag != _FALLBACK:
+            yield from _boxes(child)
+
+
+def _lays_out(cell: _Element) -> bool:
+    """Whether there are tables within tables in a cell, as only a layout has."""
+    return any(
+        next(islice(table.iter(_TABLE), 1, 2), None) is not None for table in cell.iter(_TABLE)
+    )
 
 
 def _level(names: list[str], chain: list[_Element]) -> int:

@@ -27,7 +27,7 @@ from retrieval.parsing.formats import known, parse
 
 _MOST_BYTES = 100_000_000
 _MOST_LINES = 2_000_000
-_MOST_WORK = 100_000_000  # lines times the boundaries that each may be
+_MOST_WORK = 10_000_000  # lines times the boundaries that each may be
 _MOST_PARTS = 1_000
 _MOST_READ = 50  # attachments
 _DEEPEST = 4  # messages within messages
@@ -50,6 +50,7 @@ _EARLIER = re.compile(
     r"\s*-{2,}|From: [^\n]+\n(?:Sent|Date): ",
     re.IGNORECASE,
 )
+_BOUNDARY = re.compile(rb"boundary\*?0?\*?\s*=\s*\"?([^\s\";]{1,200})", re.IGNORECASE)
 _HEADERS = HeaderRegistry()
 
 
@@ -70,14 +71,29 @@ def _message(data: bytes) -> EmailMessage:
     if encoding := wide(data[:8192]):  # saved by a program that did not know what it is
         data = data.decode(encoding, "replace").lstrip("\ufeff").encode()
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    lines, boundaries = data.count(b"\n") + data.count(b"\r"), data.count(b"boundary")
-    if lines > _MOST_LINES or lines * min(boundaries, 300) > _MOST_WORK:
-        raise Unreadable("too large: a message of millions of lines")
+    _refuse_laborious(data)
     policy = EmailPolicy(header_factory=_Structure(), raise_on_defect=False)
     found = message_from_bytes(data, policy=policy)
     if not found.keys():
         raise Unreadable("wrong type: text without the header of a message")
     return found
+
+
+def _refuse_laborious(data: bytes) -> None:
+    """Refuse a message whose lines the library would each hold against hundreds of boundaries."""
+    if data.count(b"\n") + data.count(b"\r") > _MOST_LINES:
+        raise Unreadable(f"too large: a message of more than {_MOST_LINES:,} lines")
+    starts: dict[bytes, int] = {}
+    for match in _BOUNDARY.finditer(data):
+        starts.setdefault(match.group(1), match.end())
+        if len(starts) > _MOST_PARTS:
+            raise Unreadable(f"too large: a message of more than {_MOST_PARTS:,} parts")
+    work = 0
+    for boundary, start in starts.items():
+        end = data.find(b"--" + boundary + b"--", start)
+        work += data.count(b"\n", start, end if end >= 0 else len(data))
+        if work > _MOST_WORK:
+            raise Unreadable("too deep: a message of parts within parts")
 
 
 class _Structure:

@@ -24,6 +24,7 @@ _ENCRYPTION = "META-INF/encryption.xml"
 # Fonts scrambled by these can be read with what is in the book itself, and are not read here.
 _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document")
+_MOST_BYTES = 100_000_000
 _MOST_ENTRIES = 100_000  # of a table of contents
 _DEEPEST = 6
 # HTML knows no tag that closes itself, but for those that are always empty.
@@ -52,6 +53,7 @@ def read(data: bytes) -> Draft:
     draft = Draft()
     _properties(draft, tree)
     seen: set[str] = set()
+    size = 0
     for reference in tree.iterfind("{*}spine/{*}itemref"):
         item = items.get(reference.get("idref", ""))
         path = "" if item is None else _path(folder, item.get("href", ""))
@@ -60,7 +62,11 @@ def read(data: bytes) -> Draft:
         seen.add(path)
         nav = "nav" in item.get("properties", "").split()
         if item.get("media-type", _PAGES[0]) in _PAGES and not nav:
-            _chapter(draft, book.read(path), contents.get(path))
+            page = book.read(path)
+            size += len(page)
+            if size > _MOST_BYTES:
+                raise Unreadable(f"too large: chapters of more than {_MOST_BYTES / 1e6:,.0f} MB")
+            _chapter(draft, page, contents.get(path))
     if not seen:
         raise Unreadable("damaged EPUB: none of its chapters is there")
     return draft

@@ -61,6 +61,7 @@ _FORMATS = _set("b big code em font i s small strike strong tt u")
 _MOST_DEPTH_WORK = 100_000_000
 _MOST_FORMAT_WORK = 1_000_000
 _MOST_ATTRIBUTES = 5_000
+_MOST_TAGS = 5_000_000
 
 
 def read(data: bytes) -> Draft:
@@ -419,6 +420,8 @@ def _number(node: LexborNode, name: str, default: int, most: int) -> int:
 
 def _refuse_explosive(text: str) -> None:
     """Refuse a page whose nesting would keep the parser busy for minutes."""
+    if text.count("<") > _MOST_TAGS:
+        raise Unreadable(f"too large: more than {_MOST_TAGS:,} tags")
     open_tags: Counter[str] = Counter()
     depth = formats = depth_work = format_work = 0
     for match in _TAG.finditer(text):

@@ -45,6 +45,7 @@ _MOST_DECIMALS = 30
 Pieces = tuple[tuple[int, str], ...]
 
 
+@lru_cache(maxsize=4096)
 def shown(value: float, code: str, since_1904: bool = False) -> str:
     """The number as a cell of this format shows it."""
     sections = _sections(code[:_LONGEST_CODE])

@@ -15,7 +15,7 @@ from itertools import islice
 from lxml.etree import _Element  # type: ignore[import-untyped]
 
 from retrieval.parsing import numbers
-from retrieval.parsing.draft import Draft, proper
+from retrieval.parsing.draft import Draft, Unreadable, proper
 from retrieval.parsing.office import (
     Package,
     chosen,
@@ -32,6 +32,7 @@ _AROUND = frozenset({"ftr", "hdr", "dt", "sldNum"})
 _BODY_IN_MASTER = {"ctrTitle": "title", "subTitle": "body", "obj": "body"}
 _BULLETS = frozenset({"buChar", "buAutoNum", "buBlip"})
 _LONGEST_CELL = 2_000
+_MOST_SHAPES = 50_000  # of a slide, or of a group
 _MOST_SERIES = 100  # of a chart
 _MOST_POINTS = 2_000  # of one series
 _NOWHERE = 1 << 60  # a height below all
@@ -198,6 +199,8 @@ class _Slide:
     def shapes(self, group: _Element, skip: _Element | None = None, top: bool = True) -> None:
         """The shapes of a slide or of a group in the order in which they are read."""
         placed = [(self.box(shape), shape) for shape in chosen(group) if shape is not skip]
+        if len(placed) > _MOST_SHAPES:
+            raise Unreadable(f"too large: a slide of more than {_MOST_SHAPES:,} shapes")
         boxes = [box for box, _ in placed if box]
         height = self.extent.bottom
         if not top and boxes:
@@ -226,8 +229,7 @@ class _Slide:
 
     def words(self, shape: _Element) -> None:
         """A shape's paragraphs, as the list that they are where they have bullets."""
-        line = [shape, *self.inherited(shape)]
-        style = self.style(shape)
+        styles = self.styles(shape)
         counted: Counter[int] = Counter()
         for paragraph in shape.iterfind("{*}txBody/{*}p"):
             text = _text(paragraph)
@@ -235,7 +237,7 @@ class _Slide:
                 continue
             properties = paragraph.find("{*}pPr")
             level = 0 if properties is None else min(whole(properties.get("lvl")), 8)
-            bullet = _bullet(properties, level, line, style)
+            bullet = _bullet(properties, level, styles)
             for deeper in [each for each in counted if each > level or bullet is None]:
                 del counted[deeper]
             if bullet is None:
@@ -311,13 +313,13 @@ class _Slide:
                 return _Box(left, top, left + whole(size.get("cx")), top + whole(size.get("cy")))
         return None
 
-    def style(self, shape: _Element) -> _Element | None:
-        """The master's style for the text of such a shape."""
+    def styles(self, shape: _Element) -> list[_Element]:
+        """What says how the paragraphs of a shape look, nearest first."""
+        found = [each.find("{*}txBody/{*}lstStyle") for each in (shape, *self.inherited(shape))]
         place = _placeholder(shape)
-        if not self.above or place is None or place[0] in _TITLES:
-            return None
-        found: _Element | None = self.above[-1].tree.find("{*}txStyles/{*}bodyStyle")
-        return found
+        if self.above and place is not None and place[0] not in _TITLES:
+            found.append(self.above[-1].tree.find("{*}txStyles/{*}bodyStyle"))
+        return [each for each in found if each is not None]
 
 
 def _ordered(
@@ -352,14 +354,10 @@ def _unseen(shape: _Element) -> bool:
     return mark is not None and true(mark.get("hidden"))
 
 
-def _bullet(
-    own: _Element | None, level: int, shapes: Iterable[_Element], style: _Element | None
-) -> _Element | None:
+def _bullet(own: _Element | None, level: int, styles: Iterable[_Element]) -> _Element | None:
     """What stands in front of a paragraph, said by it or by the nearest thing that it follows."""
     path = f"{{*}}lvl{level + 1}pPr"
-    said = [own]
-    said += [shape.find("{*}txBody/{*}lstStyle/" + path) for shape in shapes]
-    said.append(None if style is None else style.find(path))
+    said = [own, *(style.find(path) for style in styles)]
     for properties in said:
         for child in () if properties is None else properties:
             name = local(child)

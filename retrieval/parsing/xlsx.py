@@ -21,7 +21,7 @@ from retrieval.parsing.draft import Draft, Unreadable, proper
 from retrieval.parsing.office import Package, inside, local, reference, true, whole
 from retrieval.parsing.tables import column_names, line, names
 
-_MOST_CELLS = 3_000_000
+_MOST_CELLS = 2_000_000
 _MOST_COLUMNS = 20_000  # three letters name no more
 _MOST_STRINGS = 100_000_000  # characters
 _LONGEST_ELEMENT = 8_000_000  # bytes of one row, or of one text
@@ -191,7 +191,9 @@ class _Sheet:
     def cells(self, row: etree._Element) -> Cells:
         found: Cells = {}
         column = -1
-        for cell in row.iterfind("{*}c"):
+        for cell in row:
+            if local(cell) != "c":
+                continue
             if next(self.book.cells) > _MOST_CELLS:
                 raise Unreadable(f"too large: more than {_MOST_CELLS:,} cells")
             place = _CELL.fullmatch(cell.get("r", ""))
@@ -369,7 +371,7 @@ def _value(cell: etree._Element, book: _Book) -> str:
     kind = cell.get("t", "n")
     if kind == "inlineStr":
         return _text(cell)
-    value = cell.findtext("{*}v") or ""
+    value = next((child.text or "" for child in cell if local(child) == "v"), "")
     if kind == "s":
         index = whole(value, -1)
         return book.strings[index] if 0 <= index < len(book.strings) else ""

@@ -20,7 +20,7 @@ from retrieval.parsing.draft import Unreadable
 _MOST_MEMBERS = 10_000
 _MOST_BYTES = 400_000_000
 _MOST_XML = 64_000_000
-_MOST_NODES = 6_000_000  # elements and attributes of all trees, at some hundred bytes each
+_MOST_NODES = 4_000_000  # elements and attributes of all trees, at some hundred bytes each
 
 _KINDS = (
     ("word/document.xml", "a DOCX", "DOCX"),

@@ -38,7 +38,8 @@ class Inputs:
         for name, data in [*sorted(documents().items()), *found]:
             form = _format(name)
             kept = self._documents.setdefault(form, [])
-            if len(kept) < _MOST and (not only or form in only):
+            picture = form.endswith(" image")  # read by an extra's models, not by a parser
+            if len(kept) < _MOST and not picture and (not only or form in only):
                 kept.append((name, data))
         self._documents = {form: kept for form, kept in self._documents.items() if kept}
         self.formats = sorted(self._documents)
@@ -62,6 +63,11 @@ class Inputs:
     def documents(self) -> list[tuple[str, bytes]]:
         """The documents themselves, as they are."""
         return [document for documents in self._documents.values() for document in documents]
+
+    def one_of_each(self) -> list[tuple[str, bytes]]:
+        """The smallest document of each suffix."""
+        found = sorted(self.documents(), key=lambda document: -len(document[1]))
+        return list({Path(name).suffix.lower(): (name, data) for name, data in found}.values())
 
 
 def _files(folders: Sequence[Path]) -> list[Path]:

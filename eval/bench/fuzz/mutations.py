@@ -7,10 +7,11 @@ knows what trips parsers of a format, not the parsers.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 
 from eval.bench.fuzz.made import archive
@@ -100,7 +101,7 @@ _NESTS = (
     (b"Content-Type: multipart/mixed; boundary=b\n\n--b\n", b""), (b".. note:: ", b""),
 )  # fmt: skip
 
-Mutation = Callable[[bytes, Random], bytes]
+_ELEMENT = re.compile(rb"<([A-Za-z][\w:.-]*)(?:\s[^<>]*)?>")
 
 
 def mutated(name: str, data: bytes, chance: Random, others: Sequence[bytes], canary: str) -> bytes:
@@ -167,13 +168,14 @@ def _repeat(data: bytes, chance: Random) -> bytes:
     """A stretch many times: what takes the square of something shows here."""
     start = _place(data, chance)
     piece = data[start : start + chance.choice((1, 4, 40, 400))]
-    times = min(chance.choice((2, 20, 500, 20_000, 200_000)), 1_000_000 // max(len(piece), 1))
+    times = chance.choice((2, 2, 5, 5, 20, 20, 500, 500, 5_000, 200_000))
+    times = min(times, chance.choice((30_000, 100_000, 1_000_000)) // max(len(piece), 1))
     return data[:start] + piece * times + data[start:]
 
 
 def _nest(data: bytes, chance: Random) -> bytes:
     opening, closing = chance.choice(_NESTS)
-    depth = chance.choice((10, 100, 1_000, 20_000, 100_000))
+    depth = chance.choice((10, 100, 100, 1_000, 1_000, 20_000, 100_000))
     at = _place(data, chance)
     return data[:at] + opening * depth + data[at : at + 50] + closing * depth + data[at + 50 :]
 
@@ -224,7 +226,7 @@ def _bomb(xml: bytes, chance: Random, canary: str) -> bytes:
     laughs = b"<!DOCTYPE x [<!ENTITY a0 'ha'>" + b"".join(
         b"<!ENTITY a%d '%b'>" % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 12)
     )
-    kind = chance.randrange(7)
+    kind = chance.randrange(9)
     if kind == 0:
         return head + laughs + b"]>" + rest[:start] + b"&a11;" + rest[start:]
     if kind == 1:
@@ -241,7 +243,28 @@ def _bomb(xml: bytes, chance: Random, canary: str) -> bytes:
         return rest[:start] + rest[start:end] * chance.choice((100, 10_000)) + rest[end:]
     if kind == 5:
         return (head + laughs + b"]>" + rest).decode("utf-8", "replace").encode("utf-16")
+    if kind in (6, 7):
+        return _within_itself(xml, chance)
     return xml + b" " * chance.choice((1_000_000, 70_000_000))
+
+
+def _within_itself(xml: bytes, chance: Random) -> bytes:
+    """An element within itself, to a depth that no writer goes to."""
+    found = [
+        match for match in _ELEMENT.finditer(xml, 0, 200_000) if not match.group().endswith(b"/>")
+    ]
+    if not found:
+        return xml
+    opening = chance.choice(found)
+    closing = b"</" + opening.group(1) + b">"
+    end = xml.find(closing, opening.end())
+    inner = xml[opening.start() : end + len(closing)]
+    if end < 0 or len(inner) > 100_000:
+        return xml
+    depth = chance.choice((3, 20, 60, 240))
+    body = inner * chance.choice((1, 1, 10, min(2_000, 1_000_000 // len(inner))))
+    wrapped = opening.group() * depth + body + closing * depth
+    return xml[: opening.start()] + wrapped + xml[end + len(closing) :]
 
 
 def _mislabelled(data: bytes, chance: Random) -> bytes:

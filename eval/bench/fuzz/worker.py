@@ -129,7 +129,7 @@ def limit(memory: int) -> None:
 
 def serve(inputs: Inputs, memory: int) -> None:
     watch = Watch()
-    for name, data in inputs.documents():  # so that everything is imported
+    for name, data in inputs.one_of_each():  # so that everything is imported
         judged(Input(-1, "", name, data), watch)
     limit(memory)
     print("ready", flush=True)

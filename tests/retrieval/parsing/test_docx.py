@@ -167,3 +167,16 @@ def test_damage_inside_is_named(tmp_path: Path) -> None:
     whole[middle : middle + 200] = bytes(200)
     with pytest.raises(Unreadable, match=r"damaged|wrong type"):
         read(tmp_path, "a.docx", bytes(whole))
+
+
+def test_tables_within_tables_lay_out_text(tmp_path: Path) -> None:
+    def nested(document: docx.document.Document) -> None:
+        cell = document.add_table(1, 2).cell(0, 0)
+        for depth in range(40):
+            cell.text = f"Level {depth}"
+            cell = cell.add_table(1, 2).cell(0, 0)
+        cell.text = "Innermost"
+
+    found = blocks(read(tmp_path, "a.docx", word(nested)))
+    assert found[0] == ("paragraph", "Level 0")
+    assert sum("Innermost" in text for _, text in found) == 1

@@ -136,7 +136,15 @@ def test_malformed_headers_do_not_cost_the_message(tmp_path: Path, header: str, 
         (b"Only text, and no header.\n", "wrong type: text without the header"),
         (b"Content-Type: application/pkcs7-mime\n\nabc", "encrypted: it is sealed"),
         (b'Content-Type: multipart/encrypted; boundary="a"\n\n--a\n\nb\n--a--', "encrypted"),
-        (b"A: b\n" + b"boundary\n" * 1_000_000, "too large: a message of millions of lines"),
+        (b"A: b\n\n" + b"\n" * 2_000_000 + b"x", "too large: a message of more than 2,000,000"),
+        (
+            b"".join(
+                b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n)
+                for n in range(250)
+            )
+            + b"x\n" * 50_000,
+            "too deep: a message of parts within parts",
+        ),
         (
             b"A: b\nContent-Type: multipart/mixed; boundary=a\n\n" + b"--a\n\n" * 2_000,
             "too large: a message of more than 1,000 parts",

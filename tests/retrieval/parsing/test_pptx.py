@@ -10,6 +10,7 @@ from pptx.presentation import Presentation
 from pptx.util import Inches
 
 from retrieval.parsing.draft import Unreadable
+from tests.effort import cpu_seconds
 from tests.retrieval.parsing.made import altered, blocks, read, slides
 
 TITLE, CONTENT, SECTION, TITLE_ONLY, BLANK = 0, 1, 2, 5, 6
@@ -145,3 +146,16 @@ def test_a_truncated_file_is_named(tmp_path: Path, share: float) -> None:
     whole = slides(talk)
     with pytest.raises(Unreadable, match="truncated or damaged PPTX"):
         read(tmp_path, "a.pptx", whole[: int(len(whole) * share)])
+
+
+def test_the_effort_grows_with_the_paragraphs_of_a_shape(tmp_path: Path) -> None:
+    def said(count: int) -> bytes:
+        def write(xml: bytes) -> bytes:
+            at = xml.index(b"<a:p>")
+            return xml[:at] + b"<a:p><a:r><a:t>Said</a:t></a:r></a:p>" * count + xml[at:]
+
+        return altered(slides(talk), "ppt/slides/slide2.xml", write)
+
+    small, large = said(2_000), said(8_000)
+    few = cpu_seconds(lambda: read(tmp_path, "a.pptx", small))
+    assert cpu_seconds(lambda: read(tmp_path, "a.pptx", large)) < 8 * few
