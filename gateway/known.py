@@ -146,8 +146,8 @@ def _ground(grounds: Grounds | None) -> list[Any] | None:
         return None
     # The team is in every scope; the groups matter where they decide what was found.
     groups = sorted(grounds.viewer.groups) if grounds.viewer else None
-    generation, where = grounds.index.generation, repr(grounds.where)
-    return [grounds.collection, generation, grounds.mode, grounds.top_k, where, groups]
+    edition, where = grounds.index.edition(), repr(grounds.where)
+    return [grounds.collection, edition, grounds.mode, grounds.top_k, where, groups]
 
 
 async def _unless_down(work: Awaitable[T]) -> T | None:

@@ -235,7 +235,12 @@ class Index(Protocol):
 
     @property
     def generation(self) -> int:
-        """Rises with every visible change; part of every cache key."""
+        """Rises with every visible change."""
+        ...
+
+    def edition(self) -> str:
+        """Another one whenever something else may be found: after a change, and when something
+        begins or ceases to be valid. Part of every cache key."""
         ...
 
     async def search(

@@ -47,6 +47,10 @@ class Access:
         """The fields by which it keeps anybody out."""
         return {name for name, value in asdict(self).items() if value != getattr(_OPEN, name)}
 
+    def moments(self) -> set[float]:
+        """When it begins or ceases to hold, where that is ever."""
+        return {self.since, self.until} - {_OPEN.since, _OPEN.until}
+
     def label(self) -> str:
         """A word that stands for it."""
         return json.dumps([self.tenant, self.groups, self.since, self.until])

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -194,6 +195,9 @@ class EmbeddedIndex:
     @property
     def generation(self) -> int:
         return self._kept.generation
+
+    def edition(self) -> str:
+        return self._kept.edition(time.time())
 
     async def search(
         self,

@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
@@ -48,6 +49,8 @@ OWN_FIELDS: Mapping[str, str] = {
     "ordinal": "number",
 }
 """What every search or write filters by, with the kind of index that serves it."""
+TURNS, _OFTEN = 1000, 60
+"""Moments that a manifest keeps, and seconds for which an edition lasts where there are more."""
 _RECORDED = ("document", "version", "title", "recipe", "stamp", "passages", "meta")
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _SIDES = {True: "\x00true", False: "\x00false"}
@@ -80,6 +83,8 @@ class Manifest:
     written before points had them."""
     successors: tuple[str, ...] = ()
     """The labels of access of documents that have superseded others."""
+    turns: tuple[float, ...] = ()
+    """The moments at which documents have begun or ceased to be valid, or will; in order."""
 
     @classmethod
     def of(cls, payload: Payload) -> Self:
@@ -89,6 +94,13 @@ class Manifest:
 
     def as_payload(self) -> Payload:
         return asdict(self)
+
+    def edition(self, at: float) -> str:
+        """What can be found at a moment, by name. Where there are too many moments to be kept it
+        changes every so often."""
+        if len(self.turns) > TURNS:
+            return f"{self.generation}.{at // _OFTEN:.0f}"
+        return f"{self.generation}.{bisect_right(self.turns, at)}"
 
     def checked(self, collection: str, encoder: str, size: int) -> Manifest:
         """Itself, if that encoder wrote it."""
@@ -170,6 +182,7 @@ async def stage(
         generation=manifest.generation + 1,
         restricted=tuple(sorted(restricted)),
         successors=tuple(sorted(order.successors)),
+        turns=_turns(manifest.turns, accesses.values()),
     )
     metas = [one.meta for document in documents.values() for one in document.passages]
     await store.index({**fields_of_access(staged), **fields_of(metas)})
@@ -181,6 +194,12 @@ async def stage(
     gone = (*replaced, *order.changed)
     await store.set(_all(visible(manifest.generation), _of(*gone)), {"died": born})
     return staged
+
+
+def _turns(known: Sequence[float], accesses: Iterable[Access]) -> tuple[float, ...]:
+    """One more than are told apart says that there are too many."""
+    moments = set(known).union(*(one.moments() for one in accesses))
+    return tuple(sorted(moments)[: TURNS + 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +275,8 @@ async def migrate(store: Store, manifest: M) -> M:
     for found, sources in closed.items():
         await store.set(_of(*sources), found.as_payload())
     restricted = set[str]().union(*(found.restricted() for found in closed))
-    migrated = replace(manifest, restricted=tuple(sorted(restricted)))
+    turns = _turns((), closed)
+    migrated = replace(manifest, restricted=tuple(sorted(restricted)), turns=turns)
     await store.index(fields_of_access(migrated))
     return migrated
 

@@ -234,10 +234,12 @@ class QdrantIndex:
     @property
     def generation(self) -> int:
         """As it was a second ago at most, while anyone asks."""
-        stale = time.monotonic() - self._seen > _FRESH
-        if stale and not self._closed and (self._refreshing is None or self._refreshing.done()):
-            self._refreshing = asyncio.ensure_future(self._refresh())
+        self._keep_fresh()
         return self._manifest.generation
+
+    def edition(self) -> str:
+        self._keep_fresh()
+        return self._manifest.edition(time.time())
 
     async def search(
         self,
@@ -392,6 +394,11 @@ class QdrantIndex:
         while True:
             await asyncio.sleep(_RENEWED)
             await self.store.renew(token, _LEASE)
+
+    def _keep_fresh(self) -> None:
+        stale = time.monotonic() - self._seen > _FRESH
+        if stale and not self._closed and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.ensure_future(self._refresh())
 
     async def _refresh(self) -> None:
         self._check_open()

@@ -305,6 +305,17 @@ async def test_a_malformed_filter_names_its_field(index: Index) -> None:
             await search(index, "fees", where)
 
 
+@pytest.mark.anyio
+async def test_the_edition_changes_with_what_may_be_found(index: Index) -> None:
+    editions = [index.edition()]
+    await index.write([embedded("a.md", "fees")])
+    editions.append(index.edition())
+    await index.write([embedded("b.md", "fees", meta={"valid_from": 9e9})])
+    editions += [index.edition(), index.edition()]
+    assert editions[2] == editions[3]
+    assert len(set(editions)) == 3
+
+
 NOON = 1_800_000_000.0
 SECRET: dict[str, Metadata] = {
     "open.md": {"year": 2024},

@@ -19,3 +19,10 @@ def test_a_point_without_the_newer_fields_is_read_with_their_defaults() -> None:
     older = {key: value for key, value in point.payload.items() if key not in NEW}
     assert points.passage(older) == passage
     assert points.recorded(older) == Recorded("v1", title="Title", meta={"year": 2024})
+
+
+def test_an_edition_lasts_a_minute_where_there_are_too_many_moments() -> None:
+    few = points.Manifest("test", 1, turns=(100.0, 200.0))
+    assert few.edition(99) != few.edition(100) == few.edition(199) != few.edition(200)
+    many = points.Manifest("test", 1, turns=tuple(map(float, range(points.TURNS + 1))))
+    assert many.edition(60_000) == many.edition(60_059) != many.edition(60_060)

@@ -32,6 +32,9 @@ class Memory:
         self.length: float | None = None
         self.writes: list[list[str]] = []
 
+    def edition(self) -> str:
+        return str(self.generation)
+
     async def documents(self) -> dict[str, Recorded]:
         return {source: recorded(document) for source, document in self.held.items()}
 
