@@ -202,10 +202,11 @@ def _made(passages: int, questions: int) -> _Corpus:
     vectors = _near(dice, centres[dice.integers(_CLUSTERS, size=passages)], 1.0)
     shares = 1 / np.arange(1, _VOCABULARY + 1) ** 1.07
     drawn = dice.choice(_VOCABULARY, size=(passages, _LENGTH), p=shares / shares.sum())
-    words = [[f"w{word}" for word in row] for row in drawn]
+    spelt = [f"w{word}" for word in range(_VOCABULARY)]  # each once in memory
+    words = [[spelt[word] for word in row] for row in drawn]
     chosen = dice.integers(passages, size=questions)
     # Nobody asks for the words that are in every text.
-    asked = [[f"w{word}" for word in row if word > 50][:_ASKED] for row in drawn[chosen]]
+    asked = [[spelt[word] for word in row if word > 50][:_ASKED] for row in drawn[chosen]]
     return _Corpus(vectors, words, _near(dice, vectors[chosen] * _SIZE**0.5, 0.5), asked)
 
 

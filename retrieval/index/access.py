@@ -81,6 +81,14 @@ def access(meta: Metadata) -> Access:
     return Access(tenant, tuple(sorted(set(listed))) or (EVERYBODY,), since, until)
 
 
+def stored(meta: Metadata) -> Access:
+    """The same of what is in an index already: what cannot be understood is for no viewer."""
+    try:
+        return access(meta)
+    except RetrievalError:
+        return Access(groups=())
+
+
 def superseded(meta: Metadata) -> tuple[str, ...]:
     """The sources that a document with this metadata stands in for."""
     named = meta.get("supersedes") or ()

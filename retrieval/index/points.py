@@ -235,7 +235,7 @@ async def _order(
         source, meta = payload["document"], _meta(payload)
         if source in replaced:
             continue
-        known[source] = access.access(meta)
+        known[source] = access.stored(meta)
         said[source] = payload.get("superseded") or []
         if named := access.superseded(meta):
             superseding[source] = named
@@ -270,7 +270,7 @@ async def migrate(store: Store, manifest: M) -> M:
     closed: dict[Access, list[str]] = {}
     first = _all(visible(manifest.generation), Within("first", (("gte", 1),)))
     async for payload in store.payloads(first, ("document", "meta")):
-        if (found := access.access(_meta(payload))) != Access():
+        if (found := access.stored(_meta(payload))) != Access():
             closed.setdefault(found, []).append(payload["document"])
     for found, sources in closed.items():
         await store.set(_of(*sources), found.as_payload())
