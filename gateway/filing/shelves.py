@@ -19,6 +19,7 @@ from gateway.filing.files import Files
 from gateway.filing.stores import VectorStores
 from gateway.filing.types import GIVEN, Attached, Batch, StoredFile, VectorStore
 from retrieval.config import LONGEST_PASSAGE, FixedChunker, RetrievalConfig
+from retrieval.metadata import BadMetadata, checked
 from retrieval.sources.types import Item
 from retrieval.types import Passage, RetrievalError, Scalar
 
@@ -113,7 +114,12 @@ class Shelves:
         if attached is None or team is None or attached.status != "in_progress":
             return  # cancelled, detached or dropped since it was listed
         item = Item(attached.source, attached.filename, attached.size, self._read(attached.file))
-        meta = {**attached.attributes, GIVEN: list(attached.attributes), "tenant": team}
+        try:
+            said = checked(attached.attributes)
+        except BadMetadata as error:
+            await self.stores.finish(attached, "failed", ("invalid_file", str(error)))
+            return
+        meta = {**said, GIVEN: list(said), "tenant": team}
         try:
             report = await self._of(attached).bring(attached.store, [item], meta)
         except RetrievalError as error:

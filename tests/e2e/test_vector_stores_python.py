@@ -177,6 +177,20 @@ def test_a_file_that_cannot_be_read_says_why(client: OpenAI, store: VectorStore)
     assert (told.status, told.file_counts.failed) == ("completed", 2)
 
 
+def test_attributes_that_mean_something_have_to_be_understood(
+    client: OpenAI, store: VectorStore
+) -> None:
+    file = client.vector_stores.files.create_and_poll(
+        upload(client),
+        vector_store_id=store.id,
+        attributes={"valid_until": "soon"},
+        poll_interval_ms=20,
+    )
+    assert file.status == "failed"
+    assert file.last_error is not None
+    assert "valid_until" in file.last_error.message
+
+
 def test_what_is_taken_out_is_found_no_more(client: OpenAI, store: VectorStore) -> None:
     for file in (ROPE, CHAIN):
         client.vector_stores.files.upload_and_poll(
