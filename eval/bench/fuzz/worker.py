@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 import sysconfig
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,10 +53,20 @@ class Watch:
     def __init__(self) -> None:
         self.armed = False
         self.seen: list[str] = []
+        self._others: frozenset[int | None] = frozenset()
         sys.addaudithook(self._heard)
+
+    def arm(self) -> None:
+        """From now on; what other threads were doing before is none of the parser's business."""
+        own = threading.get_ident()
+        self._others = frozenset(t.ident for t in threading.enumerate() if t.ident != own)
+        self.seen.clear()
+        self.armed = True
 
     def _heard(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self.armed or not event.startswith(_FORBIDDEN) or event in _HARMLESS:
+            return
+        if threading.get_ident() in self._others:
             return
         what = str(arguments[0]) if arguments else ""
         if event == "open" and os.path.normpath(what).startswith(_INSTALLED):
@@ -66,8 +77,7 @@ class Watch:
 def judged(given: Input, watch: Watch) -> Verdict:
     """Parse one input."""
     started = time.process_time()
-    watch.seen.clear()
-    watch.armed = True
+    watch.arm()
     try:
         document = parse(given.data, given.name, given.name)
         outcome, reason = "read", ""
