@@ -326,11 +326,13 @@ def _shaded(properties: _Element) -> bool:
 
 
 def _paragraphs(parent: _Element) -> Iterator[_Element]:
-    """All paragraphs below, without the copies for old readers."""
+    """All paragraphs below, and those in their text boxes, without the copies for old readers."""
     for child in parent:
         if child.tag == _PARAGRAPH:
             yield child
-        if child.tag != _FALLBACK:
+            for box in _boxes(child):
+                yield from _paragraphs(box)
+        elif child.tag != _FALLBACK:
             yield from _paragraphs(child)
 
 

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import unquote
 
 from lxml.etree import _Element  # type: ignore[import-untyped]
@@ -149,7 +150,7 @@ def _ncx(root: _Element) -> Iterator[tuple[str, _Entry]]:
 
 
 def _said(element: _Element) -> str:
-    return " ".join("".join(element.itertext()).split())[:200]
+    return " ".join("".join(islice(element.itertext(), 100)).split())[:200]
 
 
 def _path(folder: str, href: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from lxml.etree import _Element  # type: ignore[import-untyped]
 
@@ -32,6 +32,7 @@ _AROUND = frozenset({"ftr", "hdr", "dt", "sldNum"})
 _BODY_IN_MASTER = {"ctrTitle": "title", "subTitle": "body", "obj": "body"}
 _BULLETS = frozenset({"buChar", "buAutoNum", "buBlip"})
 _LONGEST_CELL = 2_000
+_MOST_TITLES = 20  # of a slide, the first of which with a text is its title
 _MOST_SHAPES = 50_000  # of a slide, or of a group
 _MOST_SERIES = 100  # of a chart
 _MOST_POINTS = 2_000  # of one series
@@ -180,25 +181,26 @@ class _Slide:
     page: int
     above: tuple[_Shared, ...]  # layout and master
     extent: _Box
+    title: _Element | None = None  # which stands above all others, wherever it is placed
 
     def write(self, tree: _Element) -> tuple[str, bool]:
         """Write what stands below the title; the title, and whether it opens a presentation."""
         shapes = tree.find("{*}cSld/{*}spTree")
         if shapes is None:
             return "", False
-        titles = [
+        titles = (
             shape
             for shape in shapes.iter("{*}sp")
             if _kind(shape) in _TITLES and not _unseen(shape)
-        ]
-        found = [(shape, _joined(shape)) for shape in titles]
-        shape, title = next((pair for pair in found if pair[1]), (None, ""))
-        self.shapes(shapes, skip=shape)
-        return title, shape is not None and _kind(shape) == "ctrTitle"
+        )
+        said = ((shape, _joined(shape)) for shape in islice(titles, _MOST_TITLES))
+        self.title, title = next((pair for pair in said if pair[1]), (None, ""))
+        self.shapes(shapes)
+        return title, self.title is not None and _kind(self.title) == "ctrTitle"
 
-    def shapes(self, group: _Element, skip: _Element | None = None, top: bool = True) -> None:
+    def shapes(self, group: _Element, top: bool = True) -> None:
         """The shapes of a slide or of a group in the order in which they are read."""
-        placed = [(self.box(shape), shape) for shape in chosen(group) if shape is not skip]
+        placed = [(self.box(shape), shape) for shape in chosen(group)]
         if len(placed) > _MOST_SHAPES:
             raise Unreadable(f"too large: a slide of more than {_MOST_SHAPES:,} shapes")
         boxes = [box for box, _ in placed if box]
@@ -224,7 +226,7 @@ class _Slide:
             self.shapes(shape, top=False)
         elif name == "graphicFrame":
             self.graphic(shape)
-        elif name == "sp" and _kind(shape) not in _AROUND:
+        elif name == "sp" and shape is not self.title and _kind(shape) not in _AROUND:
             self.words(shape)
 
     def words(self, shape: _Element) -> None:
@@ -264,31 +266,19 @@ class _Slide:
                     self.draft.add("paragraph", text, page=self.page)
 
     def table(self, table: _Element) -> None:
-        grid: list[list[str]] = []
-        cells = list(table.iter("{*}tc"))
-        texts = [_joined(cell) for cell in cells]
-        if any(len(text) > _LONGEST_CELL for text in texts):  # it lays out text
-            for cell in cells:
+        rows = [list(row.iterfind("{*}tc")) for row in table.iterfind("{*}tr")]
+        texts = [[_joined(cell) for cell in row] for row in rows]
+        if any(len(text) > _LONGEST_CELL for row in texts for text in row):  # it lays out text
+            for cell in chain.from_iterable(rows):
                 for text in _paragraphs(cell):
                     self.draft.add("paragraph", text, page=self.page)
             return
         properties = table.find("{*}tblPr")
         headed = properties is not None and true(properties.get("firstRow"))
-        for row in table.iterfind("{*}tr"):
-            out: list[str] = []
-            for cell in row.iterfind("{*}tc"):
-                text = _joined(cell)
-                if true(cell.get("vMerge")) and grid and len(out) < len(grid[-1]):
-                    text = grid[-1][len(out)]
-                elif true(cell.get("hMerge")) and not grid and out and headed:
-                    text = out[-1]
-                out.append(text)
-            grid.append(out)
-        spans = headed and any(
-            true(cell.get("hMerge")) for cell in table.iterfind("{*}tr[1]/{*}tc")
-        )
-        for row in lines(grid, 1 if spans else None):
-            self.draft.add("table", row, page=self.page)
+        grid = _grid(rows, texts, headed)
+        spans = headed and any(true(cell.get("hMerge")) for cell in rows[0]) if rows else False
+        for said in lines(grid, 1 if spans else None):
+            self.draft.add("table", said, page=self.page)
 
     def relation(self, element: _Element, name: str) -> str:
         """The part that an element names; empty where there is none."""
@@ -320,6 +310,21 @@ class _Slide:
         if self.above and place is not None and place[0] not in _TITLES:
             found.append(self.above[-1].tree.find("{*}txStyles/{*}bodyStyle"))
         return [each for each in found if each is not None]
+
+
+def _grid(rows: list[list[_Element]], texts: list[list[str]], headed: bool) -> list[list[str]]:
+    """Rows with merged cells filled: downwards always, sideways only in the header."""
+    grid: list[list[str]] = []
+    for row, said in zip(rows, texts, strict=True):
+        out: list[str] = []
+        for cell, text in zip(row, said, strict=True):
+            if true(cell.get("vMerge")) and grid and len(out) < len(grid[-1]):
+                text = grid[-1][len(out)]
+            elif true(cell.get("hMerge")) and not grid and out and headed:
+                text = out[-1]
+            out.append(text)
+        grid.append(out)
+    return grid
 
 
 def _ordered(
@@ -383,7 +388,15 @@ def _text(paragraph: _Element) -> str:
 
 def _paragraphs(shape: _Element) -> list[str]:
     """All texts in a shape, whatever it is."""
-    return [text for each in shape.iter("{*}p") if (text := _text(each))]
+    found: list[str] = []
+    todo = [shape]
+    while todo:
+        element = todo.pop()
+        if local(element) != "p":
+            todo.extend(reversed(list(chosen(element))))
+        elif text := _text(element):
+            found.append(text)
+    return found
 
 
 def _joined(shape: _Element) -> str:
@@ -399,7 +412,9 @@ def _chart(tree: _Element) -> Iterator[str]:
     rows: dict[int, list[str]] = {}
     names = [""]
     for at, one in enumerate(series, 1):
-        names.append("".join(v.text or "" for v in one.iterfind("{*}tx//{*}v")))
+        names.append(
+            "".join(v.text or "" for v in islice(one.iterfind("{*}tx//{*}v"), _MOST_SERIES))
+        )
         for column, kinds in ((0, ("cat", "xVal")), (at, ("val", "yVal"))):
             for kind in kinds:
                 for index, text in _points(one.find(f"{{*}}{kind}")):
@@ -413,7 +428,7 @@ def _points(values: _Element | None) -> Iterator[tuple[int, str]]:
     if values is None:
         return
     code = next((each.text or "" for each in values.iter("{*}formatCode")), "")
-    for point in values.iter("{*}pt"):
+    for point in islice(values.iter("{*}pt"), _MOST_POINTS):
         index, text = whole(point.get("idx")), point.findtext("{*}v") or ""
         if not 0 <= index < _MOST_POINTS:
             continue
@@ -427,6 +442,6 @@ def _points(values: _Element | None) -> Iterator[tuple[int, str]]:
 
 def _diagram(tree: _Element) -> Iterator[str]:
     """The texts of a diagram's points."""
-    for point in tree.iter("{*}pt"):
+    for point in tree.iterfind("{*}ptLst/{*}pt"):
         if point.get("type", "node") in ("node", "asst") and (text := _joined(point)):
             yield text

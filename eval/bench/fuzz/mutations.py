@@ -7,12 +7,14 @@ knows what trips parsers of a format, not the parsers.
 from __future__ import annotations
 
 import io
+import json
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from eval.bench.fuzz.made import archive
 
@@ -101,14 +103,20 @@ _NESTS = (
     (b"Content-Type: multipart/mixed; boundary=b\n\n--b\n", b""), (b".. note:: ", b""),
 )  # fmt: skip
 
+_LONGEST_VALUE = 200_000
+_KEYS = ("title", "text", "name", "id", "_id", "", " ", "content", "a\nb", "x" * 400)
 _ELEMENT = re.compile(rb"<([A-Za-z][\w:.-]*)(?:\s[^<>]*)?>")
 
 
 def mutated(name: str, data: bytes, chance: Random, others: Sequence[bytes], canary: str) -> bytes:
     """The document changed in one to six ways; `others` are documents of the same format."""
     suffix = "." + name.rpartition(".")[2].lower()
-    packed = suffix in _ARCHIVES and chance.random() < 0.85
-    out = _repacked(data, chance, canary) if packed else b""
+    whole = chance.random() < 0.85
+    out = b""
+    if whole and suffix in _ARCHIVES:
+        out = _repacked(data, chance, canary)
+    elif whole and _ALIKE.get(suffix, suffix) == ".json":
+        out = _reshaped(data, chance)
     if not out:
         out = _changed(data, chance, suffix, others, canary)
     return out[:LARGEST]
@@ -188,6 +196,43 @@ def _number(data: bytes, chance: Random) -> bytes:
     at = chance.choice(digits)
     new = chance.choice((b"0", b"-1", b"65536", b"2147483648", b"18446744073709551616", b"1e309"))
     return data[:at] + new + data[at + 1 :]
+
+
+def _reshaped(data: bytes, chance: Random) -> bytes:
+    """JSON with some of its values others, which stays JSON; empty where it is none."""
+    try:
+        values = [json.loads(line) for line in (data.splitlines() if b"}\n{" in data else [data])]
+    except (ValueError, RecursionError):
+        return b""
+    for left in reversed(range(chance.choice((1, 2, 5, 20)))):
+        at = chance.randrange(len(values))
+        # What is many times the same grows as many times with each change, so that comes last.
+        values[at] = _other_value(values[at], chance, last=not left)
+    return b"\n".join(json.dumps(value).encode() for value in values)
+
+
+def _other_value(value: Any, chance: Random, last: bool) -> Any:
+    """The value with one that it holds replaced, repeated or put within others."""
+    if isinstance(value, dict | list) and value and chance.random() < 0.8:
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        key = chance.choice(keys)
+        value[key] = _other_value(value[key], chance, last)
+        return value
+    kind = chance.randrange(6)
+    if kind == 0:
+        for _ in range(chance.choice((1, 5, 59, 61))):
+            value = chance.choice(([value], {"text": value}, {"title": "a", "x": value}))
+        return value
+    if kind == 1 and last:
+        room = _LONGEST_VALUE // max(len(json.dumps(value)), 1)
+        return [value] * min(chance.choice((2, 60, 3_000)), max(room, 1))
+    if kind == 2:
+        return {chance.choice(_KEYS): [None, [1]], chance.choice(_KEYS): value}
+    if kind == 3:
+        return str(value)[:1_000] * chance.choice((2, 100))
+    return chance.choice(
+        (None, True, "", " ", "\ud800", "\u202e", "a\n\nb", 1e308, float("nan"), {})
+    )
 
 
 def _repacked(data: bytes, chance: Random, canary: str) -> bytes:

@@ -31,6 +31,8 @@ _INSTALLED = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
     | {str(ROOT / "retrieval")}
 )
+_STARVED = ("MemoryError", "bad_alloc", "out of memory", "Can't parse HTML", "unknown error")
+"""How Python, C++, libxml2, lexbor and pdfium say that they got no memory."""
 _HARMLESS = frozenset({"os.listdir", "os.scandir", "os.putenv"})
 
 
@@ -91,7 +93,7 @@ def judged(given: Input, watch: Watch) -> Verdict:
         watch.armed = False
     if document is not None and (wrong := _malformed(document)):
         outcome, reason = "malformed", wrong
-    if "MemoryError" in reason or "std::bad_alloc" in reason:
+    if starved(reason):
         outcome = "memory"
     if watch.seen:
         outcome, reason = "opened", watch.seen[0]
@@ -100,6 +102,11 @@ def judged(given: Input, watch: Watch) -> Verdict:
     return Verdict(
         given.number, given.format, outcome, reason[:300], seconds, len(given.data), held
     )
+
+
+def starved(reason: str) -> bool:
+    """Whether a reason says that there was no memory left."""
+    return any(sign in reason for sign in _STARVED)
 
 
 def _most_held() -> int:

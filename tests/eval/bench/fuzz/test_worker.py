@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from eval.bench.fuzz.inputs import Input, Inputs
 from eval.bench.fuzz.mutations import CANARY
 from eval.bench.fuzz.report import table
 from eval.bench.fuzz.run import RIGHT, State
-from eval.bench.fuzz.worker import Watch, judged
+from eval.bench.fuzz.worker import Watch, judged, starved
+from eval.bench.processes import ROOT
 from retrieval.types import Block, Document
 
 
@@ -76,3 +79,24 @@ def test_a_refusal_is_right_and_names_its_reason(watch: Watch) -> None:
     verdict = judged(Input(3, "PDF", "a.pdf", b"no PDF"), watch)
     assert verdict.outcome in RIGHT
     assert verdict.reason == "wrong type: text, not a PDF"
+
+
+def test_the_memory_that_an_input_may_take_is_limited() -> None:
+    order = "from eval.bench.fuzz.worker import limit; limit(50_000_000); bytearray(100_000_000)"
+    ended = subprocess.run([sys.executable, "-c", order], capture_output=True, cwd=ROOT)
+    assert b"MemoryError" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("damaged mail: MemoryError: ", True),
+        ("damaged HTML: SelectolaxError: Can't parse HTML.", True),
+        ("damaged DOCX: XMLSyntaxError: unknown error (<string>, line 0)", True),
+        ("damaged DOCX: XMLSyntaxError: Extra content at the end", False),
+    ],
+)
+def test_a_library_that_got_no_memory_is_not_taken_for_a_damaged_file(
+    reason: str, told: bool
+) -> None:
+    assert starved(reason) == told
