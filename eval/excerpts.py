@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from eval.datasets import BadDataset
+from retrieval.chunking.measure import trimmed
 from retrieval.types import Block, BlockKind, Document, Passage
 
 Part: TypeAlias = Literal["all", "tuning", "reporting"]
@@ -63,8 +64,9 @@ def read(folder: Path, part: Part = "all") -> Texts:
     for path in corpora:
         digest.update(path.read_bytes())
         documents.append(_document(path))
+    known = {document.source: document.text for document in documents}
     with table.open(newline="", encoding="utf-8") as file:
-        questions = [_question(row) for row in csv.DictReader(file)]
+        questions = [_question(row, known[row["corpus_id"]]) for row in csv.DictReader(file)]
     chosen = [each for each in questions if part == "all" or _part(each.question) == part]
     return Texts(digest.hexdigest(), documents, chosen)
 
@@ -73,9 +75,12 @@ def _part(question: str) -> Part:
     return "tuning" if hashlib.sha256(question.encode()).digest()[0] % 2 else "reporting"
 
 
-def _question(row: dict[str, str]) -> Excerpts:
-    found = sorted((e["start_index"], e["end_index"]) for e in json.loads(row["references"]))
-    return Excerpts(row["question"], row["corpus_id"], tuple(found))
+def _question(row: dict[str, str], text: str) -> Excerpts:
+    """White space at an excerpt's ends says nothing, and no chunker owes it."""
+    given = [(each["start_index"], each["end_index"]) for each in json.loads(row["references"])]
+    return Excerpts(
+        row["question"], row["corpus_id"], tuple(trimmed(text, *each) for each in sorted(given))
+    )
 
 
 def _document(path: Path) -> Document:

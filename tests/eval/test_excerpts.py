@@ -20,7 +20,7 @@ def written(folder: Path) -> Path:
         rows = csv.writer(file)
         rows.writerow(["question", "references", "corpus_id"])
         at = TEXT.index("blue")
-        where = [{"content": "blue", "start_index": at, "end_index": at + 4}]
+        where = [{"content": " blue", "start_index": at - 1, "end_index": at + 4}]
         for number in range(40):
             rows.writerow([f"Which colour has pump {number}?", json.dumps(where), "pumps"])
     return folder
@@ -41,6 +41,11 @@ def test_excerpts_are_found_where_they_are_said_to_be(shared_data: Path) -> None
     for question in texts.questions:
         for start, end in question.stretches:
             assert 0 <= start < end <= len(known[question.source])
+
+
+def test_white_space_around_an_excerpt_is_not_asked_for(tmp_path: Path) -> None:
+    at = TEXT.index("blue")
+    assert {each.stretches for each in read(written(tmp_path)).questions} == {((at, at + 4),)}
 
 
 def test_every_question_is_of_one_part(tmp_path: Path) -> None:
