@@ -140,7 +140,7 @@ class SemanticChunker(Section):
 
     kind: Literal["semantic"]
     percentile: float = Field(
-        default=90, gt=0, lt=100, description="Distances above this share of all are turns."
+        default=95, gt=0, lt=100, description="Distances above this share of all are turns."
     )
 
 
@@ -148,8 +148,8 @@ class SmallToBigChunker(Section):
     """Small passages are searched; the model reads the stretch of their section around them."""
 
     kind: Literal["small-to-big"]
-    child_tokens: int = Field(default=96, ge=16, description="Longest passage that is searched.")
-    parent_tokens: int = Field(default=480, ge=64, description="Longest stretch that is read.")
+    child_tokens: int = Field(default=128, ge=16, description="Longest passage that is searched.")
+    parent_tokens: int = Field(default=320, ge=64, description="Longest stretch that is read.")
 
 
 class SentenceWindowChunker(Section):
