@@ -12,8 +12,8 @@ import json
 import os
 import platform
 import statistics
-import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -25,6 +25,7 @@ from eval.datasets import BadDataset
 from eval.excerpts import Excerpts, Part, Stretch, Texts, read
 from eval.indexed import Indexed, indexed
 from eval.metrics import Estimate, estimate
+from eval.remembered import Memory, Remembered, usual_folder
 from retrieval.config import ChunkerConfig, MiniLMEncoder, RetrievalConfig
 from retrieval.encoders.minilm import MiniLM
 from retrieval.retriever import Retriever
@@ -56,7 +57,6 @@ class Row:
 
     name: str
     passages: int
-    passages_per_second: float  # split, counted, encoded and written
     recall: Estimate  # of five: characters of the excerpts that are read
     precision: Estimate  # of five: of what is read, the share that is excerpts
     iou: Estimate
@@ -105,9 +105,19 @@ class _Found:
 )
 @click.option("--only", multiple=True, type=click.Choice(list(CHUNKERS)), help="Of the chunkers.")
 @click.option("--per-section", default=_MOST, show_default=True, help="As retrieval.per_section.")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where vectors are remembered between runs; the user's cache folder where not given.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
 def command(
-    data: Path, part: Part, only: Sequence[str], per_section: int, json_file: Path | None
+    data: Path,
+    part: Part,
+    only: Sequence[str],
+    per_section: int,
+    cache: Path | None,
+    json_file: Path | None,
 ) -> None:
     """Recall, precision and answer recall of each chunker, with 95 % intervals."""
     try:
@@ -115,21 +125,27 @@ def command(
     except BadDataset as error:
         raise click.ClickException(str(error)) from None
     config = RetrievalConfig(per_section=per_section)
-    report = asyncio.run(measured(texts, part, config, {n: CHUNKERS[n] for n in only or CHUNKERS}))
+    chunkers = {name: CHUNKERS[name] for name in only or CHUNKERS}
+    report = asyncio.run(measured(texts, part, config, chunkers, cache or usual_folder()))
     click.echo(table(report))
     if json_file:
         json_file.write_text(json.dumps(asdict(report), indent=2) + "\n")
 
 
 async def measured(
-    texts: Texts, part: Part, config: RetrievalConfig, chunkers: dict[str, dict[str, object]]
+    texts: Texts,
+    part: Part,
+    config: RetrievalConfig,
+    chunkers: dict[str, dict[str, object]],
+    folder: Path,
 ) -> Report:
-    """Every chunker over the same texts with the built-in encoder."""
+    """Every chunker over the same texts with the built-in encoder; `folder` keeps its graph and
+    the vectors."""
     assert isinstance(config.encoder, MiniLMEncoder)  # The command offers no other.
     rows: list[Row] = []
     first: list[_Found] = []
-    with tempfile.TemporaryDirectory(prefix="moorline-eval-") as folder:
-        encoder = MiniLM(config.encoder, Path(folder))
+    with closing(Memory(folder)) as memory:
+        encoder = Remembered(MiniLM(config.encoder, folder), memory)
         try:
             queries = [await encoder.query(each.question) for each in texts.questions]
             for name, settings in chunkers.items():
@@ -252,7 +268,6 @@ def _row(name: str, ready: Indexed, found: Sequence[_Found], first: Sequence[_Fo
     return Row(
         name=name,
         passages=len(ready.passages),
-        passages_per_second=len(ready.passages) / ready.seconds,
         recall=estimate([each.recall for each in found]),
         precision=estimate([each.precision for each in found]),
         iou=estimate([each.iou for each in found]),

@@ -60,6 +60,7 @@ def test_the_suite_compares_chunkers(shared_data: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     arguments = ["chunking", "--data", str(tmp_path), "--questions", "all", "--json", str(report)]
     arguments += ["--only", "fixed", "--only", "sections (default)"]
+    arguments += ["--cache", str(tmp_path / "cache")]
     result = CliRunner().invoke(group, arguments)
     assert result.exit_code == 0, result.output
     fixed, sections = json.loads(report.read_text())["rows"]
