@@ -11,17 +11,18 @@ import json
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import click
 
 from gateway.config import Config
-from retrieval.chunking.chosen import Chunker, chunker
+from retrieval.chunking.chosen import chunker, recipe
 from retrieval.chunking.measure import Count
+from retrieval.ingestion.reading import Reader
 from retrieval.parsing.draft import Unreadable
-from retrieval.parsing.formats import parse
 from retrieval.sources.types import Item, Listing, Source
-from retrieval.types import Document, Passage
+from retrieval.types import Document, Metadata, Passage
 
 _RULE = "│ "
 
@@ -47,40 +48,45 @@ Outcome: TypeAlias = Split | Refused
 
 
 async def show(
-    config: Config, collection: str, source: Source, *, chunks: bool, as_json: bool
+    config: Config,
+    collection: str,
+    source: Source,
+    *,
+    meta: Metadata = MappingProxyType({}),
+    chunks: bool,
+    as_json: bool,
 ) -> bool:
-    """Print what would be stored of a source; whether all of it could be read.
-
-    Raises BadSource, RetrievalError."""
+    """Print what would be stored of a source; whether all of it could be read. `meta` is said of
+    every document. Raises BadSource, RetrievalError."""
     from gateway.build import open_encoder
 
     whole = True
     settings = config.retrieval.of(collection)
     async with open_encoder(config) as encoder:
-        split = chunker(settings, encoder)
-        async with aclosing(outcomes(source, split, encoder.count)) as found:
+        reader = Reader(chunker(settings, encoder).split, recipe(settings, encoder), meta)
+        async with aclosing(outcomes(source, reader, encoder.count)) as found:
             async for each in found:
                 whole = whole and isinstance(each, Split)
                 _tell(each, chunks, as_json)
     return whole
 
 
-async def outcomes(source: Source, split: Chunker, count: Count) -> AsyncGenerator[Outcome]:
+async def outcomes(source: Source, reader: Reader, count: Count) -> AsyncGenerator[Outcome]:
     """Each item in its order, one at a time: what is shown is not held."""
     listing = Listing()
     items = iter(source.items(listing))
     while (item := await asyncio.to_thread(next, items, None)) is not None:
-        yield await asyncio.to_thread(_outcome, item, split, count)
+        yield await asyncio.to_thread(_outcome, item, reader, count)
     for shown, reason in listing.unlisted:
         yield Refused(shown, reason)
 
 
-def _outcome(item: Item, split: Chunker, count: Count) -> Outcome:
+def _outcome(item: Item, reader: Reader, count: Count) -> Outcome:
     try:
-        document = parse(item.read(), item.name, item.source, item.meta)
+        document = reader.document(item, item.read())
     except Unreadable as error:
         return Refused(item.shown or item.source, error.reason)
-    passages = split.split(document)
+    passages = reader.split(document)
     return Split(document, passages, [count(passage.embedded) for passage in passages])
 
 

@@ -80,13 +80,15 @@ def ingest(
         raise click.UsageError("--show-chunks needs --dry-run, and --watch goes without it.")
     config = loaded(config_file)
     with _errors(), _spooled(targets, name) as paths:
-        given(meta)  # before anything is opened
+        said = given(meta)  # before anything is opened
         work = Work(paths, collection or config.grounding.collection or "default", prune, meta)
         if dry_run:
             from gateway.commands.chunks import show  # parsers and chunkers, which others need not
 
             held = source(paths, config.retrieval.sources)
-            shown = show(config, work.collection, held, chunks=show_chunks, as_json=as_json)
+            shown = show(
+                config, work.collection, held, meta=said, chunks=show_chunks, as_json=as_json
+            )
             raise SystemExit(0 if asyncio.run(shown) else 1)
         if watch:
             asyncio.run(_followed(config, work, verbose, as_json))

@@ -63,6 +63,16 @@ def test_the_collection_chooses_the_chunker(
     assert "#1 · 7 tokens · Fees · read with #1–#2" in told
 
 
+def test_what_is_said_of_every_document_counts(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Config.model_validate({"data": folder / "data"})
+    found = source([str(folder / "documents")])
+    meta = {"title": "House rules"}
+    assert asyncio.run(show(config, "small", found, meta=meta, chunks=True, as_json=False))
+    assert "│ House rules › Handbook › Fees\n" in capsys.readouterr().out
+
+
 def test_nothing_is_stored(folder: Path) -> None:
     shown(folder)
     assert not (folder / "data").exists()
