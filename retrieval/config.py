@@ -220,7 +220,7 @@ class CollectionConfig(Section):
     rerank_ms: float | None = Field(
         default=None, gt=0, description="Longest that reranking may take, in milliseconds."
     )
-    per_section: int | None = Field(default=None, ge=1, description="Most of one section.")
+    per_section: int | None = Field(default=None, ge=0, description="Most of one section.")
     diversity: float | None = Field(
         default=None, ge=0, le=1, description="Share of newness in the order; 0 leaves it out."
     )
@@ -260,7 +260,15 @@ class RetrievalConfig(Section):
             "the trace says so."
         ),
     )
-    per_section: int = Field(default=2, ge=1, description="Most passages of one section.")
+    per_section: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "Most passages of one section, the whole of a document without headings counting as "
+            "one. 0 is no limit: any limit costs answers in long sections (`moorline eval "
+            "chunking --per-section`)."
+        ),
+    )
     diversity: float = Field(
         default=0,
         ge=0,

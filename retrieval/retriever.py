@@ -60,8 +60,10 @@ class Retriever:
         if config.diversity:
             hits = diverse(hits, config.diversity)
             told.saw("diverse", hits)
-        kept, others = capped(merged(hits, wanted), config.per_section)
-        told.drop(f"more than {config.per_section} of one section", others)
+        kept = merged(hits, wanted)
+        if config.per_section:
+            kept, others = capped(kept, config.per_section)
+            told.drop(f"more than {config.per_section} of one section", others)
         told.drop(f"below the first {wanted}", kept[wanted:])
         return await widened(index, kept[:wanted], viewer)
 

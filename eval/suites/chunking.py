@@ -104,7 +104,7 @@ class _Found:
     help="Halves, told apart by a digest of the question.",
 )
 @click.option("--only", multiple=True, type=click.Choice(list(CHUNKERS)), help="Of the chunkers.")
-@click.option("--per-section", default=_MOST, show_default=True, help="As retrieval.per_section.")
+@click.option("--per-section", default=0, show_default=True, help="As retrieval.per_section.")
 @click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
@@ -286,7 +286,8 @@ def table(report: Report) -> str:
     lines = [
         f"{report.questions} questions ({report.part}) on five texts (sha256 {report.sha256[:16]})",
         f"{report.encoder}, passages of {report.passage_tokens} tokens, dense weight "
-        f"{report.dense_weight}, {report.per_section} of a section; {report.machine}",
+        f"{report.dense_weight}, {report.per_section or 'any number'} of a section; "
+        f"{report.machine}",
         "",
         f"of {_PASSAGES} passages, mean [95 % interval]",
         f"{'':20}{'passages':>9}{'recall':>22}{'precision':>22}{'IoU':>22}{'answers':>22}"

@@ -79,6 +79,14 @@ async def test_a_section_gives_no_more_than_its_share(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_one_section_may_give_all_where_nothing_is_said(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    hits = await Retriever(RetrievalConfig(top_k=50)).search(await index(indexes), QUERY)
+    assert len(hits) == sum(map(len, PASSAGES.values()))
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
 async def test_top_k_is_the_caller_s_or_the_configuration_s(tmp_path: Path) -> None:
     indexes = EmbeddedIndexes(tmp_path, "none", 2)
     opened, retriever = await index(indexes), Retriever(RetrievalConfig(top_k=3))
@@ -100,8 +108,8 @@ async def test_the_filter_reaches_both_halves(tmp_path: Path) -> None:
 async def test_the_reranker_orders_the_best_and_reads_no_more(tmp_path: Path) -> None:
     indexes = EmbeddedIndexes(tmp_path, "none", 2)
     opened, reranker = await index(indexes), Backwards()
-    plain = await Retriever(RetrievalConfig(per_section=9, top_k=9)).search(opened, QUERY)
-    config = RetrievalConfig(per_section=9, top_k=9, rerank_top=3)
+    plain = await Retriever(RetrievalConfig(top_k=9)).search(opened, QUERY)
+    config = RetrievalConfig(top_k=9, rerank_top=3)
     hits = await Retriever(config, reranker).search(opened, QUERY)
     assert reranker.seen == [hit.passage.embedded for hit in plain[:3]]
     assert [hit.passage.id for hit in hits] == [
