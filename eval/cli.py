@@ -10,6 +10,7 @@ SUITES = {
     "answers": "eval.suites.answers",
     "chunking": "eval.suites.chunking",
     "retrieval": "eval.suites.retrieval",
+    "spelling": "eval.suites.spelling",
 }
 """Each suite is a module with a `command`, imported when it is run."""
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cache.config import MemoryStore, RedisStore
 from cache.types import AnswerCache
@@ -85,6 +86,9 @@ from routing.plan import AUTO, Catalogue
 from routing.types import Limits as TargetLimits
 from routing.types import Target
 
+if TYPE_CHECKING:  # numpy: not for the import of the door
+    from retrieval.spelling.vocabulary import Vocabularies
+
 log = logging.getLogger("moorline")
 
 
@@ -99,6 +103,7 @@ class Stores:
     cache: AnswerCache
     encoder: Encoder
     indexes: Indexes
+    vocabularies: Vocabularies
     reranker: Reranker | None
     reader: Reranker
     deployments: Deployments
@@ -134,6 +139,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             cache=await opened(open_cache(config)),
             encoder=encoder,
             indexes=await opened(open_indexes(config, encoder)),
+            vocabularies=await opened(open_vocabularies()),
             reranker=reranker,
             reader=await opened(open_reader(reranker)),
             deployments=Deployments(),
@@ -204,7 +210,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         canned = await prepared(config.degrade, stores.encoder)
         library = Library(
             stores.indexes,
-            Retriever(config.retrieval, stores.reranker),
+            Retriever(config.retrieval, stores.reranker, stores.vocabularies),
             config.grounding,
             config.context,
             plausible,
@@ -410,6 +416,18 @@ async def open_indexes(config: Config, encoder: Encoder) -> AsyncIterator[Indexe
         yield indexes
     finally:
         await indexes.aclose()
+
+
+@asynccontextmanager
+async def open_vocabularies() -> AsyncIterator[Vocabularies]:
+    """The words of collections, by which misspelt ones are told."""
+    from retrieval.spelling.vocabulary import Vocabularies
+
+    vocabularies = Vocabularies()
+    try:
+        yield vocabularies
+    finally:
+        await vocabularies.aclose()
 
 
 @asynccontextmanager

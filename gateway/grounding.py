@@ -152,6 +152,8 @@ class Library:
             span.error = str(error)
             return []
         span.set(passages=[_seen(hit) for hit in hits])
+        if told.corrected:
+            span.set(corrected=[str(one) for one in told.corrected])
         if told.notes:
             span.set(notes=told.notes)
         return hits

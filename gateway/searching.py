@@ -65,6 +65,7 @@ class Found:
     stages: Mapping[str, Sequence[Place]] = field(default_factory=dict)
     dropped: Mapping[str, Sequence[Place]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    corrected: Sequence[str] = ()  # words that were looked for otherwise, beside what was written
     encode_ms: float = 0.0
     search_ms: float = 0.0
 
@@ -98,6 +99,7 @@ class Finder:
     async def found(self, asked: Searching) -> Found:
         """Raises RetrievalError, BadFilter."""
         index = await self._index(asked.collection)
+        await self._retriever.ready(index, asked.collection)
         explanation = Explanation()
         started = time.perf_counter()
         query = await self._encoder.query(asked.question)
@@ -120,6 +122,7 @@ class Finder:
             stages={name: _places(name, seen) for name, seen in explanation.stages.items()},
             dropped={why: _places("fused", seen) for why, seen in explanation.dropped.items()},
             notes=explanation.notes,
+            corrected=[str(one) for one in explanation.corrected],
             encode_ms=(encoded - started) * 1000,
             search_ms=(ended - encoded) * 1000,
         )
@@ -161,7 +164,7 @@ class Afar:
 @asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[Finder | Afar]:
     """The collections of a configuration: a running gateway's, or opened here."""
-    from gateway.build import open_encoder, open_indexes, open_reranker
+    from gateway.build import open_encoder, open_indexes, open_reranker, open_vocabularies
 
     if control := running(config.data):
         yield Afar(control)
@@ -170,8 +173,9 @@ async def opened(config: Config) -> AsyncIterator[Finder | Afar]:
         open_encoder(config) as encoder,
         open_indexes(config, encoder) as indexes,
         open_reranker(config) as reranker,
+        open_vocabularies() as vocabularies,
     ):
-        yield Finder(indexes, encoder, Retriever(config.retrieval, reranker))
+        yield Finder(indexes, encoder, Retriever(config.retrieval, reranker, vocabularies))
 
 
 def as_dict(found: Found) -> dict[str, Any]:

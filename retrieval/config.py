@@ -210,6 +210,9 @@ class CollectionConfig(Section):
     languages: tuple[Language, ...] | None = Field(
         default=None, description="Of the documents, beside English."
     )
+    spelling: bool | None = Field(
+        default=None, description="Whether misspelt words are looked for as they are meant."
+    )
     fusion: Fusion | None = Field(default=None, description="How both halves become one order.")
     dense_weight: float | None = Field(
         default=None, ge=0, le=1, description="Share of the dense score; `moorline tune` fits it."
@@ -239,6 +242,14 @@ class RetrievalConfig(Section):
         description=(
             'Of the documents, beside English, such as ["de", "fr"]: a question whose words do not '
             "tell its language is searched in these, too. One that does needs no setting."
+        ),
+    )
+    spelling: bool = Field(
+        default=True,
+        description=(
+            "Whether a word of a question that no document has is also looked for as the nearest "
+            "one that some have: an edit away from 4 letters on, two from 8, never in an "
+            "identifier. It counts less, and `moorline search --explain` names it."
         ),
     )
     fusion: Fusion = Field(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from retrieval.spelling.correcting import Correction
 from retrieval.types import Hit
 
 
@@ -18,6 +19,7 @@ class Explanation:
 
     languages: Sequence[str] = ()  # in which the question was read
     terms: Sequence[str] = ()  # that BM25 looked for
+    corrected: Sequence[Correction] = ()  # what else it looked for, as a passage found bears out
     stages: dict[str, Sequence[Hit]] = field(default_factory=dict)  # by name, best first
     dropped: dict[str, Sequence[Hit]] = field(default_factory=dict)  # found, not served: by reason
     notes: list[str] = field(default_factory=list)  # what went otherwise than configured

@@ -6,6 +6,8 @@ Owns no encoder: the question comes with its vector.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from retrieval.config import RetrievalConfig
 from retrieval.diversity import capped, diverse
@@ -15,18 +17,35 @@ from retrieval.near_duplicates import linked
 from retrieval.questions.languages import languages
 from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
+from retrieval.spelling.correcting import Correction, borne_out, corrections, unknown, weights
 from retrieval.types import Hit, Index, Query, Reranker, Viewer, Where
 from retrieval.widening import merged, widened
 from retrieval.words import query_terms
+
+if TYPE_CHECKING:  # numpy, which importing a gateway does not wait for
+    from retrieval.spelling.vocabulary import Vocabularies
+
+_PATIENCE = 10.0
 
 
 class Retriever:
     """Finds the passages that bear on a question."""
 
-    def __init__(self, config: RetrievalConfig, reranker: Reranker | None = None) -> None:
+    def __init__(
+        self,
+        config: RetrievalConfig,
+        reranker: Reranker | None = None,
+        vocabularies: Vocabularies | None = None,
+    ) -> None:
         self._config = config
+        self._vocabularies = vocabularies
         self._own = {name: config.of(name) for name in config.collections}
         self._reranker = reranker
+
+    async def ready(self, index: Index, collection: str = "") -> None:
+        """Wait, not long, until all is known that a search goes by: for who asks only once."""
+        if self._own.get(collection, self._config).spelling and self._vocabularies:
+            await self._vocabularies.read(index, _PATIENCE)
 
     async def search(
         self,
@@ -48,7 +67,10 @@ class Retriever:
         told.languages = languages(query.text, config.languages)
         told.terms = query_terms(query.text, told.languages)
         limit = max(config.candidates, wanted)
-        legs = await index.search(query.vector, query_vector(told.terms), limit, where, viewer)
+        meant = await self._meant(index, query.text, told.languages, config, viewer)
+        sparse = query_vector(told.terms, weights(meant, told.languages) if meant else {})
+        legs = await index.search(query.vector, sparse, limit, where, viewer)
+        told.corrected = borne_out(meant, legs.sparse)
         told.saw("bm25", legs.sparse)
         told.saw("dense", legs.dense)
         hits = fused(legs, config)
@@ -66,6 +88,25 @@ class Retriever:
             told.drop(f"more than {config.per_section} of one section", others)
         told.drop(f"below the first {wanted}", kept[wanted:])
         return await widened(index, kept[:wanted], viewer)
+
+    async def _meant(
+        self,
+        index: Index,
+        text: str,
+        languages: Sequence[str],
+        config: RetrievalConfig,
+        viewer: Viewer | None,
+    ) -> Sequence[Correction]:
+        """For words that nothing has which this viewer may see: what is near them and has."""
+        if not config.spelling or self._vocabularies is None:
+            return ()
+        vocabulary = self._vocabularies.of(index)
+        words = vocabulary.of(viewer) if vocabulary else []
+        missing = unknown(text, languages, words) if words else ()
+        if not missing:
+            return ()
+        # Comparing takes milliseconds where there are many words.
+        return await asyncio.to_thread(corrections, missing, words)
 
     async def _reranked(
         self,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from retrieval.types import Passage, SparseVector
 from retrieval.words import ENGLISH, terms
@@ -31,9 +32,11 @@ def document_vector(terms: Sequence[str], average_length: float) -> SparseVector
     return _vector({term: n * (K1 + 1) / (n + norm) for term, n in Counter(terms).items()})
 
 
-def query_vector(terms: Sequence[str]) -> SparseVector:
-    """A question's weights: how often each term is asked for."""
-    return _vector(dict(Counter(terms)))
+def query_vector(
+    terms: Sequence[str], beside: Mapping[str, float] = MappingProxyType({})
+) -> SparseVector:
+    """A question's weights: how often each term is asked for, and what others count."""
+    return _vector({**beside, **Counter(terms)})
 
 
 def term_id(term: str) -> int:
@@ -41,7 +44,7 @@ def term_id(term: str) -> int:
     return zlib.crc32(term.encode())
 
 
-def _vector(weights: dict[str, float]) -> SparseVector:
+def _vector(weights: Mapping[str, float]) -> SparseVector:
     by_id: dict[int, float] = {}
     for term, weight in weights.items():
         by_id[term_id(term)] = by_id.get(term_id(term), 0.0) + weight  # collisions add up

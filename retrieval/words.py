@@ -32,6 +32,8 @@ _PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _INITIALS = re.compile(r"[A-Za-z](?:\.[A-Za-z])+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _LONGEST = 64
+_TELLING = 4
+"""Letters. Of shorter words nearly every other is a word, too."""
 
 _ACRONYMS = frozenset({"IT", "US", "WHO"})
 """Written in capitals these are names, not the words they spell."""
@@ -70,6 +72,30 @@ def query_terms(text: str, languages: Sequence[str] = (ENGLISH,)) -> list[str]:
     subject = [word for word in about if word.lower() not in FUNCTION_WORDS.get(own, _NOTHING)]
     read = [_all(about, own), *(_all(_about(subject, other), other) for other in others)]
     return _merged(read) or _merged(_all(raw, language) for language in languages)
+
+
+def written(text: str) -> list[str]:
+    """The words as they stand there; an identifier is one."""
+    return _RAW.findall(text)
+
+
+def terms_of(word: str, language: str = ENGLISH) -> tuple[str, ...]:
+    """The terms of one written word."""
+    return _expanded(word, language)
+
+
+@lru_cache(maxsize=1 << 16)
+def spelt(raw: str) -> tuple[str, ...]:
+    """The words in a written one that may be misspelt: small, without accents, long enough to tell.
+
+    Nothing of an identifier: with another digit or sign it is another one."""
+    parts = _PROSE_JOINTS.split(raw)
+    if _UNSPACED.search(raw) or any(
+        part and (not part.isalpha() or _camel(part)) for part in parts
+    ):
+        return ()
+    words = (bare(part).lower() for part in parts)
+    return tuple(word for word in words if len(word) >= _TELLING)
 
 
 def _about(raw: Sequence[str], language: str) -> list[str]:
@@ -122,19 +148,19 @@ def _prose(raw: str, language: str) -> tuple[str, ...]:
     Accents go last: the rules need them, and who asks may leave them out."""
     stopped = FUNCTION_WORDS.get(language, _NOTHING)
     parts = [part.lower() for part in _PROSE_JOINTS.split(raw) if part]
-    return tuple(_bare(_stem(part, language)) for part in parts if part not in stopped)
+    return tuple(bare(_stem(part, language)) for part in parts if part not in stopped)
 
 
 def _folded(raw: str) -> str:
     """Without accents, possessives and typographic variants."""
     if not raw.isascii():
-        raw = _bare(raw.replace("‑", "-").replace("’", "'"))
+        raw = bare(raw.replace("‑", "-").replace("’", "'"))
     if "'" in raw:
         raw = re.sub(r"'s$", "", raw, flags=re.IGNORECASE).replace("'", "")
     return raw
 
 
-def _bare(word: str) -> str:
+def bare(word: str) -> str:
     """Without accents and typographic variants."""
     if word.isascii():
         return word

@@ -95,6 +95,7 @@ def _scored(served: Served) -> list[str]:
 def _explained(found: Found) -> list[str]:
     lines = [
         f"read as {', '.join(found.languages)}; terms: {' '.join(found.terms)}",
+        *(f"also looked for: {one}" for one in found.corrected),
         f"encoded in {found.encode_ms:.1f} ms, searched in {found.search_ms:.1f} ms",
     ]
     for stage, places in found.stages.items():

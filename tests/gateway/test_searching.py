@@ -94,6 +94,13 @@ def test_the_command_shows_ranks_scores_and_reasons(config: Config) -> None:
     assert "dropped, below the first 1: 2 passages" in printed
 
 
+def test_the_command_shows_what_else_was_looked_for(config: Config) -> None:
+    file = config.data.parent / "moorline.toml"
+    asked = ("search", "What is the waranty?", "--collection", "docs", "--explain")
+    printed = run(*asked, "--config", file).stdout
+    assert "also looked for: waranty → warranty (×0.9)" in printed
+
+
 def run_search(config: Config, *options: str) -> str:
     file = config.data.parent / "moorline.toml"
     done = run("search", ASKED.question, "--collection", "docs", "--config", file, *options)

@@ -1,0 +1,1 @@
+"""Words of a question that no document has, and what the documents have near them."""
