@@ -19,7 +19,7 @@ from retrieval.sources.types import Item
 from retrieval.sparse import passage_terms
 from retrieval.types import Document, Metadata, Passage, Recorded
 
-READING = 1
+READING = 2
 """Rises when the same bytes would be read otherwise, so that they are read again."""
 
 Split: TypeAlias = Callable[[Document], Sequence[Passage]]

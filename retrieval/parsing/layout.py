@@ -1,7 +1,7 @@
 """Lines on pages to paragraphs, lists and headings: typography read as structure.
 
 Decisions only, no file. Lines come in the order in which the page was written, which is kept:
-sorting by position would mix columns. It does not know tables; their rows stay lines.
+sorting by position would mix columns. Rows of tables (`grid`) are told like those of any format.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
+from retrieval.parsing import tables
 from retrieval.parsing.draft import Draft
-
-HYPHEN = "\ufffe"
-"""Where a word was broken at the end of a line."""
+from retrieval.parsing.grid import Grid, grids
+from retrieval.parsing.page import HYPHEN, LEADER, Cell, Line, Page
 
 _ITEM = re.compile(
     r"(?:[•▪◦‣●○■□◆➢✓\uf0b7\uf0a7\uf06e\u2022–—*-]\s+|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]\s+)(?=\S)"
@@ -27,36 +27,9 @@ _PAGE_NUMBER = re.compile(
 )
 _BROKEN = re.compile(rf"(\w*){HYPHEN}\s*(\w*)")
 _LEADERS = re.compile(r"(?:\s?[.·_]){5,}\s*")
-_LEADER = " … "
 _MARGIN = 0.09  # of a page's height, where running headers and footers stand
 _LARGER = 1.15  # than the body: a heading
 _LONGEST_HEADING = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of text and where it stands, in points from the page's lower left corner."""
-
-    text: str
-    left: float
-    right: float
-    top: float
-    bottom: float
-    size: float
-    bold: bool = False
-    upright: bool = True
-    drop: float = 0.0
-    """How far its last character stands below its first: a word broken at the line's end brings
-    the next line with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page's lines."""
-
-    number: int
-    height: float
-    lines: Sequence[Line]
 
 
 @dataclass(slots=True)
@@ -68,6 +41,7 @@ class _Group:
     text: str
     size: float = 0.0  # of a heading; 0 where it is none
     item: bool = False
+    table: Grid | None = None
 
 
 def write(draft: Draft, pages: Sequence[Page]) -> None:
@@ -79,7 +53,12 @@ def write(draft: Draft, pages: Sequence[Page]) -> None:
     groups = list(_groups(pages, _Style(pages)))
     sizes = _heading_sizes(groups)
     for group in groups:
-        text = _BROKEN.sub(lambda match: _mended(match, words), group.text)
+        if group.table:
+            rows = [[_unbroken(cell, words) for cell in row] for row in group.table.rows]
+            for row in tables.lines(rows, group.table.header, merged=False):
+                draft.add("table", row, 0, group.page)
+            continue
+        text = _unbroken(group.text, words)
         if group.size in sizes:
             level = min(sizes.index(group.size) + 1, 6)
             draft.add("heading", text, level, group.page)
@@ -100,6 +79,10 @@ def _heading_sizes(groups: Sequence[_Group]) -> list[float]:
     return sizes[::-1]
 
 
+def _unbroken(text: str, words: set[str]) -> str:
+    return _BROKEN.sub(lambda match: _mended(match, words), text)
+
+
 def _mended(match: re.Match[str], words: set[str]) -> str:
     """A broken word in one piece, with its hyphen where the document writes it so elsewhere."""
     first, second = match.groups()
@@ -115,7 +98,7 @@ def _whole(lines: Sequence[Line]) -> Iterator[Line]:
     Dots that lead to a page number or a price are one mark."""
     held: Line | None = None
     for line in lines:
-        line = replace(line, text=_LEADERS.sub(_LEADER, line.text).strip())
+        line = replace(line, text=_LEADERS.sub(LEADER, line.text).strip())
         if not line.text:
             continue
         if held is not None and _beside(held, line):
@@ -131,6 +114,7 @@ def _whole(lines: Sequence[Line]) -> Iterator[Line]:
                 held.bold and line.bold,
                 held.upright,
                 held.drop + line.drop,
+                _together(held, line, gap),
             )
             continue
         if held is not None:
@@ -138,6 +122,15 @@ def _whole(lines: Sequence[Line]) -> Iterator[Line]:
         held = line
     if held is not None:
         yield held
+
+
+def _together(line: Line, following: Line, gap: str) -> tuple[Cell, ...]:
+    """The cells of both, the touching two as one; none where neither has several."""
+    if not (line.cells or following.cells):
+        return ()
+    last, first = line.parts[-1], following.parts[0]
+    joint = Cell(f"{last.text.rstrip()}{gap}{first.text}", last.left, first.right)
+    return (*line.parts[:-1], joint, *following.parts[1:])
 
 
 def _beside(line: Line, following: Line) -> bool:
@@ -259,7 +252,17 @@ def _groups(pages: Sequence[Page], style: _Style) -> Iterator[_Group]:
     group: _Group | None = None
     before = pages[0] if pages else None
     for page in pages:
+        found = {grid.first: grid for grid in grids(page.lines, partial(_heads, page, style))}
+        after = 0
         for index, line in enumerate(page.lines):
+            if index in found:
+                if group is not None:
+                    yield _settled(group)
+                group, after = None, found[index].after
+                lines = list(page.lines[index:after])
+                yield _Group(page.number, lines, "", table=found[index])
+            if index < after:
+                continue
             size = style.heading(line, page.lines[index - 1] if index else None)
             item = not size and _ITEM.match(line.text) is not None
             joint = None
@@ -275,6 +278,10 @@ def _groups(pages: Sequence[Page], style: _Style) -> Iterator[_Group]:
             before = page
     if group is not None:
         yield _settled(group)
+
+
+def _heads(page: Page, style: _Style, index: int) -> bool:
+    return style.heading(page.lines[index], page.lines[index - 1] if index else None) > 0
 
 
 def _settled(group: _Group) -> _Group:
@@ -310,7 +317,7 @@ def _wraps(line: Line, following: Line, edge: float) -> bool:
     """Whether a line ends because the next word did not fit."""
     if line.text.endswith(HYPHEN):
         return True
-    if _LEADER in line.text:
+    if LEADER in line.text:
         return False
     word = following.text.split(maxsplit=1)[0] if following.text.strip() else ""
     return edge - line.right < (len(word) + 1) * 0.5 * following.size

@@ -15,7 +15,8 @@ import pypdfium2  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
 
 from retrieval.parsing.draft import Draft, Unreadable, proper
-from retrieval.parsing.layout import Line, Page, write
+from retrieval.parsing.layout import write
+from retrieval.parsing.page import Cell, Line, Page
 from retrieval.parsing.paint import Box, Paint, address, unseen
 
 _MOST_PAGES = 20_000
@@ -26,6 +27,11 @@ _SCANNED = 10  # times as much invisible text as visible: the picture of a page,
 
 # pdfium is not thread safe: one document at a time in the whole process.
 _pdfium = threading.Lock()
+
+_WIDE = 0.58
+"""Of the type's size a character, above which a line is looked at for gaps: prose is at 0.5."""
+_GAP = 1.0  # of the type's size, between words of different cells; a space is 0.3, justified 0.6
+_WORD = re.compile(r"\S+")
 
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi|medi$|CMBX|SFBX|-?Bd\b", re.IGNORECASE)
 
@@ -165,8 +171,9 @@ def _parts(page: object, line: str, at: int, paint: Paint) -> Iterator[tuple[str
 
 def _line(page: object, text: str, first: int, last: int) -> Line:
     """A line with the place and type that its first and last characters show."""
+    text, begun = text.strip(), first
     # A line may begin with a bullet or a footnote's number; a space may have no type of its own.
-    middle = first + _middle(text.strip())
+    middle = first + _middle(text)
     first, middle, last = (_index(page, index) for index in (first, middle, last))
     start, end = pdfium.FS_RECTF(), pdfium.FS_RECTF()
     pdfium.FPDFText_GetLooseCharBox(page, first, start)
@@ -178,17 +185,41 @@ def _line(page: object, text: str, first: int, last: int) -> Line:
     if not 0.5 < size < 2000:
         size = max(start.top - start.bottom, 1.0)
     drop = start.top - end.top
+    upright = abs(matrix.b) <= abs(matrix.a)
+    wide = upright and end.right - start.left > _WIDE * size * len(text)
+    text = text.replace("\r", " ").replace("\n", " ")
     return Line(
-        text.strip().replace("\r", " ").replace("\n", " "),
+        text.strip(),
         start.left,
         end.right if drop > 0.8 * size else max(start.left, end.right),
         start.top,
         start.bottom,
         size,
         _bold(page, middle) and _bold(page, last),
-        abs(matrix.b) <= abs(matrix.a),
+        upright,
         drop if 0.8 * size < drop < 3 * size else 0.0,
+        _cells(page, text, begun, size) if wide else (),
     )
+
+
+def _cells(page: object, text: str, first: int, size: float) -> tuple[Cell, ...]:
+    """The parts of a line between wide gaps; none where it is one part."""
+    cells: list[Cell] = []
+    box = pdfium.FS_RECTF()
+
+    def place(at: int) -> tuple[float, float]:
+        units = len(text[:at].encode("utf-16-le", "replace")) // 2
+        pdfium.FPDFText_GetLooseCharBox(page, _index(page, first + units), box)
+        return box.left, box.right
+
+    for word in _WORD.finditer(text):
+        left, right = place(word.start())[0], place(word.end() - 1)[1]
+        if cells and cells[-1].left <= left <= cells[-1].right + _GAP * size:
+            joined = f"{cells[-1].text} {word[0]}"
+            cells[-1] = Cell(joined, cells[-1].left, right)
+        else:
+            cells.append(Cell(word[0], left, right))
+    return tuple(cells) if len(cells) > 1 else ()
 
 
 def _middle(text: str) -> int:

@@ -14,8 +14,10 @@ _LONG_NUMBER = re.compile(r"\d{5}")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
-def lines(rows: Sequence[Row], header: int | None = None) -> Iterator[str]:
-    """The rows below the header; `header` rows name the columns (guessed where None)."""
+def lines(rows: Sequence[Row], header: int | None = None, merged: bool = True) -> Iterator[str]:
+    """The rows below the header; `header` rows name the columns (guessed where None).
+
+    `merged` says that a cell may be repeated because it spans several columns."""
     rows = [[" ".join(cell.split()) for cell in row] for row in rows]
     rows = [row for row in rows if any(row)]
     if header is None:
@@ -24,16 +26,16 @@ def lines(rows: Sequence[Row], header: int | None = None) -> Iterator[str]:
         header = 0
     named = column_names(rows[:header])
     for row in rows[header:]:
-        yield line(named, row)
+        yield line(named, row, merged)
 
 
-def line(columns: Row, row: Row) -> str:
+def line(columns: Row, row: Row, merged: bool = True) -> str:
     """One row; empty cells are left out, a cell repeated by a merge is said once."""
     said: list[str] = []
     for index, value in enumerate(row):
         column = columns[index] if index < len(columns) else ""
         text = f"{column}: {value}" if column and column != value else value
-        if value and (not said or said[-1] != text):
+        if value and not (merged and said and said[-1] == text):
             said.append(text)
     return "; ".join(said).replace(":; ", ": ")
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from retrieval.parsing.draft import Draft
-from retrieval.parsing.layout import HYPHEN, Line, Page, write
+from retrieval.parsing.layout import write
+from retrieval.parsing.page import HYPHEN, Line, Page
 
 
 def at(y: float, text: str, left: float = 72, right: float = 500, size: float = 10) -> Line:

@@ -96,6 +96,12 @@ def test_blocks_are_ordered_apart_and_hold_all_text(read: Read) -> None:
         ("ingest_markitdown/test_blog.html", "Large language models (LLMs) are powerful tools"),
         ("ingest_markitdown/test.docx", "AutoGen is an open-source framework"),
         ("ingest_unstructured/pdf/layout-parser-paper-fast.pdf", "reuse of important innovations"),
+        ("ingest_markitdown/SPARSE-2024-INV-1234_borderless_table.pdf",
+         "Location: B-07; Actual: 289; Variance: -23"),
+        ("ingest_markitdown/movie-theater-booking-2024.pdf",
+         "Movie Title: Winter Wonderland (Runtime: 98 min); Matinee Special; Format: Standard"),
+        ("ingest_pypdf_samples/026-latex-multicolumn/multicolumn.pdf",
+         "Country: Austria; Population (millions): 8.9; Area (km2): 83,879; Capital: Vienna"),
         ("ingest_docling/docx/sources/content_control_with_picture.docx", "INSIDE SDT"),
         ("ingest_docling/csv/sources/csv-semicolon.csv", "Customer Id: "),
         ("ingest_markitdown/test.pptx", "This is a nested shape with content in 2 shapes"),
@@ -111,7 +117,7 @@ def test_blocks_are_ordered_apart_and_hold_all_text(read: Read) -> None:
         ("ingest_unstructured/eml/mime-multipart-digest.eml", "second message in the digest"),
         ("ingest_unstructured/eml/email-no-utf8-2008-07-16.062410.eml", "> תמיר שלום"),
     ],
-)
+)  # fmt: skip
 def test_known_sentences_are_found(read: Read, name: str, said: str) -> None:
     document = read[name]
     assert isinstance(document, Document), document
