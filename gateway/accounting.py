@@ -23,7 +23,7 @@ from gateway.metrics.counts import Counts
 from gateway.providers.prices import Prices
 from gateway.streams import Choice, Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Caller, Done, Events, Usage
+from gateway.types import Answer, Ask, Caller, Done, Events, Spent, Usage
 from routing.plan import Catalogue, NoSuchModel
 
 TOO_LATE = "too late"  # why a request was cancelled that nobody left
@@ -50,6 +50,7 @@ class Accounting:
     count: Counter
     counts: Counts  # for metrics
     catalogue: Catalogue
+    beside: tuple[Spent, ...] = ()  # what calls may use at most that help a search
 
     async def reserve(self, caller: Caller, ask: Ask) -> Hold:
         """Take what the request may need from the caller's limits. Raises RateLimited."""
@@ -57,6 +58,10 @@ class Accounting:
         prompt, completion, cost = estimated_tokens(ask), (answer or USUAL_ANSWER) * ask.n, 0.0
         if caller.budget_usd is not None:
             cost = self._dearest(ask.model, Usage(prompt, completion))
+        for each in self.beside:
+            completion += each.usage.total
+            if caller.budget_usd is not None:
+                cost += self._dearest(each.model, each.usage)
         return await self.limits.reserve(caller, prompt + completion, cost)
 
     async def reserve_tokens(self, caller: Caller, model: str, tokens: int) -> Hold:
@@ -90,6 +95,7 @@ class Tab:
     caller: Caller | None = None
     hold: Hold | None = None
     first_event: int | None = field(default=None)  # nanoseconds from the trace's start
+    beside: tuple[Spent, ...] = ()  # what calls have used that its search took
 
     async def __aenter__(self) -> Tab:
         """What fails inside closes the tab; what comes to its end still has to be answered."""
@@ -98,6 +104,10 @@ class Tab:
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is not None:
             await self.failed(error)
+
+    def spend(self, spent: Spent) -> None:
+        """A call of a model was made for the request, beside the one that answers it."""
+        self.beside = (*self.beside, spent)
 
     def metered(self, answer: Answer) -> Answer:
         """The same answer, whose end settles the tab."""
@@ -122,19 +132,21 @@ class Tab:
 
     async def answered(self, done: Done) -> Done:
         """Close the tab of a request that was answered at once; returns the end with its cost."""
-        done = replace(done, cost_usd=self.books.prices.cost(done.model, done.usage))
+        cost = self.books.prices.cost(done.model, done.usage) + self._cost_beside()
+        done = replace(done, cost_usd=cost)
         await self._close(done, None, "")
         return done
 
     async def failed(self, error: BaseException) -> None:
         """Close the tab of a request that never began to be answered."""
-        if self.hold:
+        if self.hold and not self.beside:
             await self.hold.release()
             self.hold = None
-        await self._close(Done(), error, "")
+        await self._close(Done(cost_usd=self._cost_beside()), error, "")
 
     async def _priced(self, done: Done, whole: Collected) -> Done:
         if _free(done):
+            done.cost_usd += self._cost_beside()
             return done
         usage = done.usage
         if not usage.total and self.ask and (said := _said(whole)):
@@ -147,16 +159,28 @@ class Tab:
             cost = sum(price(each.model, each.usage) for each in done.spent)
         else:
             cost = price(done.model, usage)
-        done.cost_usd = round(cost, DECIMALS)
+        done.cost_usd = round(cost + self._cost_beside(), DECIMALS)
         return done
+
+    def _tokens_beside(self) -> int:
+        return sum(each.usage.total for each in self.beside) if self.beside else 0
+
+    def _cost_beside(self) -> float:
+        price = self.books.prices.cost
+        return sum(price(each.model, each.usage) for each in self.beside) if self.beside else 0.0
 
     async def _close(self, done: Done, failure: BaseException | None, answer: str) -> None:
         if self.hold:
-            await self.hold.settle(0 if _free(done) else done.usage.total, done.cost_usd)
+            tokens = 0 if _free(done) else done.usage.total
+            await self.hold.settle(tokens + self._tokens_beside(), done.cost_usd)
         if self.ask:
             self.trace.attributes["question"] = self.ask.question
         self.trace.attributes["answer"] = answer
-        self.books.record(self._row(done, failure), self.trace)
+        row = self._row(done, failure)
+        for each in self.beside:
+            row.prompt_tokens += each.usage.prompt
+            row.completion_tokens += each.usage.completion
+        self.books.record(row, self.trace)
 
     def _row(self, done: Done, failure: BaseException | None) -> Request:
         ask, caller, usage = self.ask, self.caller, done.usage

@@ -23,10 +23,11 @@ from gateway.accounts.keys import Accounts
 from gateway.accounts.limits import Limits
 from gateway.accounts.limits import open_limits as limits_of
 from gateway.admission import Admission
+from gateway.asides import Asides
 from gateway.breakers.config import MemoryStore as MemoryBreakers
 from gateway.breakers.config import RedisStore as RedisBreakers
 from gateway.breakers.sharing import Exchange
-from gateway.config import Config, ConfigError, ServerConfig
+from gateway.config import Config, ConfigError, FollowUpModel, ServerConfig
 from gateway.continuing import Continuing
 from gateway.conversations.store import Conversations
 from gateway.degrade.canned import prepared
@@ -35,10 +36,12 @@ from gateway.deployments import Deployments
 from gateway.dispatch import Dispatcher
 from gateway.embedding.batches import Batches
 from gateway.embedding.models import EmbeddingModels
+from gateway.expanding import Expanding
 from gateway.filing.files import Files
 from gateway.filing.shelves import Shelves
 from gateway.filing.stores import VectorStores
 from gateway.fitting import Fitting, fitting
+from gateway.following import Following
 from gateway.grounding import Library
 from gateway.judging import Judge
 from gateway.known import FORMAT, KnownAnswers
@@ -75,6 +78,7 @@ from retrieval.config import (
     HttpEncoder,
     HttpReranker,
     MiniLMEncoder,
+    NoExpansion,
     NoReranker,
     QdrantIndex,
     ReaderReranker,
@@ -207,6 +211,8 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             stores.deployments,
             longest=config.server.request_timeout,
         )
+        asides = Asides(dispatcher, catalogue(config), prices, counter())
+        more, leading = expanding(config, asides, stores.encoder), following(config, asides)
         canned = await prepared(config.degrade, stores.encoder)
         library = Library(
             stores.indexes,
@@ -233,6 +239,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 counter(),
                 stores.counts,
                 catalogue(config),
+                beside=tuple(each.most for each in (leading, more) if each),
             ),
             screen=screen,
             known=known,
@@ -240,8 +247,10 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             embeddings=EmbeddingModels(stores.encoder, embedders, screen),
             conversations=Conversations(stores.database, config.conversations, screen.redacted),
             router=Router(catalogue(config), config.routing),
+            following=leading,
+            expanding=more,
             library=library,
-            lookup=Lookup(library, stores.encoder, stores.reader, reading(config), screen),
+            lookup=Lookup(library, stores.encoder, stores.reader, reading(config), screen, more),
             files=files,
             shelves=shelves,
             dispatcher=dispatcher,
@@ -262,6 +271,35 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         )
         async with shelves.tended():
             yield gateway
+
+
+def following(config: Config, asides: Asides) -> Following | None:
+    """What makes follow-ups stand-alone, where that is a model."""
+    chosen = config.grounding.follow_ups
+    return Following(chosen, asides) if isinstance(chosen, FollowUpModel) else None
+
+
+def expanding(config: Config, asides: Asides, encoder: Encoder) -> Expanding | None:
+    """What words questions otherwise, if anything does."""
+    match config.retrieval.expansion:
+        case NoExpansion():
+            return None
+        case chosen:
+            return Expanding(chosen, asides, encoder)
+
+
+@asynccontextmanager
+async def open_expanding(config: Config, encoder: Encoder) -> AsyncIterator[Expanding | None]:
+    """The same for a command that holds no gateway."""
+    if isinstance(config.retrieval.expansion, NoExpansion):
+        yield None
+        return
+    prices = Prices(config.all_providers)
+    async with open_clients(config) as clients, open_providers(config, clients) as providers:
+        await prices.load()
+        fits = fitting(config.all_providers, prices.listed)
+        dispatcher = Dispatcher(providers, config.dispatch, fits)
+        yield expanding(config, Asides(dispatcher, catalogue(config), prices, counter()), encoder)
 
 
 def admission(server: ServerConfig) -> Admission:

@@ -116,6 +116,16 @@ class StructuredConfig(Section):
     )
 
 
+class FollowUpModel(Section):
+    """A model makes questions stand-alone that come after others; the rules do it where that
+    fails or takes too long. Costs a call of the model, which counts as the key's."""
+
+    model: str = Field(min_length=1, description="Who does it: an alias or `provider/model`.")
+    time_ms: float = Field(
+        default=1500, gt=0, description="Longest that it may take, in milliseconds."
+    )
+
+
 class GroundingConfig(Section):
     """How answers are tied to documents where a request does not say."""
 
@@ -125,11 +135,11 @@ class GroundingConfig(Section):
         description="Searched where neither request nor key names one; while it does not exist, "
         "such requests are not grounded.",
     )
-    follow_ups: Literal["rules", "off"] = Field(
+    follow_ups: Literal["rules", "off"] | FollowUpModel = Field(
         default="rules",
         description="`rules`: a question that leans on earlier ones (`and in France?`) is made "
-        "stand-alone before it is searched; the model reads it as it was asked. `off`: it is "
-        "searched as it stands.",
+        "stand-alone before it is searched; the answering model reads it as it was asked. `off`: "
+        "it is searched as it stands. A table: a model does it.",
     )
 
 

@@ -1,6 +1,7 @@
 """A follow-up question made stand-alone, for the cache and the index that are searched by it.
 
-The model reads the messages as they were sent; only what is embedded and looked for is completed.
+The model that answers reads the messages as they were sent; only what is embedded and looked for is
+completed: by rules, or by a model that is asked for nothing else.
 """
 
 from __future__ import annotations
@@ -10,10 +11,62 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from context.prompts import instructions
+from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, quoted
+from gateway.config import FollowUpModel
 from gateway.messages import text_of
 from gateway.tracing.trace import Trace
-from gateway.types import Ask
+from gateway.types import Ask, Spent
 from retrieval.questions.follow_ups import Turn, stand_alone
+
+LONGEST = 400  # characters of a question that a model has made
+SHOWN_TURNS, SHOWN_QUESTION, SHOWN_ANSWER = 4, 500, 800  # characters of each
+MOST_TOKENS = 100
+
+
+class Following:
+    """A model makes questions stand-alone; the rules do where it does not."""
+
+    def __init__(self, config: FollowUpModel, asides: Asides) -> None:
+        asides.check("grounding.follow_ups.model", config.model)
+        self._config = config
+        self._asides = asides
+
+    @property
+    def most(self) -> Spent:
+        """What one call may use, near enough to be reserved."""
+        longest = Turn("?" * SHOWN_QUESTION, "?" * SHOWN_ANSWER)
+        aside = self._aside("?" * SHOWN_QUESTION, [longest] * SHOWN_TURNS)
+        return Spent(self._config.model, aside.most)
+
+    async def followed(self, ask: Ask, trace: Trace, spend: Spend) -> Ask:
+        """See the function of that name."""
+        earlier = list(turns(ask.messages)) if len(ask.messages) > 1 else []
+        if not earlier or not ask.question.strip():
+            return ask
+        with trace.span("follow.model") as span:
+            try:
+                said = await self._asides.said(self._aside(ask.question, earlier), span, spend)
+                question = one_line(said, LONGEST)
+                if not question:
+                    raise Unsaid(f"{self._config.model} wrote nothing")
+            except Unsaid as error:
+                span.set(notes=[f"{error}: the rules are followed."])
+                question = ""
+            else:
+                span.set(query=question)
+        return replace(ask, question=question) if question else followed(ask, trace)
+
+    def _aside(self, question: str, earlier: Sequence[Turn]) -> Aside:
+        said = "\n".join(
+            f"User: {one_line(turn.question, SHOWN_QUESTION)}\n"
+            f"Assistant: {one_line(turn.answer, SHOWN_ANSWER)}"
+            for turn in earlier[-SHOWN_TURNS:]
+        )
+        asked = one_line(question, SHOWN_QUESTION)
+        text = f"{quoted('conversation', said)}\n{quoted('question', asked)}"
+        config = self._config
+        return Aside(config.model, instructions("stand_alone"), text, MOST_TOKENS, config.time_ms)
 
 
 def followed(ask: Ask, trace: Trace) -> Ask:

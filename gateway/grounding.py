@@ -133,8 +133,10 @@ class Library:
         """A collection, made where it is new. Raises RetrievalError."""
         return await self.indexes.open(name, create=True)
 
-    async def search(self, grounds: Grounds, query: Query, span: Span) -> list[Hit]:
-        """The passages that bear on the question, best first."""
+    async def search(
+        self, grounds: Grounds, query: Query, span: Span, wordings: Sequence[Query] = ()
+    ) -> list[Hit]:
+        """The passages that bear on the question, best first. `wordings`: see Retriever."""
         told = Explanation()
         try:
             hits = await self.retriever.search(
@@ -144,6 +146,7 @@ class Library:
                 grounds.where,
                 viewer=grounds.viewer,
                 collection=grounds.collection,
+                wordings=wordings,
                 explanation=told,
             )
         except RetrievalError as error:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.asides import Spend
 from gateway.errors import InvalidRequest, SourcesUnavailable, UnknownCollection
+from gateway.expanding import Expanding
 from gateway.grounding import Library
 from gateway.screening import Screen
 from gateway.tracing.trace import Trace
@@ -67,8 +69,10 @@ class Lookup:
         reranker: Reranker,
         reranker_name: str,
         screen: Screen,
+        expanding: Expanding | None = None,
     ) -> None:
         self._library = library
+        self._expanding = expanding
         self._encoder = encoder
         self._reranker = reranker
         self._screen = screen
@@ -90,7 +94,9 @@ class Lookup:
             )
         return read // CHARACTERS_PER_TOKEN
 
-    async def search(self, caller: Caller, ask: SearchAsk, trace: Trace) -> Sequence[Hit]:
+    async def search(
+        self, caller: Caller, ask: SearchAsk, trace: Trace, spend: Spend
+    ) -> Sequence[Hit]:
         """Passages that the caller may see, best first. Raises GatewayError."""
         with trace.span("screen") as span:
             (question,) = await self._screen.texts([ask.question], span)
@@ -116,8 +122,9 @@ class Lookup:
             query = await trace.step("embed", self._encoder.query(question))
         except RetrievalError as error:
             raise SourcesUnavailable(str(error)) from error
+        more = await self._expanding.more(question, trace, spend) if self._expanding else ()
         with trace.span("retrieve") as span:
-            hits = await self._library.search(grounds, query, span)
+            hits = await self._library.search(grounds, query, span, more)
         with trace.span("screen.sources") as span:
             return self._screen.passages(hits, grounds.collection, span).hits
 

@@ -19,9 +19,10 @@ from gateway.dispatch import Dispatcher
 from gateway.embedding.models import EmbeddingModels
 from gateway.embedding.types import EmbeddingAnswer, EmbeddingAsk
 from gateway.errors import GatewayError
+from gateway.expanding import Expanding
 from gateway.filing.files import Files
 from gateway.filing.shelves import Shelves
-from gateway.following import followed
+from gateway.following import Following, followed
 from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers
@@ -49,6 +50,8 @@ class Gateway:
     embeddings: EmbeddingModels  # of clients' own texts
     conversations: Conversations  # responses that may be continued
     router: Router  # which model
+    following: Following | None  # a model that makes follow-ups stand-alone
+    expanding: Expanding | None  # a model that words questions otherwise
     library: Library  # which documents
     lookup: Lookup  # documents alone, without an answer
     files: Files  # that clients have uploaded
@@ -70,7 +73,7 @@ class Gateway:
                 tab.caller = self.accounts.identify(authorization)
             refuse_number(ask.messages, self.config.server.max_messages)
             tab.hold = await trace.step("reserve", self.accounting.reserve(tab.caller, ask))
-            return tab.metered(await self._compose(tab.caller, ask, trace))
+            return tab.metered(await self._compose(tab, tab.caller, ask, trace))
         except BaseException as error:
             await tab.failed(error)
             raise
@@ -100,7 +103,8 @@ class Gateway:
             model, tokens = self.lookup.encoder_name, self.lookup.question_tokens(ask)
             reserving = self.accounting.reserve_tokens(tab.caller, model, tokens)
             tab.hold = await trace.step("reserve", reserving)
-            hits = await within(trace, self.lookup.search(tab.caller, ask, trace))
+            finding = self.lookup.search(tab.caller, ask, trace, tab.spend)
+            hits = await within(trace, finding)
         headers = tab.hold.headers()
         done = await tab.answered(Done(usage=Usage(prompt=tokens), model=model))
         return Found(hits, done, headers)
@@ -127,7 +131,7 @@ class Gateway:
         trace.begin("read").error = error.message
         await tab.failed(error)
 
-    async def _compose(self, caller: Caller, ask: Ask, trace: Trace) -> Answer:
+    async def _compose(self, tab: Tab, caller: Caller, ask: Ask, trace: Trace) -> Answer:
         with trace.span("screen") as span:
             ask = await self.screen.request(ask, span)
         grounds = await self.library.grounds(caller, ask)
@@ -138,7 +142,9 @@ class Gateway:
         if answer := await self.known.exact(scope, trace):
             return answer
 
-        if grounds and self.config.grounding.follow_ups == "rules":
+        if grounds and self.following:
+            ask = await self.following.followed(ask, trace, tab.spend)
+        elif grounds and self.config.grounding.follow_ups == "rules":
             ask = followed(ask, trace)
 
         # The one embedding of this request: cache and retriever share it.
@@ -152,8 +158,11 @@ class Gateway:
             plan = self.router.plan(caller, ask, grounds is not None, span)
         found = NOTHING
         if grounds and query:
+            more = (
+                await self.expanding.more(ask.question, trace, tab.spend) if self.expanding else ()
+            )
             with trace.span("retrieve") as span:
-                hits = await self.library.search(grounds, query, span)
+                hits = await self.library.search(grounds, query, span, more)
             with trace.span("screen.sources") as span:
                 found = self.screen.passages(hits, grounds.collection, span)
             if await self.library.silent(grounds, ask.question, found, plan):

@@ -36,7 +36,7 @@ def _section(path: str, model: type[BaseModel], title: str) -> Iterator[str]:
         where = f"{path}{name}"
         parts = list(_models(info.annotation))
         keyed = get_origin(info.annotation) is dict
-        short = str in _alternatives(info.annotation)  # a text where no more is to be said
+        short = _may_be_text(info.annotation)  # where no more is to be said
         if parts:
             below += [(where + (".NAME" if keyed else ""), part) for part in parts]
         if not parts or keyed or short:
@@ -67,6 +67,14 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
     """What an entry of a list may be."""
     entry = get_args(annotation)[:1] if get_origin(annotation) is tuple else ()
     return get_args(entry[0]) if entry and get_origin(entry[0]) is types.UnionType else ()
+
+
+def _may_be_text(annotation: Any) -> bool:
+    """Whether a section, or one of a list, has a word that may stand for it."""
+    words = (
+        get_args(annotation) if get_origin(annotation) in (typing.Union, types.UnionType) else ()
+    )
+    return str in _alternatives(annotation) or any(get_origin(each) is Literal for each in words)
 
 
 def _type(info: FieldInfo) -> str:

@@ -15,6 +15,9 @@ from typing import Any
 
 from gateway.config import Config
 from gateway.control import Control, running
+from gateway.expanding import Expanding
+from gateway.tracing.trace import Trace
+from gateway.types import Spent
 from retrieval.explanation import Explanation
 from retrieval.retriever import Retriever
 from retrieval.types import (
@@ -22,6 +25,7 @@ from retrieval.types import (
     Hit,
     Index,
     Indexes,
+    Query,
     RetrievalError,
     Where,
 )
@@ -66,6 +70,7 @@ class Found:
     dropped: Mapping[str, Sequence[Place]] = field(default_factory=dict)
     notes: Sequence[str] = ()
     corrected: Sequence[str] = ()  # words that were looked for otherwise, beside what was written
+    expansion: Mapping[str, Any] = field(default_factory=dict)  # as the trace shows it, and `ms`
     encode_ms: float = 0.0
     search_ms: float = 0.0
 
@@ -93,8 +98,15 @@ class Sampled:
 class Finder:
     """Searches the collections of one place, on the way that answers are grounded."""
 
-    def __init__(self, indexes: Indexes, encoder: Encoder, retriever: Retriever) -> None:
+    def __init__(
+        self,
+        indexes: Indexes,
+        encoder: Encoder,
+        retriever: Retriever,
+        expanding: Expanding | None = None,
+    ) -> None:
         self._indexes, self._encoder, self._retriever = indexes, encoder, retriever
+        self._expanding = expanding
 
     async def found(self, asked: Searching) -> Found:
         """Raises RetrievalError, BadFilter."""
@@ -103,13 +115,19 @@ class Finder:
         explanation = Explanation()
         started = time.perf_counter()
         query = await self._encoder.query(asked.question)
-        encoded = time.perf_counter()
+        encode_ms = (time.perf_counter() - started) * 1000
+        trace = Trace()
+        more: Sequence[Query] = ()
+        if self._expanding:
+            more = await self._expanding.more(asked.question, trace, _paid_by_nobody)
+        searched = time.perf_counter()
         hits = await self._retriever.search(
             index,
             query,
             asked.top_k,
             asked.where,
             collection=asked.collection,
+            wordings=more,
             explanation=explanation,
         )
         ended = time.perf_counter()
@@ -123,8 +141,9 @@ class Finder:
             dropped={why: _places("fused", seen) for why, seen in explanation.dropped.items()},
             notes=explanation.notes,
             corrected=[str(one) for one in explanation.corrected],
-            encode_ms=(encoded - started) * 1000,
-            search_ms=(ended - encoded) * 1000,
+            expansion=_told(trace),
+            encode_ms=encode_ms,
+            search_ms=(ended - searched) * 1000,
         )
 
     async def sample(self, collection: str, many: int, seed: int = 13) -> list[Sampled]:
@@ -164,7 +183,13 @@ class Afar:
 @asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[Finder | Afar]:
     """The collections of a configuration: a running gateway's, or opened here."""
-    from gateway.build import open_encoder, open_indexes, open_reranker, open_vocabularies
+    from gateway.build import (
+        open_encoder,
+        open_expanding,
+        open_indexes,
+        open_reranker,
+        open_vocabularies,
+    )
 
     if control := running(config.data):
         yield Afar(control)
@@ -174,8 +199,21 @@ async def opened(config: Config) -> AsyncIterator[Finder | Afar]:
         open_indexes(config, encoder) as indexes,
         open_reranker(config) as reranker,
         open_vocabularies() as vocabularies,
+        open_expanding(config, encoder) as expanding,
     ):
-        yield Finder(indexes, encoder, Retriever(config.retrieval, reranker, vocabularies))
+        retriever = Retriever(config.retrieval, reranker, vocabularies)
+        yield Finder(indexes, encoder, retriever, expanding)
+
+
+def _paid_by_nobody(spent: Spent) -> None:
+    """A command on this machine has no key; what it cost is shown."""
+
+
+def _told(trace: Trace) -> dict[str, Any]:
+    """What an expansion was and took; empty where there was none."""
+    return next(
+        ({**span.attributes, "ms": (span.end - span.start) / 1e6} for span in trace.spans), {}
+    )
 
 
 def as_dict(found: Found) -> dict[str, Any]:

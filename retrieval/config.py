@@ -165,6 +165,43 @@ ChunkerConfig = Annotated[
 ]
 
 
+class NoExpansion(Section):
+    """The question is searched as it was asked."""
+
+    kind: Literal["off"] = "off"
+
+
+class MultiQueryExpansion(Section):
+    """A model words the question otherwise, and all wordings are searched. Costs a call of the
+    model and its time for each search; what it costs is in the trace and counts as the key's."""
+
+    kind: Literal["multi_query"]
+    model: str = Field(min_length=1, description="Who words it: an alias or `provider/model`.")
+    queries: int = Field(default=3, ge=1, le=8, description="Further wordings.")
+    time_ms: float = Field(
+        default=2000,
+        gt=0,
+        description="Longest that it may take, in milliseconds; over it the question is searched "
+        "as it was asked, and the trace says so.",
+    )
+
+
+class HydeExpansion(Section):
+    """A model writes passages that might answer, and what is near those is found, too (HyDE).
+    Costs as `multi_query` does."""
+
+    kind: Literal["hyde"]
+    model: str = Field(min_length=1, description="Who writes: an alias or `provider/model`.")
+    time_ms: float = Field(
+        default=4000, gt=0, description="Longest that it may take, in milliseconds."
+    )
+
+
+ExpansionConfig = Annotated[
+    NoExpansion | MultiQueryExpansion | HydeExpansion, Field(discriminator="kind")
+]
+
+
 class SourcesConfig(Section):
     """How documents are fetched that lie elsewhere."""
 
@@ -243,6 +280,9 @@ class RetrievalConfig(Section):
             'Of the documents, beside English, such as ["de", "fr"]: a question whose words do not '
             "tell its language is searched in these, too. One that does needs no setting."
         ),
+    )
+    expansion: ExpansionConfig = Field(
+        default=NoExpansion(), description="What else is searched beside the question."
     )
     spelling: bool = Field(
         default=True,

@@ -1,4 +1,4 @@
-"""Two ranked lists into one: decisions over scores, no I/O.
+"""Ranked lists into one: decisions over scores, no I/O.
 
 `weighted` is the default; `moorline eval retrieval` shows it beside reciprocal ranks. A passage
 that only one half saw counts as the other half's least.
@@ -7,6 +7,7 @@ that only one half saw counts as the other half's least.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from retrieval.config import RetrievalConfig
 from retrieval.types import Hit, Legs
@@ -46,6 +47,25 @@ def reciprocal_rank(legs: Legs, k: int = RRF_K) -> list[Hit]:
         for rank, hit in enumerate(leg, 1):
             scores[hit.passage.id] = scores.get(hit.passage.id, 0.0) + 1 / (k + rank)
     return _fused(legs, lambda name: scores[name] / most)
+
+
+def joined(plain: Sequence[Hit], others: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """What several wordings of one question have found, each already fused; best first.
+
+    The question as it was asked has as much say as all others together, so that what only one of
+    them puts first cannot come before what the question itself does."""
+    if not others:
+        return list(plain)
+    share = 0.5 / len(others)
+    scores: dict[str, float] = {hit.passage.id: 0.5 * hit.score for hit in plain}
+    first: dict[str, Hit] = {hit.passage.id: hit for hit in plain}
+    for found in others:
+        for hit in found:
+            name = hit.passage.id
+            scores[name] = scores.get(name, 0.0) + share * hit.score
+            # Its halves compare it with other words than those that were asked.
+            first.setdefault(name, replace(hit, dense=None, sparse=None))
+    return _ranked(replace(hit, score=scores[name]) for name, hit in first.items())
 
 
 def _scaled(hits: Sequence[Hit], floor: float) -> Mapping[str, float]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from retrieval.config import RetrievalConfig
 from retrieval.diversity import capped, diverse
 from retrieval.explanation import Explanation
-from retrieval.fusion import fused
+from retrieval.fusion import fused, joined
 from retrieval.near_duplicates import linked
 from retrieval.questions.languages import languages
 from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
 from retrieval.spelling.correcting import Correction, borne_out, corrections, unknown, weights
-from retrieval.types import Hit, Index, Query, Reranker, Viewer, Where
+from retrieval.types import Hit, Index, Legs, Query, Reranker, Viewer, Where
 from retrieval.widening import merged, widened
 from retrieval.words import query_terms
 
@@ -56,11 +56,13 @@ class Retriever:
         *,
         viewer: Viewer | None = None,
         collection: str = "",
+        wordings: Sequence[Query] = (),
         explanation: Explanation | None = None,
     ) -> list[Hit]:
         """At most `top_k` passages, best first. Raises RetrievalError, BadFilter.
 
-        `collection` names the settings; what each stage saw is put down in `explanation`."""
+        `collection` names the settings, `wordings` are further ones of the question (one without
+        words is only compared by its vector); what each stage saw is put down in `explanation`."""
         config = self._own.get(collection, self._config)
         told = explanation or Explanation()
         wanted = top_k or config.top_k
@@ -74,6 +76,12 @@ class Retriever:
         told.saw("bm25", legs.sparse)
         told.saw("dense", legs.dense)
         hits = fused(legs, config)
+        if wordings:
+            further = [self._legs(index, one, limit, where, viewer, config) for one in wordings]
+            found = [fused(each, config) for each in await asyncio.gather(*further)]
+            for number, one in enumerate(found, start=1):
+                told.saw(f"wording {number}", one)
+            hits = joined(hits, found)
         told.saw("fused", hits)
         hits, repeats = linked(hits)
         told.drop("nearly the same as a better one", repeats)
@@ -88,6 +96,19 @@ class Retriever:
             told.drop(f"more than {config.per_section} of one section", others)
         told.drop(f"below the first {wanted}", kept[wanted:])
         return await widened(index, kept[:wanted], viewer)
+
+    async def _legs(
+        self,
+        index: Index,
+        query: Query,
+        limit: int,
+        where: Where | None,
+        viewer: Viewer | None,
+        config: RetrievalConfig,
+    ) -> Legs:
+        """Of a further wording."""
+        terms = query_terms(query.text, languages(query.text, config.languages))
+        return await index.search(query.vector, query_vector(terms), limit, where, viewer)
 
     async def _meant(
         self,

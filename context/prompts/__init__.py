@@ -10,12 +10,18 @@ from importlib.resources import files
 
 from context.types import NOT_IN_DOCUMENTS
 
-VERSIONS = {"strict": "strict.v2", "open": "open.v2"}
-"""What is in use, by grounding. Part of every cache key: another wording, another answer."""
+VERSIONS = {
+    "strict": "strict.v2",
+    "open": "open.v2",
+    "multi_query": "multi_query.v1",
+    "hyde": "hyde.v1",
+    "stand_alone": "stand_alone.v1",
+}
+"""What is in use: for answers by their grounding, for searches by what is asked of the model."""
 
 
 @cache
-def instructions(grounding: str) -> str:
-    """The instructions in use for `strict` or `open`."""
-    text = files(__name__).joinpath(f"{VERSIONS[grounding]}.txt").read_text(encoding="utf-8")
+def instructions(name: str) -> str:
+    """The instructions in use."""
+    text = files(__name__).joinpath(f"{VERSIONS[name]}.txt").read_text(encoding="utf-8")
     return text.replace("{not_in_documents}", NOT_IN_DOCUMENTS).strip()

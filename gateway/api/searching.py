@@ -69,4 +69,4 @@ def _finder(gateway: Gateway) -> Finder:
     from gateway.searching import Finder
 
     library = gateway.library
-    return Finder(library.indexes, gateway.encoder, library.retriever)
+    return Finder(library.indexes, gateway.encoder, library.retriever, gateway.expanding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,7 @@ def _explained(found: Found) -> list[str]:
     lines = [
         f"read as {', '.join(found.languages)}; terms: {' '.join(found.terms)}",
         *(f"also looked for: {one}" for one in found.corrected),
+        *_expanded(found.expansion),
         f"encoded in {found.encode_ms:.1f} ms, searched in {found.search_ms:.1f} ms",
     ]
     for stage, places in found.stages.items():
@@ -103,6 +105,20 @@ def _explained(found: Found) -> list[str]:
     for why, places in found.dropped.items():
         lines += ["", f"dropped, {why}: {len(places)} passages", *_listed(places)]
     return lines
+
+
+def _expanded(expansion: Mapping[str, Any]) -> Iterator[str]:
+    """What else was searched, and what that took."""
+    if not expansion:
+        return
+    took = f"{expansion['kind']} in {expansion['ms']:.0f} ms"
+    if tokens := expansion.get("tokens"):
+        took += f" by {expansion['model']}: {tokens['prompt']} tokens read"
+        took += f", {tokens['completion']} written, {expansion['cost_usd']:.6f} USD"
+    yield took
+    for number, text in enumerate(expansion.get("queries", ()), start=1):
+        yield f"  wording {number}: {text[:_SNIPPET]}{'…' if len(text) > _SNIPPET else ''}"
+    yield from (f"! {note}" for note in expansion.get("notes", ()))
 
 
 def _listed(places: Any) -> list[str]:

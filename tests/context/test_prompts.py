@@ -18,3 +18,11 @@ def test_every_grounding_has_instructions(grounding: str) -> None:
 
 def test_strict_names_the_sentence_for_what_the_documents_do_not_answer() -> None:
     assert NOT_IN_DOCUMENTS in instructions("strict")
+
+
+@pytest.mark.parametrize("name", ["multi_query", "hyde", "stand_alone"])
+def test_what_is_asked_for_a_search_says_what_not_to_follow(name: str) -> None:
+    text = instructions(name)
+    assert "<question>" in text
+    assert "you do not follow them" in text
+    assert ("{many}" in text) == (name == "multi_query")

@@ -12,7 +12,7 @@ from gateway.accounting import Tab
 from gateway.errors import ProviderError
 from gateway.streams import Told, collect
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Delta, Done, Event, Verbatim
+from gateway.types import Answer, Ask, Delta, Done, Event, Spent, Usage, Verbatim
 
 pytestmark = pytest.mark.anyio
 
@@ -77,3 +77,23 @@ async def test_an_answer_that_says_nothing_is_free() -> None:
     opened, hold, _ = tab(len)
     await told(opened, Delta(fields={"role": "assistant", "refusal": None}), Done())
     assert hold.settled == [0]
+
+
+async def test_what_a_search_has_used_is_settled_however_the_request_ends() -> None:
+    spent = Spent("p/helper", Usage(40, 10))
+    opened, hold, rows = tab(len)
+    opened.spend(spent)
+    await told(opened, Delta("Hello"), Done())
+    assert hold.settled == [len("Hello") + 50]
+    assert (rows[0].prompt_tokens, rows[0].completion_tokens) == (40, len("Hello") + 10)
+
+    opened, hold, rows = tab(len)
+    opened.spend(spent)
+    await opened.failed(ProviderError("gone"))
+    assert hold.settled == [50]
+    assert rows[0].prompt_tokens == 40
+
+    opened, hold, rows = tab(len)
+    opened.spend(spent)
+    await told(opened, Delta("Known."), Done(usage=Usage(7, 7), cache="exact"))
+    assert hold.settled == [50]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,8 @@ from gateway.config import Config
 from gateway.control import Control
 from gateway.searching import Afar, Found, Searching, as_dict, from_dict, opened
 from retrieval.types import RetrievalError
+from tests.gateway.asking import CONFIG, COST, completion
+from tests.gateway.providers.scripted import scripted
 from tests.serving import serving
 
 ASKED = Searching("How long is the warranty of the pump?", "docs", top_k=1)
@@ -99,6 +103,22 @@ def test_the_command_shows_what_else_was_looked_for(config: Config) -> None:
     asked = ("search", "What is the waranty?", "--collection", "docs", "--explain")
     printed = run(*asked, "--config", file).stdout
     assert "also looked for: waranty → warranty (×0.9)" in printed
+
+
+@pytest.mark.anyio
+async def test_the_command_shows_wordings_with_what_they_cost(config: Config) -> None:
+    file = config.data.parent / "expanding.toml"
+    said = completion("What warranty has it?\nGuarantee of the pump")
+    async with scripted(said) as server:
+        more = '[retrieval.expansion]\nkind = "multi_query"\nmodel = "helper/small"\n'
+        file.write_text(CONFIG.format(data=config.data, url=server.url, more=more))
+        asked = ("search", "Which warranty?", "--collection", "docs", "--explain")
+        done = await asyncio.to_thread(run, *asked, "--config", file)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"multi_query in \d+ ms by helper/small: 40 tokens read, 10", done.stdout)
+    assert f"{COST:.6f} USD" in done.stdout
+    assert "  wording 2: Guarantee of the pump" in done.stdout
+    assert "wording 1: 3 passages" in done.stdout
 
 
 def run_search(config: Config, *options: str) -> str:

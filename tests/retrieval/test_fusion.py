@@ -1,4 +1,4 @@
-"""Two ranked lists into one."""
+"""Ranked lists into one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from retrieval.config import RetrievalConfig
-from retrieval.fusion import fused, reciprocal_rank, weighted
+from retrieval.fusion import fused, joined, reciprocal_rank, weighted
 from retrieval.types import Hit, Legs, Passage
 
 
@@ -54,3 +54,30 @@ def test_the_configuration_says_how(fusion: Literal["weighted", "reciprocal"]) -
     config = RetrievalConfig(fusion=fusion, dense_weight=0.4)
     expected = weighted(LEGS, 0.4) if fusion == "weighted" else reciprocal_rank(LEGS)
     assert fused(LEGS, config) == expected
+
+
+def names(hits: list[Hit]) -> list[str]:
+    return [each.passage.id for each in hits]
+
+
+def test_the_question_has_as_much_say_as_all_its_wordings() -> None:
+    plain = [hit("a", 1.0), hit("b", 0.6)]
+    wordings = [[hit("c", 1.0), hit("b", 0.8)], [hit("d", 1.0), hit("b", 0.8)]]
+    together = joined(plain, wordings)
+    assert {each.passage.id: each.score for each in together} == pytest.approx(
+        {"b": 0.3 + 0.4, "a": 0.5, "c": 0.25, "d": 0.25}
+    )
+    assert names(together) == ["b", "a", "c", "d"]
+
+
+def test_without_wordings_nothing_changes() -> None:
+    plain = [hit("b", 0.6), hit("a", 0.6)]
+    assert joined(plain, []) == plain
+
+
+def test_what_only_a_wording_found_is_not_compared_with_the_question() -> None:
+    plain = weighted(LEGS, 0.4)
+    (found,) = (one for one in joined(plain, [weighted(Legs([hit("e", 0.9)], []), 0.4)])
+                if one.passage.id == "e")  # fmt: skip
+    assert (found.dense, found.sparse) == (None, None)
+    assert all(one.dense is not None or one.sparse is not None for one in plain)

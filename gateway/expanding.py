@@ -1,0 +1,107 @@
+"""Further wordings of a question, written by a model and searched beside it (multi-query, HyDE).
+
+The question's own embedding stays the one that the cache and the search go by; what a model has
+written is embedded in one more call. Whatever fails or takes too long, the question is searched as
+it was asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from context.prompts import instructions
+from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, quoted
+from gateway.tracing.trace import Span, Trace
+from gateway.types import Spent
+from retrieval.config import HydeExpansion, MultiQueryExpansion
+from retrieval.types import Encoder, Query, RetrievalError
+
+Expansion: TypeAlias = MultiQueryExpansion | HydeExpansion
+
+LONGEST_QUESTION = 2000  # characters of it that the model is shown
+LONGEST_WORDING, LONGEST_PASSAGE = 300, 1200  # characters that are searched
+TOKENS_OF_A_WORDING, TOKENS_OF_A_PASSAGE = 60, 250
+_NUMBER = re.compile(r"^(?:[-*•–]|\(?\d{1,2}[.):])\s+")
+
+
+class Expanding:
+    """As it is configured."""
+
+    def __init__(self, config: Expansion, asides: Asides, encoder: Encoder) -> None:
+        asides.check("retrieval.expansion.model", config.model)
+        self._config = config
+        self._asides = asides
+        self._encoder = encoder
+
+    @property
+    def most(self) -> Spent:
+        """What one call may use, near enough to be reserved."""
+        aside = self._aside("?" * LONGEST_QUESTION)
+        return Spent(self._config.model, aside.most)
+
+    async def more(self, question: str, trace: Trace, spend: Spend) -> Sequence[Query]:
+        """What is searched beside the question; nothing where it cannot be had in time."""
+        if not question.strip():
+            return ()
+        with trace.span("expand") as span:
+            span.set(kind=self._config.kind)
+            try:
+                return await self._more(question, span, spend)
+            except (Unsaid, RetrievalError) as error:
+                note = f"{error}: the question is searched as it was asked."
+            except TimeoutError:
+                note = (
+                    f"Embedding what {self._config.model} wrote did not end within "
+                    f"{self._config.time_ms:g} ms: the question is searched as it was asked."
+                )
+            span.set(notes=[note])
+            return ()
+
+    async def _more(self, question: str, span: Span, spend: Spend) -> Sequence[Query]:
+        began = time.monotonic()
+        said = await self._asides.said(self._aside(question), span, spend)
+        texts = self._read(said, question)
+        if not texts:
+            raise Unsaid(f"{self._config.model} wrote nothing that can be searched")
+        span.set(queries=texts)
+        left = self._config.time_ms / 1000 - (time.monotonic() - began)
+        async with asyncio.timeout(left):
+            fitting = await asyncio.to_thread(lambda: [self._fitting(text) for text in texts])
+            vectors = await self._encoder.passages(fitting)
+        # A passage that nobody wrote has words that nobody asked for: only its meaning is searched.
+        worded = isinstance(self._config, MultiQueryExpansion)
+        return [
+            Query(text if worded else "", vector)
+            for text, vector in zip(texts, vectors, strict=True)
+        ]
+
+    def _aside(self, question: str) -> Aside:
+        config = self._config
+        text, most = instructions(config.kind), TOKENS_OF_A_PASSAGE
+        if isinstance(config, MultiQueryExpansion):
+            text = text.replace("{many}", str(config.queries))
+            most = TOKENS_OF_A_WORDING * config.queries
+        asked = quoted("question", question[:LONGEST_QUESTION])
+        return Aside(config.model, text, asked, most, config.time_ms)
+
+    def _read(self, said: str, question: str) -> list[str]:
+        """Each text that is to be searched, a line each."""
+        if isinstance(self._config, HydeExpansion):
+            passage = one_line(said, LONGEST_PASSAGE)
+            return [passage] if passage else []
+        lines = (
+            one_line(_NUMBER.sub("", line.strip()), LONGEST_WORDING) for line in said.split("\n")
+        )
+        asked = one_line(question, LONGEST_WORDING)
+        others = dict.fromkeys(line for line in lines if line and line != asked)
+        return list(others)[: self._config.queries]
+
+    def _fitting(self, text: str) -> str:
+        """As much of it as the encoder takes."""
+        while self._encoder.count(text) > self._encoder.window:
+            text = text[: len(text) * 3 // 4]
+        return text
