@@ -104,6 +104,25 @@ def ingest(targets: tuple[str, ...], rounds: int, passages: int, json_file: Path
 
 
 @group.command()
+@click.option("--megabytes", default=50.0, show_default=True, help="Of text in all.")
+@click.option("--kilobytes", default=20.0, show_default=True, help="Of a document.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+def memory(megabytes: float, kilobytes: float, json_file: Path | None) -> None:
+    """What ingesting a folder takes of memory, as it grows; made-up text and vectors.
+
+    2000 MB take a few hours."""
+    from eval.bench.memory import NotMeasurable, measure, table
+
+    try:
+        report = measure(megabytes, kilobytes, lambda line: click.echo(line, err=True))
+    except NotMeasurable as error:
+        raise click.ClickException(str(error)) from None
+    if json_file:
+        json_file.write_bytes(report.json())
+    click.echo(table(report))
+
+
+@group.command()
 @click.argument("url", required=False)
 @click.option(
     "--subject",

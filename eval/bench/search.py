@@ -115,7 +115,7 @@ async def _filled(
         await index.write(group)
     told(f"{name}: {many} passages are written")
     if index.rebuilding:
-        await index.rebuilding
+        await index.settled()
         told(f"{name}: rebuilt")
     return index
 

@@ -54,6 +54,7 @@ class Rebuilding:
 
     quiet: float = 30.0  # seconds without a write
     deleted: int = 1000  # points, at least, for deletions alone to be a reason
+    fresh: int = 50_000  # points written since the last, for which nobody waits for quiet
 
 
 _POLICY = Rebuilding()
@@ -188,7 +189,10 @@ class EmbeddedIndex:
         self._writing = asyncio.Lock()
         self._finishing = Finishing()
         self.rebuilding: asyncio.Task[None] | None = None
-        self._deleted = 0
+        self._begun = False
+        self._removed: list[str] = []
+        """The sources that were removed since the last copy was taken."""
+        self._deleted = self._fresh = 0
         self._whole = False
         self._closed = False
 
@@ -250,6 +254,7 @@ class EmbeddedIndex:
             await self.shard.sync()
             await self._publish(migrated)
             self._view = _View(self.shard, self._kept)
+        self._fresh = max(0, await self.shard.size() - self._kept.rebuilt)
         await self._weigh()
 
     async def aclose(self) -> None:
@@ -261,8 +266,8 @@ class EmbeddedIndex:
 
     async def reembed(self, encoder: Encoder, progress: Callable[[int], None]) -> int:
         """Into a shard beside this one, which is the collection's once its manifest says so."""
-        await self._stop_rebuilding()
         async with self._writing:
+            await self._stop_rebuilding()
             self._check_open()
             fresh = await self.shard.beside(self._next_folder(), encoder.size)
             try:
@@ -298,7 +303,8 @@ class EmbeddedIndex:
                 await self._publish(replace(self._kept, average_length=terms))
 
     async def _write(self, documents: Mapping[str, Embedded], remove: Sequence[str]) -> None:
-        await self._stop_rebuilding()
+        if self.rebuilding and self._begun and self._fresh > 2 * self._policy.fresh:
+            await asyncio.wait({self.rebuilding})  # what is not rebuilt lies in memory
         async with self._writing:
             self._check_open()
             if not self._whole:
@@ -311,6 +317,8 @@ class EmbeddedIndex:
                 staged = await points.stage(self.shard, self._kept, documents, remove)
                 await self.shard.sync()
                 await self._publish(staged)
+                self._fresh += sum(len(one.passages) for one in documents.values())
+                self._removed += remove
             finally:
                 # Published or not: what is current is shown, what is not is cleared away.
                 await self._show(_View(self.shard, self._kept, filtered=True))
@@ -357,56 +365,87 @@ class EmbeddedIndex:
         if self._closed:
             raise RetrievalError(f"The collection {self._folder.name!r} was closed or dropped.")
 
+    async def settled(self) -> None:
+        """Return when no rebuilding is under way or planned."""
+        while self.rebuilding and not self.rebuilding.done():
+            await asyncio.wait({self.rebuilding})
+
     async def _weigh(self) -> None:
-        """Plan a rebuilding where one would help."""
-        size = await self.shard.size()
+        """Plan a rebuilding where one would help. One that has begun goes on."""
+        size, scattered = await self.shard.size(), await self.shard.scattered()
         self.shard.large = size > EXACT_UP_TO
+        if self._begun or self._closed:
+            return
+        if self.rebuilding:
+            self.rebuilding.cancel()
+        many = self._fresh > self._policy.fresh
         grown = self.shard.large and size > self._kept.rebuilt * _GROWN
         wasted = self._deleted > max(self._policy.deleted, size * _WASTED)
-        running = self.rebuilding is not None and not self.rebuilding.done()
-        if (grown or wasted) and not running and not self._closed:
-            self.rebuilding = asyncio.create_task(self._rebuild())
+        if many or grown or wasted or scattered:
+            self.rebuilding = asyncio.create_task(self._rebuild(merge=not many))
 
     async def _stop_rebuilding(self) -> None:
         if self.rebuilding:
             self.rebuilding.cancel()
             await asyncio.gather(self.rebuilding, return_exceptions=True)
 
-    async def _rebuild(self) -> None:
-        """Work on a copy, then turn to it. A write meanwhile cancels this, and plans it anew."""
-        await asyncio.sleep(self._policy.quiet)
-        copy = self._next_folder()
+    async def _rebuild(self, merge: bool) -> None:
+        """Segments are merged when it is quiet: while points keep coming, memory counts."""
+        if merge:
+            await asyncio.sleep(self._policy.quiet)
+        self._begun = True
         try:
-            generation = await self._copied(copy)
-            await rebuild(copy)
-        except BaseException as error:
-            await asyncio.to_thread(shutil.rmtree, copy, ignore_errors=True)
-            if not isinstance(error, RetrievalError | OSError):
-                raise
+            await self._rebuilt(self._next_folder(), merge)
+            self._begun, self.rebuilding = False, None
+            if not merge:
+                await self._weigh()
+        except (RetrievalError, OSError) as error:
             # The collection goes on as it is: slower, not wrong.
             _log.warning("%s was not rebuilt: %s", self._folder.name, error)
-            return
-        await self._finishing.run(self._turn_to(copy, generation))
+            self._fresh = 0
+        finally:
+            self._begun = False
 
-    async def _copied(self, copy: Path) -> int:
+    async def _rebuilt(self, copy: Path, merge: bool) -> None:
+        """Work on a copy, bring in what is written meanwhile, then turn to it."""
+        original = self.shard
+        try:
+            generation = await self._copy(copy)
+            await rebuild(copy, self._kept.size, merge)
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, copy, ignore_errors=True)
+            raise
+        await self._finishing.run(self._turn_to(copy, original, generation))
+
+    async def _copy(self, copy: Path) -> int:
         async with self._writing:
+            if not self._whole:
+                await self._mend()
             await self.shard.flush()
             await asyncio.to_thread(shutil.copytree, self.shard.folder, copy)
+            self._removed = []
             return self.generation
 
-    async def _turn_to(self, copy: Path, generation: int) -> None:
+    async def _turn_to(self, copy: Path, original: Shard, generation: int) -> None:
         async with self._writing:
-            if self._closed or self.generation != generation:
+            if self._closed or self.shard is not original:
                 await asyncio.to_thread(shutil.rmtree, copy, ignore_errors=True)
                 return
-            before, opened = self.shard, await self.shard.reopened(copy)
+            opened = await original.reopened(copy)
             size = await opened.size()
-            opened.large = before.large
+            try:
+                later = await points.caught_up(opened, original, generation, self._removed)
+                await opened.sync()
+            except BaseException:
+                await opened.close()
+                await asyncio.to_thread(shutil.rmtree, copy, ignore_errors=True)
+                raise
+            opened.large = original.large
             await self._publish(replace(self._kept, shard=copy.name, rebuilt=size))
-            self.shard, self._deleted = opened, 0
+            self.shard, self._deleted, self._fresh = opened, 0, later
             await self._show(_View(opened, self._kept))
-            await before.close()
-            await asyncio.to_thread(shutil.rmtree, before.folder, ignore_errors=True)
+            await original.close()
+            await asyncio.to_thread(shutil.rmtree, original.folder, ignore_errors=True)
 
 
 def _load(folder: Path, new: _Kept | None) -> tuple[edge.EdgeShard, _Kept] | None:

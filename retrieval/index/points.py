@@ -287,6 +287,26 @@ async def recover(store: Store, generation: int) -> None:
     await store.set(Within("died", (("gt", generation), ("lt", NEVER))), {"died": NEVER})
 
 
+async def caught_up(copy: Store, original: Store, since: int, removed: Sequence[str]) -> int:
+    """Bring into a copy of a whole generation what has been written to the original since, which
+    is whole now, too; how many points that was. `removed`: sources taken out meanwhile."""
+    later = staged(since)
+    sources = {payload["document"] async for payload in original.payloads(later, ("document",))}
+    if gone := sorted(sources.union(removed)):
+        await copy.delete(_all(_of(*gone)))
+    many = 0
+    batch: list[Point] = []
+    async for point in original.points(later):
+        batch.append(point)
+        many += 1
+        if len(batch) == STAGE:
+            await copy.upsert(batch)
+            batch = []
+    if batch:
+        await copy.upsert(batch)
+    return many
+
+
 async def changes(
     store: Store, generation: int, documents: Mapping[str, Embedded], remove: Sequence[str]
 ) -> bool:
@@ -301,8 +321,13 @@ async def changes(
 
 async def documents(store: Store, generation: int) -> dict[str, Recorded]:
     first = _all(visible(generation), Within("first", (("gte", 1),)))
-    payloads = store.payloads(first, _RECORDED)
-    return {payload["document"]: recorded(payload) async for payload in payloads}
+    recipes: dict[str, str] = {}  # which are few; of everything else there may be millions
+    found: dict[str, Recorded] = {}
+    async for payload in store.payloads(first, _RECORDED):
+        recipe = payload.get("recipe", "")
+        payload["recipe"] = recipes.setdefault(recipe, recipe)
+        found[payload["document"]] = recorded(payload)
+    return found
 
 
 async def passages(

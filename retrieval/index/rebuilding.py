@@ -1,7 +1,7 @@
 """A shard's graph and its compaction, made in a process of its own on a copy.
 
 The engine holds the interpreter's lock for as long as it works on this, which may be minutes.
-Run as a program: `python -m retrieval.index.rebuilding FOLDER`.
+Run as a program: `python -m retrieval.index.rebuilding FOLDER SIZE [merge]`.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ import os
 import sys
 from pathlib import Path
 
-import qdrant_edge as edge
-
+from retrieval.index import shard
 from retrieval.types import RetrievalError
 
 _NICENESS = 10
 
 
-async def rebuild(folder: Path) -> None:
-    """Optimize the shard in this folder, which nobody may have open."""
+async def rebuild(folder: Path, size: int, merge: bool) -> None:
+    """Optimize the shard in this folder, which nobody may have open; its vectors have that size."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "retrieval.index.rebuilding",
         str(folder),
+        str(size),
+        *(["merge"] if merge else []),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stderr=asyncio.subprocess.PIPE,
     )
@@ -40,11 +41,9 @@ async def rebuild(folder: Path) -> None:
 
 def main() -> None:
     os.nice(_NICENESS)
-    shard = edge.EdgeShard.load(sys.argv[1])
-    shard.optimize()
-    shard.flush()
-    shard.close()
-    synced(Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    shard.rebuild(folder, int(sys.argv[2]), "merge" in sys.argv[3:])
+    synced(folder)
 
 
 def synced(folder: Path) -> None:

@@ -31,10 +31,20 @@ _EF = 256
 """Breadth of the graph's search: with the engine's own, 0.7 of the neighbours on hard data."""
 _UNFLUSHED = 20_000
 """Points after which the log is folded into the segments. Until then the log is the safety."""
+_SEGMENT = 200_000
+"""Points of the largest segment: making one takes about 2 KB of memory for each of them."""
+_UNMERGED = 1000
+"""Segments that are left as they are, while points keep coming."""
 _REMEMBERED = 20_000
 """Passages kept in memory: reading 200 from the shard takes longer than finding them."""
 _PAGE = 1000
-_KINDS = {"keyword": edge.PayloadSchemaType.Keyword, "number": edge.PayloadSchemaType.Float}
+_COLD = edge.Memory.Cold
+"""On disk, and in memory as far as the system finds room for it. What is still being written to is
+in memory all the same: terms and fields, 2.7 KB a passage, until a rebuilding turns it to files."""
+_KINDS: Mapping[str, Callable[[], edge.KeywordIndexParams | edge.FloatIndexParams]] = {
+    "keyword": lambda: edge.KeywordIndexParams(memory=_COLD),
+    "number": lambda: edge.FloatIndexParams(memory=_COLD),
+}
 _READERS = 2
 
 
@@ -57,7 +67,7 @@ class Shard:
         self.folder = folder
         self.large = False
         self._engine, self._threads = engine, threads
-        self._fields: set[str] = set(engine.info().payload_schema)
+        self.fields = dict(_fields(engine))
         self._known: dict[edge.PointId, Passage] = {}
         self._unflushed = 0
 
@@ -79,10 +89,10 @@ class Shard:
         await self._write(lambda: edge.UpdateOperation.delete_points_by_filter(_filter(which)))
 
     async def index(self, fields: Mapping[str, str]) -> None:
-        for field in fields.keys() - self._fields:
+        for field in fields.keys() - self.fields.keys():
             create = edge.UpdateOperation.create_field_index
-            await self._write(partial(create, field, _KINDS[fields[field]]))
-            self._fields.add(field)
+            await self._write(partial(create, field, _KINDS[fields[field]]()))
+            self.fields[field] = fields[field]
 
     async def count(self, which: Condition) -> int:
         request = edge.CountRequest(filter=_filter(which))
@@ -90,6 +100,11 @@ class Shard:
 
     async def size(self) -> int:
         return await self._read(lambda: self._engine.info().points_count)
+
+    async def scattered(self) -> bool:
+        """Whether it lies in more segments than so many points need."""
+        info = await self._read(self._engine.info)
+        return info.segments_count > 2 * info.points_count // _SEGMENT + 3
 
     async def payloads(
         self, which: Condition, fields: Sequence[str] | None
@@ -132,7 +147,9 @@ class Shard:
     async def reopened(self, copy: Path) -> Shard:
         """The same points from another folder."""
         engine = await self._in(self._threads.writing, lambda: edge.EdgeShard.load(str(copy)))
-        return Shard(engine, copy, self._threads)
+        shard = Shard(engine, copy, self._threads)
+        await shard.index(self.fields)
+        return shard
 
     async def beside(self, folder: Path, size: int) -> Shard:
         """A new one that is empty, for vectors of another size."""
@@ -200,16 +217,49 @@ def named(collection: str) -> Iterator[None]:
 
 
 def create(folder: Path, size: int) -> edge.EdgeShard:
-    return edge.EdgeShard.create(
-        str(folder),
-        edge.EdgeConfig(
-            vectors={DENSE: edge.EdgeVectorParams(size=size, distance=edge.Distance.Dot)},
-            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-            hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
-            # In kilobytes of vectors. Only a rebuilding looks at it.
-            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=EXACT_UP_TO * size * 4 // 1024),
+    return edge.EdgeShard.create(str(folder), _configured(size))
+
+
+def rebuild(folder: Path, size: int, merge: bool) -> None:
+    """Make graphs and files of what was written, and of fewer and larger segments where they are to
+    be merged. Blocks the interpreter, for minutes."""
+    engine = edge.EdgeShard.load(str(folder), _configured(size, merge))
+    for field, about in engine.info().payload_schema.items():
+        if not about.params:  # It was written before there was a choice.
+            kind = _KINDS[_kind(about)]()
+            engine.update(edge.UpdateOperation.create_field_index(field, kind))
+    engine.optimize()
+    engine.flush()
+    engine.close()
+
+
+def _configured(size: int, merge: bool = True) -> edge.EdgeConfig:
+    dense = edge.EdgeVectorParams(size=size, distance=edge.Distance.Dot, memory=_COLD)
+    sparse = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf, memory=_COLD)
+    kilobytes = size * 4 / 1024  # in which the engine counts vectors
+    return edge.EdgeConfig(
+        vectors={DENSE: dense},
+        sparse_vectors={SPARSE: sparse},
+        hnsw_config=edge.HnswIndexConfig(
+            m=16, ef_construct=128, full_scan_threshold=10_000, memory=_COLD
+        ),
+        id_tracker_memory=_COLD,
+        # Only a rebuilding looks at these.
+        optimizers=edge.EdgeOptimizersConfig(
+            indexing_threshold=int(EXACT_UP_TO * kilobytes),
+            max_segment_size=max(1, int(_SEGMENT * kilobytes)),
+            default_segment_number=1 if merge else _UNMERGED,
         ),
     )
+
+
+def _fields(engine: edge.EdgeShard) -> Iterator[tuple[str, str]]:
+    for field, about in engine.info().payload_schema.items():
+        yield field, _kind(about)
+
+
+def _kind(about: edge.PayloadIndexInfo) -> str:
+    return "number" if about.data_type == edge.PayloadSchemaType.Float else "keyword"
 
 
 def _point(point: Point) -> edge.Point:

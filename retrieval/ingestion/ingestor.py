@@ -124,9 +124,13 @@ class _Run:
         self._embedder = Embedder(encoder)
         self._listing = Listing()
         self._seen: set[str] = set()
+        """Only where something may be taken out: there may be millions."""
+        self._found = False
+        self._taking_out = False
         self._by_version = {known.version: source for source, known in tally.live.items()}
 
     async def ingest(self, source: Source, prune: bool, remove: Collection[str]) -> Report:
+        self._taking_out = prune or bool(remove)
         self._tally.tell()
         await self._bring_in(source)
         for failure in self._listing.unlisted:
@@ -193,7 +197,9 @@ class _Run:
         try:
             async with aclosing(self._items(source)) as items:
                 async for item in items:
-                    self._seen.add(item.source)
+                    self._found = True
+                    if self._taking_out:
+                        self._seen.add(item.source)
                     known = self._tally.live.get(item.source)
                     if self._reader.knows(item, known):
                         self._tally.sized(item, 0)
@@ -295,7 +301,7 @@ class _Run:
         tally = self._tally
         if self._listing.unlisted:
             tally.notice = "Nothing was pruned: not everything could be listed."
-        elif not self._seen:
+        elif not self._found:
             raise BadSource(
                 "Refused to prune: no file was found, so every document of the collection would be "
                 "removed."

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -289,3 +291,90 @@ async def test_what_an_interrupted_write_published_is_finished(tmp_path: Path) -
 def raise_generation(manifest: Path) -> None:
     kept = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**kept, "generation": kept["generation"] + 1}))
+
+
+@pytest.mark.anyio
+async def test_what_keeps_coming_is_turned_to_files_without_waiting_for_quiet(
+    tmp_path: Path,
+) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "test", SIZE, Rebuilding(quiet=1000, fresh=50))
+    index = await opened(indexes)
+    await index.write([document(f"{n}.md", "v1", 6) for n in range(10)])
+    rebuilding = index.rebuilding
+    assert rebuilding is not None
+    version = 1
+    while not rebuilding.done():
+        version += 1
+        await index.write([document("3.md", f"v{version}", version % 5 + 1)], remove=["7.md"])
+        await index.write([document("7.md", f"v{version}", 2)], remove=["5.md", "late.md"])
+        await index.write([document("late.md", f"v{version}", 3)])
+    assert rebuilding.exception() is None
+    expected = {f"{n}.md": ("v1", 6) for n in range(10) if n != 5}
+    expected["3.md"] = (f"v{version}", version % 5 + 1)
+    expected |= {"7.md": (f"v{version}", 2), "late.md": (f"v{version}", 3)}
+    assert await content(index) == expected
+    await indexes.aclose()
+    again = EmbeddedIndexes(tmp_path, "test", SIZE)
+    assert await content(await opened(again)) == expected
+    await again.aclose()
+
+
+@pytest.mark.anyio
+async def test_writing_that_is_far_ahead_of_the_rebuilding_waits_for_it(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "test", SIZE, Rebuilding(quiet=1000, fresh=10))
+    index = await opened(indexes)
+    await index.write([document("a.md", "v1", 30)])
+    rebuilding = index.rebuilding
+    assert rebuilding is not None
+    await asyncio.sleep(0)  # it begins
+    await index.write([document("b.md", "v1", 1)])
+    assert rebuilding.done()
+    assert await content(index) == {"a.md": ("v1", 30), "b.md": ("v1", 1)}
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_shard_of_before_there_was_a_choice_of_memory_opens_and_is_rebuilt(
+    tmp_path: Path,
+) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "test", SIZE)
+    await (await opened(indexes)).write([document(f"{n}.md", "v1", 4) for n in range(20)])
+    await indexes.aclose()
+    await asyncio.to_thread(as_before, tmp_path / "docs")
+    indexes = EmbeddedIndexes(tmp_path, "test", SIZE, Rebuilding(quiet=0, deleted=10))
+    index = await opened(indexes)
+    assert await content(index) == {f"{n}.md": ("v1", 4) for n in range(20)}
+    await index.write([document("new.md", "v1", 2)], remove=[f"{n}.md" for n in range(8)])
+    expected = await content(index)
+    await index.settled()
+    assert await content(index) == expected
+    await indexes.aclose()
+    settings = json.loads(await asyncio.to_thread((tmp_path / SHARD_1).read_text))
+    assert settings["vectors"]["dense"]["memory"] == "cold"
+
+
+SHARD_1 = "docs/shard-1/edge_config.json"
+
+
+def as_before(folder: Path) -> None:
+    """Its points in a shard whose settings say nothing of memory."""
+    kept = edge.EdgeShard.load(str(folder / "shard-0"))
+    records, _ = kept.scroll(edge.ScrollRequest(limit=1000, with_payload=True, with_vector=True))
+    kept.close()
+    shutil.rmtree(folder / "shard-0")
+    plain = edge.EdgeShard.create(
+        str(folder / "shard-0"),
+        edge.EdgeConfig(
+            vectors={"dense": edge.EdgeVectorParams(size=SIZE, distance=edge.Distance.Dot)},
+            sparse_vectors={"bm25": edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+            hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000),
+        ),
+    )
+    for field in ("born", "died", "first", "ordinal"):
+        number = edge.PayloadSchemaType.Float
+        plain.update(edge.UpdateOperation.create_field_index(field, number))
+    keyword = edge.PayloadSchemaType.Keyword
+    plain.update(edge.UpdateOperation.create_field_index("document", keyword))
+    points_ = [edge.Point(one.id, one.vector or {}, one.payload) for one in records]
+    plain.update(edge.UpdateOperation.upsert_points(points_))
+    plain.close()
