@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import pypdfium2  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
@@ -22,6 +23,11 @@ from retrieval.parsing.paint import Box, Paint, address, unseen
 _MOST_PAGES = 20_000
 _MOST_CHARACTERS = 2_000_000  # of one page
 _TAIL = 4096
+_MOST_SOUGHT = 1 << 29  # bytes, about a second
+_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_LENGTH = re.compile(rb"/Length\s+(\d{1,10})(\s+\d+\s+R)?")
+_NUMBER = re.compile(rb"(\d{1,10}) \d{1,5} obj\s+(\d{1,10})\s+endobj")
+_DICTIONARY = 1000  # bytes before a stream, which hold what is said of it
 _SMALLEST = 1.5  # points, below which nobody reads
 _SCANNED = 10  # times as much invisible text as visible: the picture of a page, and its text
 
@@ -40,6 +46,8 @@ def read(data: bytes) -> Draft:
     if b"%%EOF" not in data[-_TAIL:]:
         # pdfium would mend it and give a part of the document as if it were the whole.
         raise Unreadable("truncated: the end of the PDF is missing")
+    if _sought(data) > _MOST_SOUGHT:
+        raise Unreadable("damaged PDF: its streams do not end where they should")
     draft = Draft()
     with _pdfium:
         draft.title, pages = _extract(data)
@@ -48,6 +56,31 @@ def read(data: bytes) -> Draft:
     for _, hidden in pages:
         draft.hide(hidden)
     return draft
+
+
+def _sought(data: bytes) -> int:
+    """How many bytes pdfium may read in search of the ends of streams: where one does not end at
+    its length, the whole file, and that for each of them."""
+    elsewhere = _Numbers(data)
+    wrong = 0
+    for stream in _STREAM.finditer(data):
+        said = _LENGTH.findall(data, max(0, stream.start() - _DICTIONARY), stream.start())
+        number, refers = said[-1] if said else (b"0", b"")
+        length = elsewhere.value.get(number, 0) if refers else int(number)
+        end = data[stream.end() + length : stream.end() + length + 16]
+        wrong += not end.lstrip().startswith(b"endstream")
+    return wrong * len(data)
+
+
+class _Numbers:
+    """The objects of a PDF that are a number each, sought when the first is asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @cached_property
+    def value(self) -> dict[bytes, int]:
+        return {name: int(number) for name, number in _NUMBER.findall(self._data)}
 
 
 def _extract(data: bytes) -> tuple[str, list[tuple[Page, str]]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,6 +85,21 @@ def test_a_truncated_file_is_not_half_read(tmp_path: Path, share: float) -> None
     whole = pdf(manual)
     with pytest.raises(Unreadable, match="truncated"):
         read(tmp_path, "manual.pdf", whole[: int(len(whole) * share)])
+
+
+@pytest.mark.parametrize("length", [b"/Length 7", b"/Length 8 0 R"])
+def test_streams_whose_ends_would_be_sought_for_minutes_are_refused(
+    tmp_path: Path, length: bytes
+) -> None:
+    one = b"9 0 obj\n<< %b >>\nstream\n%b\nendstream\nendobj\n" % (length, b"x" * 300)
+    damaged = b"%PDF-1.5\n8 0 obj\n7\nendobj\n" + 2_000 * one + b"%%EOF\n"
+    with pytest.raises(Unreadable, match="streams do not end where they should"):
+        read(tmp_path, "manual.pdf", damaged)
+
+
+def test_one_stream_of_a_wrong_length_hinders_nothing(tmp_path: Path) -> None:
+    whole = re.sub(rb"/Length \d+", b"/Length 3", pdf(hello))
+    assert read(tmp_path, "hello.pdf", whole).text == "Hello from a page."
 
 
 def test_an_owner_password_alone_does_not_hinder_reading(tmp_path: Path) -> None:
