@@ -26,7 +26,7 @@ from retrieval.config import (
 )
 from retrieval.types import Document, Encoder, Passage, Vectors
 
-FORM = 2
+FORM = 3
 """Rises whenever parsers or chunkers come to make other passages of the same bytes, so that what
 was stored before is made anew."""
 

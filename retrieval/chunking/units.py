@@ -15,6 +15,11 @@ from retrieval.types import Block
 # What it costs to end a passage behind a unit, beside the squared distance from the ideal length.
 _IN_LIST, _IN_CODE, _IN_PARAGRAPH, _AFTER_COLON = 0.05, 0.4, 0.3, 0.5
 
+_GOES_ON = 0.2  # more, where a statement does
+_DEEP = 16  # spaces of indentation, from which on a cut costs all
+_OPENING = ":{(["
+_CLOSING = re.compile(r"[)\]}]|(?:else|elif|except|finally|catch|end)\b")
+
 _LINE = re.compile(r"\S[^\n]*")
 _FORMED = ("table", "list", "code")
 
@@ -49,11 +54,30 @@ def _units(section: Section, measure: Measure, whole: bool) -> Iterator[Unit]:
             continue
         for number, block in enumerate(run, 1):
             spans = _parts(block, text)
-            inner = _IN_CODE if block.kind == "code" else _IN_PARAGRAPH
-            for (start, end), following in pairwise(spans):
-                pause = block.kind == "code" and text.count("\n", end, following[0]) > 1
-                yield Unit(start, end, 0.0 if pause else inner)
+            if block.kind == "code":
+                costs = _code_costs(text, spans)
+            else:
+                costs = [_IN_PARAGRAPH] * (len(spans) - 1)
+            for (start, end), cost in zip(spans, costs, strict=False):
+                yield Unit(start, end, cost)
             yield Unit(*spans[-1], last if number == len(run) else _IN_LIST)
+
+
+def _code_costs(text: str, lines: Sequence[Stretch]) -> list[float]:
+    """What it costs to end a passage behind each line but the last: nothing at an empty line, least
+    at a statement of the outermost block, most within one that goes on."""
+    gaps = [text[end:start] for (_, end), (start, _) in pairwise(lines)]
+    depths = [len(gap.rpartition("\n")[2].expandtabs(4)) for gap in gaps]
+    outermost = min(depths, default=0)
+    costs: list[float] = []
+    for gap, depth, ((_, end), (start, _)) in zip(gaps, depths, pairwise(lines), strict=True):
+        if gap.count("\n") > 1:
+            costs.append(0.0)
+        elif text[end - 1] in _OPENING or _CLOSING.match(text, start):
+            costs.append(_IN_CODE + _GOES_ON)
+        else:
+            costs.append(_IN_CODE * min(1.0, (depth - outermost) / _DEEP + 0.1))
+    return costs
 
 
 def _runs(blocks: Sequence[Block]) -> Iterator[list[Block]]:

@@ -193,3 +193,13 @@ def test_holds_whatever_the_tokens_are(blind: Count) -> None:
     passages = split(document, blind, 120)
     says_all(document, passages)
     assert all(len(passage.text) <= 120 * 12 for passage in passages)
+
+
+def test_long_code_is_parted_between_its_outermost_statements() -> None:
+    loop = "    for part in parts:\n        if part.worn:\n            replaced.append(\n" + (
+        "                part,\n            )\n        else:\n            kept.append(part)"
+    )
+    code = "def serviced(parts):\n" + "\n".join([loop] * 12)
+    found = texts(made(block("code", code)), limit=60)
+    assert len(found) > 3
+    assert {text.strip().splitlines()[0] for text in found[1:]} == {"for part in parts:"}
