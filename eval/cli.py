@@ -11,6 +11,7 @@ SUITES = {
     "chunking": "eval.suites.chunking",
     "retrieval": "eval.suites.retrieval",
     "spelling": "eval.suites.spelling",
+    "wordings": "eval.suites.wordings",
 }
 """Each suite is a module with a `command`, imported when it is run."""
 

@@ -14,6 +14,10 @@ from retrieval.types import Hit, Legs
 
 RRF_K = 60
 """Cormack, Clarke, Büttcher: Reciprocal Rank Fusion, SIGIR 2009."""
+_WORDINGS = 0.4
+"""Share of all wordings together. On validation questions one that has nothing to do with the
+question takes 0.014 of nDCG@10 with this, 0.18 with half; three take 0.002, by reciprocal ranks
+0.77."""
 
 
 def fused(legs: Legs, config: RetrievalConfig) -> list[Hit]:
@@ -49,23 +53,23 @@ def reciprocal_rank(legs: Legs, k: int = RRF_K) -> list[Hit]:
     return _fused(legs, lambda name: scores[name] / most)
 
 
-def joined(plain: Sequence[Hit], others: Sequence[Sequence[Hit]]) -> list[Hit]:
-    """What several wordings of one question have found, each already fused; best first.
+def joined(plain: Sequence[Hit], wordings: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """What a question and further wordings of it have found, each already fused; best first.
 
-    The question as it was asked has as much say as all others together, so that what only one of
-    them puts first cannot come before what the question itself does."""
-    if not others:
+    The question has more say than all wordings together, so that nothing which only they have found
+    comes before what the question itself puts first."""
+    if not wordings:
         return list(plain)
-    share = 0.5 / len(others)
-    scores: dict[str, float] = {hit.passage.id: 0.5 * hit.score for hit in plain}
-    first: dict[str, Hit] = {hit.passage.id: hit for hit in plain}
-    for found in others:
+    share = _WORDINGS / len(wordings)
+    scores = {hit.passage.id: (1 - _WORDINGS) * hit.score for hit in plain}
+    hits = {hit.passage.id: hit for hit in plain}
+    for found in wordings:
         for hit in found:
             name = hit.passage.id
             scores[name] = scores.get(name, 0.0) + share * hit.score
             # Its halves compare it with other words than those that were asked.
-            first.setdefault(name, replace(hit, dense=None, sparse=None))
-    return _ranked(replace(hit, score=scores[name]) for name, hit in first.items())
+            hits.setdefault(name, replace(hit, dense=None, sparse=None))
+    return _ranked(replace(hit, score=scores[name]) for name, hit in hits.items())
 
 
 def _scaled(hits: Sequence[Hit], floor: float) -> Mapping[str, float]:

@@ -127,7 +127,7 @@ async def _measured(
                 *await asking.rows("a name misspelt", _erring(dataset, seed)),
             ]
             await vocabularies.aclose()
-    words = sum(each.size for each in vocabulary.of(None)) if vocabulary else 0
+    words = vocabulary.size if vocabulary else 0
     return Report(
         dataset=dataset.name,
         part=dataset.part,

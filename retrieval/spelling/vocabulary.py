@@ -29,8 +29,8 @@ MOST = 500_000
 _DOCUMENTS, _PASSAGES = 64, 512
 """At most so many are read with one look."""
 _LAST = 1 << 31
-_PAUSE = 20.0
-"""So many times as long as reading took, nothing is read again."""
+_PAUSE, _LEAST = 20.0, 1.0
+"""So many times as long as reading took, and at least so many seconds, nothing is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class Vocabulary:
     """The words of a collection at one moment."""
 
     by_access: Mapping[Access, Lexicon] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Words, counted for each kind of reader."""
+        return sum(words.size for words in self.by_access.values())
 
     def of(self, viewer: Viewer | None) -> list[Lexicon]:
         """What this viewer may know. Documents that are not in force were left out."""
@@ -96,7 +101,9 @@ class _Following:
             self.edition = edition
         except RetrievalError as error:  # searches go on, with the words that are known
             _log.warning("The words of a collection were not read: %s", error)
-        self.again = time.monotonic() + _PAUSE * (time.monotonic() - began)
+        finally:
+            now = time.monotonic()
+            self.again = now + max(_LEAST, _PAUSE * (now - began))
 
     async def _follow(self, index: Index) -> None:
         at = time.time()
@@ -110,12 +117,12 @@ class _Following:
         known = frozenset[int]() if before is None else self.documents
         sources = [place for name, place in now.items() if name not in known]
         fresh = await _words(index, sources)
-        if fresh is None:
+        whole = await asyncio.to_thread(_together, before, fresh) if fresh is not None else None
+        if whole is None or whole.size > MOST:
             _log.warning("A collection has more than %d words: none is corrected.", MOST)
             self.vocabulary, self.documents = Vocabulary(), frozenset()
             return
-        self.vocabulary = await asyncio.to_thread(_together, before, fresh)
-        self.documents = frozenset(now)
+        self.vocabulary, self.documents = whole, frozenset(now)
 
 
 @dataclass(slots=True)

@@ -60,14 +60,19 @@ def names(hits: list[Hit]) -> list[str]:
     return [each.passage.id for each in hits]
 
 
-def test_the_question_has_as_much_say_as_all_its_wordings() -> None:
-    plain = [hit("a", 1.0), hit("b", 0.6)]
-    wordings = [[hit("c", 1.0), hit("b", 0.8)], [hit("d", 1.0), hit("b", 0.8)]]
+def test_the_question_has_more_say_than_all_its_wordings() -> None:
+    plain = [hit("a", 1.0), hit("b", 0.5)]
+    wordings = [[hit("c", 1.0), hit("b", 0.9)], [hit("d", 1.0), hit("b", 0.9)]]
     together = joined(plain, wordings)
     assert {each.passage.id: each.score for each in together} == pytest.approx(
-        {"b": 0.3 + 0.4, "a": 0.5, "c": 0.25, "d": 0.25}
+        {"b": 0.3 + 0.36, "a": 0.6, "c": 0.2, "d": 0.2}
     )
     assert names(together) == ["b", "a", "c", "d"]
+
+
+def test_what_only_wordings_find_does_not_come_first() -> None:
+    astray = [[hit("c", 1.0)], [hit("c", 1.0)], [hit("c", 1.0)]]
+    assert names(joined([hit("a", 1.0)], astray)) == ["a", "c"]
 
 
 def test_without_wordings_nothing_changes() -> None:

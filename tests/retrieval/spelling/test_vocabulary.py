@@ -36,6 +36,7 @@ async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read again at once."""
     monkeypatch.setattr(vocabulary, "_PAUSE", 0.0)
+    monkeypatch.setattr(vocabulary, "_LEAST", 0.0)
 
 
 def document(source: str, text: str, version: str = "v1", **meta: str | float) -> Embedded:
@@ -110,10 +111,24 @@ async def test_an_index_that_fails_has_no_words(caplog: pytest.LogCaptureFixture
     await known.aclose()
 
 
+async def test_after_reading_it_is_left_alone_for_a_while(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vocabulary, "_LEAST", 3600.0)
+    await index.write([document("a", "Moorline has a pump.")])
+    known = Vocabularies()
+    assert await words(index, known) == {"moorline", "pump"}
+    await index.write([document("b", "A hose.")])
+    assert await words(index, known) == {"moorline", "pump"}
+    await known.aclose()
+
+
 async def test_too_many_words_are_not_kept(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vocabulary, "MOST", 2)
+    monkeypatch.setattr(vocabulary, "MOST", 3)
     await index.write([document("a", "Moorline has a pump and a hose.")])
     known = Vocabularies()
+    assert await words(index, known) == {"moorline", "pump", "hose"}
+    await index.write([document("b", "Valve.")])
     assert await words(index, known) == set()
     await known.aclose()
 
