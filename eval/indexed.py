@@ -18,7 +18,7 @@ from retrieval.chunking.chosen import chunker
 from retrieval.config import RetrievalConfig
 from retrieval.index.embedded import EmbeddedIndexes
 from retrieval.sparse import document_vector, passage_terms
-from retrieval.types import Document, Embedded, Encoder, Index, Passage
+from retrieval.types import Document, Embedded, Encoder, Index, Passage, TokenEncoder
 
 _GROUP = 256
 
@@ -81,7 +81,11 @@ async def _written(
     if average is None:
         average = max(1.0, sum(map(len, words)) / max(1, len(words)))
         await index.fix_average_length(average)
-    vectors = await encoder.passages([passage.embedded for passage in passages])
+    texts = [passage.embedded for passage in passages]
+    if config.token_vectors and isinstance(encoder, TokenEncoder):
+        vectors, tokens = await encoder.passages_and_tokens(texts)
+    else:
+        vectors, tokens = await encoder.passages(texts), []
     sparse = [document_vector(each, average) for each in words]
     embedded, start = [], 0
     for document in group:
@@ -90,7 +94,7 @@ async def _written(
             embedded.append(
                 Embedded(
                     document.source, document.version, passages[start:end], vectors[start:end],
-                    sparse[start:end],
+                    sparse[start:end], tokens=tokens[start:end],
                 )
             )  # fmt: skip
         start = end

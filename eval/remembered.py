@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.types import Encoder, Query, Vector, Vectors
+from retrieval.types import Encoder, Query, TokenEncoder, Vector, Vectors
 
 _FILE = "eval.sqlite"
 _AT_ONCE = 500
@@ -70,11 +70,14 @@ def digest(*parts: str) -> str:
 class Remembered:
     """An encoder that embeds no text twice, in this run or in a later one."""
 
-    def __init__(self, encoder: Encoder, memory: Memory) -> None:
+    def __init__(self, encoder: Encoder, memory: Memory, tokens: bool = False) -> None:
+        """With `tokens` nothing is remembered of questions: they have more than one vector."""
         self.name, self.size, self.window = encoder.name, encoder.size, encoder.window
-        self._encoder, self._memory = encoder, memory
+        self._encoder, self._memory, self._tokens = encoder, memory, tokens
 
     async def query(self, text: str) -> Query:
+        if self._tokens:
+            return await self._encoder.query(text)
         key = digest(self.name, "question", text)
         if known := self._memory.get([key]):
             return Query(text, self._vector(known[key]))
@@ -93,6 +96,11 @@ class Remembered:
             known |= made
         stacked = [self._vector(known[key]) for key in keys]
         return np.stack(stacked) if stacked else np.empty((0, self.size), dtype=np.float32)
+
+    async def passages_and_tokens(self, texts: Sequence[str]) -> tuple[Vectors, list[bytes]]:
+        """Not remembered: token vectors take a hundred times the room."""
+        assert isinstance(self._encoder, TokenEncoder)  # the configuration sees to that
+        return await self._encoder.passages_and_tokens(texts)
 
     def count(self, text: str) -> int:
         return self._encoder.count(text)

@@ -19,6 +19,7 @@ from retrieval.retriever import Retriever
 from retrieval.types import Encoder, Hit, Legs, Query, Reranker
 
 SPARSE, DENSE, DEFAULT = "BM25 alone", "dense alone", "fused (default)"
+COMPARED = "fused + token vectors"
 WEIGHTED, RECIPROCAL, RERANKED = "fused, weighted", "fused, reciprocal", "fused + reranked"
 
 
@@ -46,7 +47,8 @@ class _Searching:
 
     def __init__(self, ready: Indexed, config: RetrievalConfig) -> None:
         self._ready, self._config = ready, config
-        self._plain = Retriever(config)
+        self._plain = Retriever(config.model_copy(update={"token_vectors": False}))
+        self._comparing = Retriever(config) if config.token_vectors else None
         self._found: dict[str, list[list[str]]] = {}
         self._clocks: dict[str, list[float]] = {}
 
@@ -56,6 +58,11 @@ class _Searching:
         hits = await self._plain.search(self._ready.index, query, explanation=explanation)
         self._took(DEFAULT, started)
         self._add(DEFAULT, hits)
+        if self._comparing:
+            started = time.perf_counter()
+            compared = await self._comparing.search(self._ready.index, query)
+            self._took(COMPARED, started)
+            self._add(COMPARED, compared)
         legs = Legs(explanation.stages["dense"], explanation.stages["bm25"])
         self._add(SPARSE, legs.sparse)
         self._add(DENSE, legs.dense)

@@ -420,7 +420,8 @@ async def open_encoder(config: Config) -> AsyncIterator[Encoder]:
         case MiniLMEncoder() as chosen:
             from retrieval.encoders.minilm import MiniLM
 
-            encoder = MiniLM(chosen, config.data / "models")
+            tokens = config.retrieval.compares_tokens
+            encoder = MiniLM(chosen, config.data / "models", tokens)
         case SentenceTransformersEncoder() as chosen:
             from retrieval.encoders.sentence_transformers import SentenceTransformers
 

@@ -233,6 +233,7 @@ def from_dict(raw: Mapping[str, Any]) -> Found:
 def _served(rank: int, hit: Hit, explanation: Explanation) -> Served:
     passage = hit.passage
     scores = {"fused": hit.score, "dense": hit.dense, "bm25": hit.sparse, "rerank": hit.rerank}
+    scores["token vectors"] = hit.tokens
     ranks = {
         stage: place
         for stage, seen in explanation.stages.items()

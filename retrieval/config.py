@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
 
 LONGEST_PASSAGE = 512
 """Tokens: what a passage may be set to at most. An encoder may read less."""
@@ -254,6 +254,15 @@ class CollectionConfig(Section):
     dense_weight: float | None = Field(
         default=None, ge=0, le=1, description="Share of the dense score; `moorline tune` fits it."
     )
+    token_vectors: bool | None = Field(
+        default=None, description="Whether the tokens' own vectors are stored and compared."
+    )
+    token_weight: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the tokens' likeness in the order."
+    )
+    token_top: int | None = Field(
+        default=None, ge=1, le=100, description="Passages whose tokens are compared."
+    )
     rerank_top: int | None = Field(
         default=None, ge=0, description="Passages that the reranker reads; 0 leaves it out."
     )
@@ -302,6 +311,24 @@ class RetrievalConfig(Section):
     dense_weight: float = Field(
         default=0.4, ge=0, le=1, description="Share of the dense score; the rest is BM25's."
     )
+    token_vectors: bool = Field(
+        default=False,
+        description=(
+            "Whether the vectors of each passage's tokens are stored and compared with those of "
+            "the question (late interaction; `minilm` only). Takes 0.5 KB of disk a token. What "
+            "was ingested before is embedded anew by the next ingestion, and found as without "
+            "until then."
+        ),
+    )
+    token_weight: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="Share of the tokens' likeness in the order; the rest is the fused score's.",
+    )
+    token_top: int = Field(
+        default=20, ge=1, le=100, description="Passages whose tokens are compared."
+    )
     rerank_top: int = Field(default=20, ge=0, description="Passages that the reranker reads.")
     rerank_ms: float = Field(
         default=1000,
@@ -344,6 +371,17 @@ class RetrievalConfig(Section):
     collections: Mapping[str, CollectionConfig] = Field(
         default_factory=dict, description="Collections that are split or searched otherwise."
     )
+
+    @property
+    def compares_tokens(self) -> bool:
+        """Whether any collection does."""
+        return self.token_vectors or any(one.token_vectors for one in self.collections.values())
+
+    @model_validator(mode="after")
+    def _tokens_have_vectors(self) -> RetrievalConfig:
+        if self.compares_tokens and not isinstance(self.encoder, MiniLMEncoder):
+            raise ValueError("token_vectors needs the encoder `minilm`; others do not tell them.")
+        return self
 
     def of(self, collection: str) -> RetrievalConfig:
         """The settings of one collection."""

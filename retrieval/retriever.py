@@ -1,4 +1,4 @@
-"""Sparse ∥ dense → fuse → link → rerank → diverse → distinct → widened.
+"""Sparse ∥ dense → fuse → link → compare tokens → rerank → diverse → distinct → widened.
 
 Owns no encoder: the question comes with its vector.
 """
@@ -18,6 +18,7 @@ from retrieval.questions.languages import languages
 from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
 from retrieval.spelling.correcting import Correction, borne_out, corrections, unknown, weights
+from retrieval.token_vectors import compared
 from retrieval.types import Hit, Index, Legs, Query, Reranker, Viewer, Where
 from retrieval.widening import merged, widened
 from retrieval.words import query_terms
@@ -75,16 +76,19 @@ class Retriever:
         told.corrected = borne_out(meant, legs.sparse)
         told.saw("bm25", legs.sparse)
         told.saw("dense", legs.dense)
-        hits = fused(legs, config)
+        hits, every = fused(legs, config), [legs]
         if wordings:
             further = [self._legs(index, one, limit, where, viewer, config) for one in wordings]
-            found = [fused(each, config) for each in await asyncio.gather(*further)]
+            every += await asyncio.gather(*further)
+            found = [fused(each, config) for each in every[1:]]
             for number, one in enumerate(found, start=1):
                 told.saw(f"wording {number}", one)
             hits = joined(hits, found)
         told.saw("fused", hits)
         hits, repeats = linked(hits)
         told.drop("nearly the same as a better one", repeats)
+        if config.token_vectors and hits:
+            hits = await compared(index, query, hits, every, config, told)
         if self._reranker and config.rerank_top:
             hits = await self._reranked(self._reranker, query.text, hits, config, told)
         if config.diversity:

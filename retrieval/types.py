@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # a tenth of a second that naming a type is not worth
     import numpy as np
@@ -60,6 +60,8 @@ class Query:
 
     text: str
     vector: Vector
+    tokens: Vectors | None = None
+    """Of its tokens, weighted, from the same pass; where any collection compares them."""
 
 
 BlockKind: TypeAlias = Literal["heading", "paragraph", "list", "table", "code"]
@@ -166,6 +168,7 @@ class Hit:
     score: float
     dense: float | None = None  # cosine, where the dense half saw it
     sparse: float | None = None  # BM25, where the sparse half saw it
+    tokens: float | None = None  # likeness of the tokens, where they were compared
     rerank: float | None = None
     answer: Span | None = None  # within the passage's text, where the reranker looked for one
     also: tuple[str, ...] = ()  # documents that say nearly the same, and were not served for it
@@ -177,6 +180,8 @@ class Legs:
 
     dense: Sequence[Hit]
     sparse: Sequence[Hit]
+    places: Mapping[str, int] = field(default_factory=dict)
+    """Where the index has them, by passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,8 @@ class Embedded:
     """Digest of how it was read and split: another one makes other passages of the same bytes."""
     stamp: str = ""
     """The item's stamp when it was read; equal stamps mean equal bytes, empty says nothing."""
+    tokens: Sequence[bytes] = ()
+    """The token vectors of each passage, packed; none where the collection has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +235,15 @@ class Encoder(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class TokenEncoder(Protocol):
+    """An encoder that also tells the vectors of a text's tokens."""
+
+    async def passages_and_tokens(self, texts: Sequence[str]) -> tuple[Vectors, list[bytes]]:
+        """`Encoder.passages`, and from the same pass the tokens' vectors, packed."""
+        ...
 
 
 class Index(Protocol):
@@ -277,6 +293,14 @@ class Index(Protocol):
 
     async def vectors(self, source: str) -> dict[str, Vector]:
         """The dense vectors of a document's live passages, by `Passage.digest`."""
+        ...
+
+    async def tokens(self, source: str) -> dict[str, bytes]:
+        """The token vectors of those that have any, in the same way."""
+        ...
+
+    async def token_vectors(self, places: Sequence[int]) -> dict[int, bytes]:
+        """The same by place (`Legs.places`), as far as there are any."""
         ...
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:

@@ -129,7 +129,7 @@ async def _measured(
 ) -> Report:
     placed, own = config.model_copy(update={"data": folder}), config.retrieval
     async with open_encoder(placed) as opened, open_reranker(placed) as reranker:
-        encoder = Remembered(opened, memory)
+        encoder = Remembered(opened, memory, own.token_vectors)
         told = _told(f"{dataset.name}: documents", len(dataset.documents))
         async with indexed(dataset.documents, encoder, own, told) as ready:
             told = _told(f"{dataset.name}: questions", len(dataset.questions))

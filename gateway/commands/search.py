@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from gateway.searching import Found, Place, Searching, Served
 
 _SNIPPET = 160
-_STAGES = {"bm25": "BM25", "dense": "dense", "fused": "fused", "reranked": "reranked"}
+_STAGES = {
+    "bm25": "BM25",
+    "dense": "dense",
+    "fused": "fused",
+    "token vectors": "token vectors",
+    "reranked": "reranked",
+}
 _SHOWN = 10
 """Of each stage and each reason, unless everything is asked for as JSON."""
 

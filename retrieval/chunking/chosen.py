@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Protocol
 
+from retrieval import token_vectors
 from retrieval.chunking.fixed import Fixed
 from retrieval.chunking.sections import Sections
 from retrieval.chunking.semantic import Embed, Semantic
@@ -61,12 +62,14 @@ def chunker(config: RetrievalConfig, encoder: Encoder) -> Chunker:
 
 def recipe(config: RetrievalConfig, encoder: Encoder) -> str:
     """Differs whenever the same bytes would become other passages."""
-    ingredients = {
+    ingredients: dict[str, object] = {
         "form": FORM,
         "chunker": config.chunker.model_dump(mode="json"),
         "tokens": min(config.passage_tokens, encoder.window),
         "encoder": encoder.name,
     }
+    if config.token_vectors:
+        ingredients["token_vectors"] = token_vectors.FORM
     written = json.dumps(ingredients, sort_keys=True)
     return hashlib.sha256(written.encode()).hexdigest()[:16]
 

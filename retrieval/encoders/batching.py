@@ -9,16 +9,18 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from retrieval.types import Vector, Vectors
+from retrieval.types import Vectors
 
 Run: TypeAlias = Callable[[Sequence[str]], Vectors]
+Q = TypeVar("Q")
+T = TypeVar("T")
 
 _SLICE = 16
 """Passages of one trip to a thread: a caller who goes away stops the work after that many."""
@@ -26,7 +28,7 @@ _YIELDING = 5
 """How much nicer passages are: answers do not wait behind ingestion for a processor."""
 
 
-class Lanes:
+class Lanes(Generic[Q]):
     """Questions pass on a lane of their own, so that ingestion never stands before them.
 
     While a run is under way further questions gather, and the next run takes all of them, up to
@@ -34,18 +36,23 @@ class Lanes:
     """
 
     def __init__(
-        self, queries: Run, passages: Run, size: int, together: int, workers: int | None = None
+        self,
+        queries: Callable[[Sequence[str]], Iterable[Q]],
+        passages: Run,
+        size: int,
+        together: int,
+        workers: int | None = None,
     ) -> None:
         self._queries, self._passages = queries, passages
         self._size, self._together = size, together
-        self._waiting: SimpleQueue[tuple[str, Future[Vector]]] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[str, Future[Q]]] = SimpleQueue()
         self._front = ThreadPoolExecutor(1, thread_name_prefix="encode-query")
         self._back = ThreadPoolExecutor(
             workers or os.cpu_count() or 1, thread_name_prefix="encode", initializer=_step_back
         )
 
-    async def query(self, text: str) -> Vector:
-        answer: Future[Vector] = Future()
+    async def query(self, text: str) -> Q:
+        answer: Future[Q] = Future()
         self._waiting.put((text, answer))
         self._front.submit(self._serve)
         return await asyncio.wrap_future(answer)
@@ -62,6 +69,16 @@ class Lanes:
             for slice_ in running:
                 slice_.cancel()
         return vectors
+
+    async def each(self, texts: Sequence[str], run: Callable[[str], T]) -> list[T]:
+        """What a run makes of each text, on the passages' lane."""
+        loop = asyncio.get_running_loop()
+        running = [loop.run_in_executor(self._back, run, text) for text in texts]
+        try:
+            return await asyncio.gather(*running)
+        finally:
+            for one in running:
+                one.cancel()
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self._close)
@@ -82,16 +99,16 @@ class Lanes:
         if not callers:
             return
         try:
-            vectors = self._queries([text for text, _ in callers])
+            found = self._queries([text for text, _ in callers])
         except Exception as error:  # Whatever it is, it is the callers' to see.
             for _, answer in callers:
                 answer.set_exception(error)
             return
-        for (_, answer), vector in zip(callers, vectors, strict=True):
-            answer.set_result(vector)
+        for (_, answer), one in zip(callers, found, strict=True):
+            answer.set_result(one)
 
-    def _gathered(self) -> list[tuple[str, Future[Vector]]]:
-        gathered: list[tuple[str, Future[Vector]]] = []
+    def _gathered(self) -> list[tuple[str, Future[Q]]]:
+        gathered: list[tuple[str, Future[Q]]] = []
         while len(gathered) < self._together:
             try:
                 gathered.append(self._waiting.get_nowait())

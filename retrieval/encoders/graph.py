@@ -1,4 +1,5 @@
-"""all-MiniLM-L6-v2's safetensors to an ONNX graph: tokens in, one normalised vector a text out.
+"""all-MiniLM-L6-v2's safetensors to an ONNX graph: tokens in, one normalised vector a text out, and
+the tokens' own where they are asked for.
 
 It knows the shape of this one model, and nothing of tokenizers or sessions. A text is encoded
 alone, so there is no padding and no mask. Batches were tried: on a CPU they are no faster (padding
@@ -66,7 +67,8 @@ def _drawn(tensors: Tensors, precision: Precision) -> onnx.ModelProto:
     total = drawing.node("ReduceSum", x, drawing.numbers(1), keepdims=0)
     length = drawing.node("ReduceL2", total, drawing.numbers(1))
     # At length 1 the sum over the tokens is the mean over the tokens.
-    return _model(drawing, drawing.node("Div", total, length))
+    each = drawing.node("Div", x, drawing.node("ReduceL2", x, drawing.numbers(2)))
+    return _model(drawing, drawing.node("Div", total, length), each)
 
 
 def _embedded(drawing: Drawing) -> str:
@@ -107,7 +109,8 @@ def _attention(drawing: Drawing, prefix: str, x: str) -> str:
     return drawing.node("Reshape", mixed, drawing.numbers(0, 0, _SIZE))
 
 
-def _model(drawing: Drawing, result: str) -> onnx.ModelProto:
+def _model(drawing: Drawing, pooled: str, each: str) -> onnx.ModelProto:
     tokens = helper.make_tensor_value_info("tokens", TensorProto.INT64, ["texts", "length"])
-    vectors = helper.make_tensor_value_info(result, TensorProto.FLOAT, ["texts", _SIZE])
-    return finished(drawing, "minilm", [tokens], [vectors])
+    texts = helper.make_tensor_value_info(pooled, TensorProto.FLOAT, ["texts", _SIZE])
+    contextual = helper.make_tensor_value_info(each, TensorProto.FLOAT, ["texts", "length", _SIZE])
+    return finished(drawing, "minilm", [tokens], [texts, contextual])

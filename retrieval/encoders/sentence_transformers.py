@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer  # type: ignore[import-not
 
 from retrieval.config import SentenceTransformersEncoder
 from retrieval.encoders.batching import Lanes
-from retrieval.types import Query, RetrievalError, Vectors
+from retrieval.types import Query, RetrievalError, Vector, Vectors
 
 _TOGETHER = 32
 _UNSTATED_WINDOW = 512
@@ -25,7 +25,9 @@ class SentenceTransformers:
         self.size = int(self._model.encode([""]).shape[1])
         self.window = int(self._model.max_seq_length or _UNSTATED_WINDOW)
         # One worker: a device takes one batch at a time.
-        self._lanes = Lanes(self._run, self._checked, self.size, together=_TOGETHER, workers=1)
+        self._lanes: Lanes[Vector] = Lanes(
+            self._run, self._checked, self.size, together=_TOGETHER, workers=1
+        )
 
     async def query(self, text: str) -> Query:
         return Query(text, await self._lanes.query(text))

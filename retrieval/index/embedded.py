@@ -236,6 +236,14 @@ class EmbeddedIndex:
         with self._look() as view:
             return await points.vectors(view.shard, view.kept.generation, source)
 
+    async def tokens(self, source: str) -> dict[str, bytes]:
+        with self._look() as view:
+            return await points.tokens(view.shard, view.kept.generation, source)
+
+    async def token_vectors(self, places: Sequence[int]) -> dict[int, bytes]:
+        with self._look() as view:
+            return await view.shard.token_vectors(places)
+
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
         await self._finishing.run(self._write({one.source: one for one in documents}, remove))
 

@@ -51,6 +51,8 @@ OWN_FIELDS: Mapping[str, str] = {
 """What every search or write filters by, with the kind of index that serves it."""
 TURNS, _OFTEN = 1000, 60
 """Moments that a manifest keeps, and seconds for which an edition lasts where there are more."""
+TOKENS = "tokens"
+"""The field of token vectors: larger than all others together, so told only where it is needed."""
 _RECORDED = ("document", "version", "title", "recipe", "stamp", "passages", "meta")
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _SIDES = {True: "\x00true", False: "\x00false"}
@@ -133,7 +135,7 @@ class Store(Protocol):
         ...
 
     def payloads(self, which: Condition, fields: Sequence[str] | None) -> AsyncIterator[Payload]:
-        """The payloads of points, or these fields of them; without manifest."""
+        """The payloads of points but for token vectors, or these fields; without manifest."""
         ...
 
     def points(self, which: Condition) -> AsyncIterator[Point]:
@@ -358,6 +360,23 @@ async def vectors(store: Store, generation: int, source: str) -> dict[str, Vecto
     return {passage(point.payload).digest: point.dense async for point in found}
 
 
+async def tokens(store: Store, generation: int, source: str) -> dict[str, bytes]:
+    found = store.points(_all(visible(generation), _of(source)))
+    every = {passage(point.payload).digest: token_vectors(point.payload) async for point in found}
+    return {digest: stored for digest, stored in every.items() if stored}
+
+
+def token_vectors(payload: Payload) -> bytes:
+    """What a payload has of them; nothing where there are none."""
+    return base64.b64decode(payload.get(TOKENS, ""))
+
+
+def with_tokens(payload: Payload, stored: bytes) -> Payload:
+    """The payload with these instead of any others."""
+    rest = {key: value for key, value in payload.items() if key != TOKENS}
+    return {**rest, TOKENS: base64.b64encode(stored).decode()} if stored else rest
+
+
 def _shown(manifest: Manifest, viewer: Viewer | None, which: Condition) -> Condition:
     """By address all that is live is told, but to a viewer only what is for him."""
     seen = ALWAYS if viewer is None else admitted(manifest, viewer)
@@ -464,6 +483,8 @@ def batches(
             payload = _payload(one, born, superseded.get(document.source, []))
             if number == 0:
                 payload |= _record(document)
+            if document.tokens:
+                payload = with_tokens(payload, document.tokens[number])
             # A passage that is written again keeps its id, so a point needs one of its own.
             batch.append(
                 Point(_new_id(), document.vectors[number], document.sparse[number], payload)

@@ -73,7 +73,8 @@ _FRESH = 1.0
 """Seconds for which the generation is taken as known."""
 _LOOKS = 5
 _EF = 256
-_PAGE = 1000
+_PAGE, _WHOLE_PAGE = 1000, 100
+_PAYLOAD = models.PayloadSelectorExclude(exclude=[points.TOKENS])
 _REMEMBERED = 20_000
 _TIMEOUT = 30
 _KINDS = {"keyword": models.PayloadSchemaType.KEYWORD, "number": models.PayloadSchemaType.FLOAT}
@@ -285,6 +286,15 @@ class QdrantIndex:
             await self._refresh()
             return await points.vectors(self.store, self._manifest.generation, source)
 
+    async def tokens(self, source: str) -> dict[str, bytes]:
+        with self._named():
+            await self._refresh()
+            return await points.tokens(self.store, self._manifest.generation, source)
+
+    async def token_vectors(self, places: Sequence[int]) -> dict[int, bytes]:
+        with self._named():
+            return await self.store.token_vectors(places)
+
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
         await self._finishing.run(self._write({one.source: one for one in documents}, remove))
 
@@ -458,7 +468,8 @@ class Collection:
             return None, _manifest(current)
         dense = [Hit(known[p.id], p.score, dense=p.score) for p in legs[0]]
         rest = [Hit(known[p.id], p.score, sparse=p.score) for leg in legs[1:] for p in leg]
-        return Legs(dense, rest), _manifest(current)
+        places = {known[p.id].id: cast(int, p.id) for leg in legs for p in leg}
+        return Legs(dense, rest, places), _manifest(current)
 
     async def upsert(self, points: Sequence[Point]) -> None:
         self._check_lease()
@@ -503,19 +514,24 @@ class Collection:
         self, which: Condition, fields: Sequence[str] | None, vectors: bool = False
     ) -> AsyncIterator[models.Record]:
         after: Any = None
+        payload = True if vectors else _PAYLOAD if fields is None else list(fields)
         while True:
             records, after = await self.client.scroll(
                 self.name,
                 scroll_filter=_filter(which),
-                limit=_PAGE,
+                limit=_WHOLE_PAGE if vectors else _PAGE,
                 offset=after,
-                with_payload=True if fields is None else list(fields),
+                with_payload=payload,
                 with_vectors=vectors,
             )
             for record in records:
                 yield record
             if after is None:
                 return
+
+    async def token_vectors(self, places: Sequence[int]) -> dict[int, bytes]:
+        records = await self.client.retrieve(self.name, places, with_payload=[points.TOKENS])
+        return {cast(int, r.id): points.token_vectors(r.payload or {}) for r in records}
 
     async def manifest(self) -> Placed | None:
         return _manifest(await self.client.retrieve(self.name, [_MANIFEST]))
@@ -586,7 +602,7 @@ class Collection:
             self._known = {}
         known = self._known
         if unknown := list({one for one in ids if one not in known}):
-            records = await self.client.retrieve(self.name, unknown, with_payload=True)
+            records = await self.client.retrieve(self.name, unknown, with_payload=_PAYLOAD)
             known.update({r.id: points.passage(r.payload or {}) for r in records})
         return known
 

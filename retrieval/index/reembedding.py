@@ -1,7 +1,7 @@
 """Points from one store to another, with the vectors of another encoder.
 
-Nothing but the dense vectors changes: terms, access and metadata are copied as they are. It does
-not know where the stores are, nor how it becomes known which of them is the live one.
+Nothing but the vectors changes, those of tokens among them: terms, access and metadata are copied
+as they are. It does not know where the stores are, nor how it becomes known which of them is live.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from retrieval.index import points
 from retrieval.index.points import STAGE, Manifest, Point, Store
-from retrieval.types import Encoder
+from retrieval.types import Encoder, TokenEncoder
 
 _SLICE = 128
 """Passages handed to the encoder at once: the step of the progress."""
@@ -42,10 +42,13 @@ async def _brought(old: Sequence[Point], new: Store, encoder: Encoder) -> int:
     if not old:
         return 0
     texts = [points.passage(point.payload).embedded for point in old]
-    vectors = await encoder.passages(texts)
+    if any(points.TOKENS in point.payload for point in old) and isinstance(encoder, TokenEncoder):
+        vectors, tokens = await encoder.passages_and_tokens(texts)
+    else:
+        vectors, tokens = await encoder.passages(texts), [b""] * len(texts)
     fresh = [
-        Point(point.id, vector, point.sparse, point.payload)
-        for point, vector in zip(old, vectors, strict=True)
+        Point(point.id, vector, point.sparse, points.with_tokens(point.payload, own))
+        for point, vector, own in zip(old, vectors, tokens, strict=True)
     ]
     for start in range(0, len(fresh), STAGE):
         await new.upsert(fresh[start : start + STAGE])

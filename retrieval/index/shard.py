@@ -37,7 +37,9 @@ _UNMERGED = 1000
 """Segments that are left as they are, while points keep coming."""
 _REMEMBERED = 20_000
 """Passages kept in memory: reading 200 from the shard takes longer than finding them."""
-_PAGE = 1000
+_PAGE, _WHOLE_PAGE = 1000, 100
+"""Points of one look: of their payloads, or of all that is in them."""
+_PAYLOAD = edge.PayloadSelector.Exclude([points.TOKENS])
 _COLD = edge.Memory.Cold
 """On disk, and in memory as far as the system finds room for it. What is still being written to is
 in memory all the same: terms and fields, 2.7 KB a passage, until a rebuilding turns it to files."""
@@ -120,12 +122,13 @@ class Shard:
         self, which: Condition, fields: Sequence[str] | None, vectors: bool = False
     ) -> AsyncIterator[edge.Record]:
         after: edge.PointId | None = None
+        payload = True if vectors else _PAYLOAD if fields is None else list(fields)
         while True:
             request = edge.ScrollRequest(
                 offset=after,
-                limit=_PAGE,
+                limit=_WHOLE_PAGE if vectors else _PAGE,
                 filter=_filter(which),
-                with_payload=True if fields is None else list(fields),
+                with_payload=payload,
                 with_vector=vectors,
             )
             records, after = await self._read(partial(self._engine.scroll, request))
@@ -133,6 +136,13 @@ class Shard:
                 yield record
             if after is None:
                 return
+
+    async def token_vectors(self, places: Sequence[int]) -> dict[int, bytes]:
+        def read() -> dict[int, bytes]:
+            records = self._engine.retrieve(list(places), [points.TOKENS], with_vector=False)
+            return {cast(int, r.id): points.token_vectors(r.payload or {}) for r in records}
+
+        return await self._read(read)
 
     async def sync(self) -> None:
         """When this returns, what was written outlasts a loss of power."""
@@ -185,9 +195,8 @@ class Shard:
         found = self._engine.query_batch(edge.QueryBatchRequest(requests))
         known = self._passages([point.id for leg in found for point in leg])
         dense = [Hit(known[p.id], p.score, dense=p.score) for p in found[0]]
-        return Legs(
-            dense, [Hit(known[p.id], p.score, sparse=p.score) for leg in found[1:] for p in leg]
-        )
+        rest = [Hit(known[p.id], p.score, sparse=p.score) for leg in found[1:] for p in leg]
+        return Legs(dense, rest, {known[p.id].id: cast(int, p.id) for leg in found for p in leg})
 
     def _passages(self, ids: Sequence[edge.PointId]) -> dict[edge.PointId, Passage]:
         """A point never changes its passage, so one that was read once is known."""
@@ -195,7 +204,7 @@ class Shard:
             self._known = {}
         known = self._known
         if unknown := [one for one in ids if one not in known]:
-            records = self._engine.retrieve(unknown, with_payload=True, with_vector=False)
+            records = self._engine.retrieve(unknown, with_payload=_PAYLOAD, with_vector=False)
             known.update({r.id: points.passage(r.payload or {}) for r in records})
         return known
 

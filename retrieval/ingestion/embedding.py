@@ -13,7 +13,7 @@ import numpy as np
 
 from retrieval.ingestion.reading import Text
 from retrieval.sparse import document_vector
-from retrieval.types import Embedded, Encoder, Vector, Vectors
+from retrieval.types import Embedded, Encoder, RetrievalError, TokenEncoder, Vector, Vectors
 
 SLICE = 128
 """Passages handed to the encoder at once: the step of the progress."""
@@ -33,9 +33,11 @@ class Embedder:
         texts: Sequence[Text],
         known: Mapping[str, Vector],
         told: Callable[[int, int, float], None],
+        tokens: dict[str, bytes] | None = None,
     ) -> dict[str, Vector]:
         """Vectors of all their passages by digest. `told`: how many are encoded and how many reused
-        by now, and of which size they are."""
+        by now, and of which size they are. `tokens`: the known token vectors, where the collection
+        has any; the new ones come in, and what has none counts as not known."""
         wanted: dict[str, tuple[str, float]] = {}
         for text in texts:
             share = text.size / len(text.passages)
@@ -45,6 +47,8 @@ class Embedder:
                     size += wanted[passage.digest][1]
                 wanted[passage.digest] = embedded, size
         there = wanted.keys() & known.keys()
+        if tokens is not None:
+            there &= tokens.keys()
         told(0, len(there), sum(wanted[digest][1] for digest in there))
         # Like goes with like: a batch is as slow as its longest text.
         new = sorted(wanted.keys() - there, key=lambda digest: len(wanted[digest][0]))
@@ -52,7 +56,7 @@ class Embedder:
 
         async def encode(digests: Sequence[str]) -> None:
             async with self._turns:
-                rows = await self.encoder.passages([wanted[digest][0] for digest in digests])
+                rows = await self._encoded(digests, [wanted[one][0] for one in digests], tokens)
             found.update(zip(digests, rows, strict=True))
             told(len(digests), 0, sum(wanted[digest][1] for digest in digests))
 
@@ -65,9 +69,23 @@ class Embedder:
                 one.cancel()
         return found
 
+    async def _encoded(
+        self, digests: Sequence[str], texts: Sequence[str], tokens: dict[str, bytes] | None
+    ) -> Vectors:
+        if tokens is None:
+            return await self.encoder.passages(texts)
+        if not isinstance(self.encoder, TokenEncoder):
+            raise RetrievalError(f"The encoder {self.encoder.name!r} has no token vectors.")
+        rows, made = await self.encoder.passages_and_tokens(texts)
+        tokens.update(zip(digests, made, strict=True))
+        return rows
+
 
 def assembled(
-    texts: Sequence[Text], vectors: Mapping[str, Vector], average: float
+    texts: Sequence[Text],
+    vectors: Mapping[str, Vector],
+    average: float,
+    tokens: Mapping[str, bytes] | None = None,
 ) -> list[Embedded]:
     """Documents with the vectors of both halves; `average` is a passage's length in terms."""
     return [
@@ -79,6 +97,7 @@ def assembled(
             [document_vector(words, average) for words in text.terms],
             text.recipe,
             text.stamp,
+            [tokens[passage.digest] for passage in text.passages] if tokens is not None else (),
         )
         for text in texts
     ]

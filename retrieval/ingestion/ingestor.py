@@ -59,6 +59,7 @@ class Ingestor:
         self._index = index
         self._encoder = encoder
         split, how = chunker(config, encoder).split, recipe(config, encoder)
+        self._tokens = config.token_vectors
         self._reader = Reader(split, how, meta or {}, scan, scanner)
 
     async def ingest(
@@ -79,7 +80,7 @@ class Ingestor:
             progress(Progress(0, 0, 0, 0, 0, 0.0, listed=False, notice=WAITING))
         async with turn:
             tally = Tally(await self._index.documents(), progress)
-            run = _Run(self._index, self._encoder, self._reader, tally)
+            run = _Run(self._index, self._encoder, self._reader, tally, self._tokens)
             return await run.ingest(source, prune, remove)
 
     async def remove(self, sources: Collection[str]) -> Report:
@@ -117,8 +118,11 @@ class AtHand:
 class _Run:
     """One ingestion, from its first item to its report."""
 
-    def __init__(self, index: Index, encoder: Encoder, reader: Reader, tally: Tally) -> None:
+    def __init__(
+        self, index: Index, encoder: Encoder, reader: Reader, tally: Tally, tokens: bool
+    ) -> None:
         self._index = index
+        self._tokens = tokens  # whether they have vectors of their own
         self._reader = reader
         self._tally = tally
         self._embedder = Embedder(encoder)
@@ -258,11 +262,13 @@ class _Run:
         await batches.put(None)
 
     async def _embedded(self, group: Sequence[Text], average: float) -> list[Embedded]:
-        known = await self._vectors(group)
-        vectors = await self._embedder.vectors(group, known, self._tally.vectors)
-        return await asyncio.to_thread(assembled, group, vectors, average)
+        known, tokens = await self._known(group)
+        vectors = await self._embedder.vectors(group, known, self._tally.vectors, tokens)
+        return await asyncio.to_thread(assembled, group, vectors, average, tokens)
 
-    async def _vectors(self, group: Sequence[Text]) -> dict[str, Vector]:
+    async def _known(
+        self, group: Sequence[Text]
+    ) -> tuple[dict[str, Vector], dict[str, bytes] | None]:
         """What the index has of earlier versions, and of the same bytes under other names."""
         live = self._tally.live
         sources = {text.source for text in group if text.source in live}
@@ -270,9 +276,12 @@ class _Run:
             self._by_version[one.version] for one in group if one.version in self._by_version
         }
         known: dict[str, Vector] = {}
+        tokens: dict[str, bytes] = {}
         for source in sorted(sources):
             known.update(await self._index.vectors(source))
-        return known
+            if self._tokens:
+                tokens.update(await self._index.tokens(source))
+        return known, tokens if self._tokens else None
 
     async def _average_length(self, group: Sequence[Text]) -> float:
         """Fixed by the first group, since every weight in the index is relative to it."""

@@ -45,6 +45,17 @@ def test_the_suite_reports_every_way_of_finding(shared_data: Path, tmp_path: Pat
     assert "fused (default)" in result.output
 
 
+def test_token_vectors_are_a_row_where_they_are_configured(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    config = Config.model_validate({"retrieval": {"token_vectors": True}})
+    dataset = read(small(shared_data, tmp_path), 20)
+    (report,) = measured([dataset], config, tmp_path / "cache")
+    rows = {row.name: row.ndcg_10.mean for row in report.rows}
+    assert rows["fused + token vectors"] != rows["fused (default)"]
+    assert rows["fused + token vectors"] > 0.9
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("SLOW" not in os.environ, reason="takes minutes; SLOW=1 runs it")
 def test_the_default_finds_what_it_promises(shared_data: Path, tmp_path: Path) -> None:

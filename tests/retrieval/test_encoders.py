@@ -16,6 +16,7 @@ from retrieval.encoders.batching import Lanes
 from retrieval.encoders.graph import build
 from retrieval.encoders.minilm import WEIGHTS_SHA256, MiniLM, model_folder
 from retrieval.remote import Remote
+from retrieval.token_vectors import likeness, unpacked
 from retrieval.types import RetrievalError, Vectors
 
 REFERENCE = {
@@ -190,3 +191,29 @@ async def test_an_endpoint_that_is_away_is_named() -> None:
     with pytest.raises(RetrievalError, match="does not answer"):
         await remote.post({})
     await remote.aclose()
+
+
+@pytest.mark.anyio
+async def test_one_pass_gives_the_vectors_of_a_text_and_of_its_tokens(graphs: Path) -> None:
+    encoder = MiniLM(MiniLMEncoder(), graphs, tokens=True)
+    texts = ["The pump has a warranty of two years.", "EU-4021-B"]
+    vectors, stored = await encoder.passages_and_tokens(texts)
+    assert np.array_equal(vectors, await encoder.passages(texts))
+    for text, packed in zip(texts, stored, strict=True):
+        tokens = unpacked(packed, encoder.size)
+        assert len(tokens) == encoder.count(text) - 2  # without those that every text has
+        assert np.linalg.norm(tokens, axis=1) == pytest.approx(1, abs=0.02)
+    asked = await encoder.query("How long is the warranty of the pump?")
+    assert asked.tokens is not None
+    assert asked.tokens.shape == (encoder.count(asked.text) - 2, encoder.size)
+    assert np.linalg.norm(asked.tokens, axis=1).sum() == pytest.approx(1, abs=1e-4)
+    about, other = (likeness(asked.tokens, one) for one in stored)
+    assert about > other + 0.2
+    plain = MiniLM(MiniLMEncoder(), graphs)
+    found = await plain.query(asked.text)
+    assert found.tokens is None
+    assert np.array_equal(found.vector, asked.vector)
+    with pytest.raises(RetrievalError, match="the encoder takes 256"):
+        await encoder.passages_and_tokens(["word " * 300])
+    await encoder.aclose()
+    await plain.aclose()

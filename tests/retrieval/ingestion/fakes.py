@@ -46,6 +46,14 @@ class Memory:
         for source in remove:
             del self.held[source]
 
+    async def tokens(self, source: str) -> dict[str, bytes]:
+        document = self.held[source]
+        pairs = zip(document.passages, document.tokens, strict=False)  # there may be none at all
+        return {passage.digest: stored for passage, stored in pairs}
+
+    async def token_vectors(self, places: Sequence[int]) -> dict[int, bytes]:
+        return {}
+
     async def average_length(self) -> float | None:
         return self.length
 
@@ -97,6 +105,9 @@ class Hashing:
         found: Vectors = numbers.astype(np.float32)
         found /= np.linalg.norm(found, axis=1, keepdims=True)
         return found
+
+    async def passages_and_tokens(self, texts: Sequence[str]) -> tuple[Vectors, list[bytes]]:
+        return await self.passages(texts), [f"tokens of {text}".encode() for text in texts]
 
     def count(self, text: str) -> int:
         return len(text) // 4 + 2
