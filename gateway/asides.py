@@ -22,7 +22,7 @@ from gateway.messages import size_of
 from gateway.providers.prices import Prices
 from gateway.spending import share
 from gateway.streams import collect
-from gateway.tracing.trace import Span
+from gateway.tracing.trace import Span, Trace
 from gateway.types import Ask, Spent, Usage
 from routing.plan import Catalogue, NoSuchModel
 from routing.types import Plan
@@ -119,6 +119,14 @@ class Asides:
         tokens = {"prompt": spent.usage.prompt, "completion": spent.usage.completion}
         span.set(model=spent.model, tokens=tokens, cost_usd=cost)
         spend(spent)
+
+
+def patience(time_ms: float, deadline: float | None, trace: Trace) -> float:
+    """Milliseconds that an aside may take: half of what the caller leaves is for the answer."""
+    if deadline is None:
+        return time_ms
+    left = max(deadline - trace.elapsed / 1e9, 0.0)
+    return min(time_ms, left * 500)
 
 
 def quoted(name: str, text: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from context.prompts import instructions
-from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, quoted
+from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, patience, quoted
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Spent
 from retrieval.config import HydeExpansion, MultiQueryExpansion
@@ -40,35 +40,39 @@ class Expanding:
     @property
     def most(self) -> Spent:
         """What one call may use, near enough to be reserved."""
-        aside = self._aside("?" * LONGEST_QUESTION)
+        aside = self._aside("?" * LONGEST_QUESTION, self._config.time_ms)
         return Spent(self._config.model, aside.most)
 
-    async def more(self, question: str, trace: Trace, spend: Spend) -> Sequence[Query]:
-        """What is searched beside the question; nothing where it cannot be had in time."""
+    async def more(
+        self, question: str, trace: Trace, spend: Spend, deadline: float | None = None
+    ) -> Sequence[Query]:
+        """What is searched beside the question; nothing where it cannot be had in time, which is
+        the configured one, or half of what is left to the request's deadline."""
         if not question.strip():
             return ()
+        time_ms = patience(self._config.time_ms, deadline, trace)
         with trace.span("expand") as span:
             span.set(kind=self._config.kind)
             try:
-                return await self._more(question, span, spend)
+                return await self._more(self._aside(question, time_ms), question, span, spend)
             except (Unsaid, RetrievalError) as error:
                 note = f"{error}: the question is searched as it was asked."
             except TimeoutError:
                 note = (
                     f"Embedding what {self._config.model} wrote did not end within "
-                    f"{self._config.time_ms:g} ms: the question is searched as it was asked."
+                    f"{time_ms:g} ms: the question is searched as it was asked."
                 )
             span.set(notes=[note])
             return ()
 
-    async def _more(self, question: str, span: Span, spend: Spend) -> Sequence[Query]:
+    async def _more(self, aside: Aside, question: str, span: Span, spend: Spend) -> Sequence[Query]:
         began = time.monotonic()
-        said = await self._asides.said(self._aside(question), span, spend)
+        said = await self._asides.said(aside, span, spend)
         texts = self._read(said, question)
         if not texts:
             raise Unsaid(f"{self._config.model} wrote nothing that can be searched")
         span.set(queries=texts)
-        left = self._config.time_ms / 1000 - (time.monotonic() - began)
+        left = aside.time_ms / 1000 - (time.monotonic() - began)
         async with asyncio.timeout(left):
             fitting = await asyncio.to_thread(lambda: [self._fitting(text) for text in texts])
             vectors = await self._encoder.passages(fitting)
@@ -79,14 +83,14 @@ class Expanding:
             for text, vector in zip(texts, vectors, strict=True)
         ]
 
-    def _aside(self, question: str) -> Aside:
+    def _aside(self, question: str, time_ms: float) -> Aside:
         config = self._config
         text, most = instructions(config.kind), TOKENS_OF_A_PASSAGE
         if isinstance(config, MultiQueryExpansion):
             text = text.replace("{many}", str(config.queries))
             most = TOKENS_OF_A_WORDING * config.queries
         asked = quoted("question", question[:LONGEST_QUESTION])
-        return Aside(config.model, text, asked, most, config.time_ms)
+        return Aside(config.model, text, asked, most, time_ms)
 
     def _read(self, said: str, question: str) -> list[str]:
         """Each text that is to be searched, a line each."""

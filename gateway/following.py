@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from context.prompts import instructions
-from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, quoted
+from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, patience, quoted
 from gateway.config import FollowUpModel
 from gateway.messages import text_of
 from gateway.tracing.trace import Trace
@@ -36,7 +36,8 @@ class Following:
     def most(self) -> Spent:
         """What one call may use, near enough to be reserved."""
         longest = Turn("?" * SHOWN_QUESTION, "?" * SHOWN_ANSWER)
-        aside = self._aside("?" * SHOWN_QUESTION, [longest] * SHOWN_TURNS)
+        turns = [longest] * SHOWN_TURNS
+        aside = self._aside("?" * SHOWN_QUESTION, turns, self._config.time_ms)
         return Spent(self._config.model, aside.most)
 
     async def followed(self, ask: Ask, trace: Trace, spend: Spend) -> Ask:
@@ -44,9 +45,11 @@ class Following:
         earlier = list(turns(ask.messages)) if len(ask.messages) > 1 else []
         if not earlier or not ask.question.strip():
             return ask
+        time_ms = patience(self._config.time_ms, ask.deadline, trace)
+        aside = self._aside(ask.question, earlier, time_ms)
         with trace.span("follow.model") as span:
             try:
-                said = await self._asides.said(self._aside(ask.question, earlier), span, spend)
+                said = await self._asides.said(aside, span, spend)
                 question = one_line(said, LONGEST)
                 if not question:
                     raise Unsaid(f"{self._config.model} wrote nothing")
@@ -57,7 +60,7 @@ class Following:
                 span.set(query=question)
         return replace(ask, question=question) if question else followed(ask, trace)
 
-    def _aside(self, question: str, earlier: Sequence[Turn]) -> Aside:
+    def _aside(self, question: str, earlier: Sequence[Turn], time_ms: float) -> Aside:
         said = "\n".join(
             f"User: {one_line(turn.question, SHOWN_QUESTION)}\n"
             f"Assistant: {one_line(turn.answer, SHOWN_ANSWER)}"
@@ -65,8 +68,8 @@ class Following:
         )
         asked = one_line(question, SHOWN_QUESTION)
         text = f"{quoted('conversation', said)}\n{quoted('question', asked)}"
-        config = self._config
-        return Aside(config.model, instructions("stand_alone"), text, MOST_TOKENS, config.time_ms)
+        told = instructions("stand_alone")
+        return Aside(self._config.model, told, text, MOST_TOKENS, time_ms)
 
 
 def followed(ask: Ask, trace: Trace) -> Ask:

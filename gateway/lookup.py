@@ -14,7 +14,7 @@ from gateway.grounding import Library
 from gateway.screening import Screen
 from gateway.tracing.trace import Trace
 from gateway.types import Ask, Caller, Done
-from retrieval.types import Encoder, Hit, Reranker, RetrievalError
+from retrieval.types import Encoder, Hit, Query, Reranker, RetrievalError
 
 MOST_READ = 1_000_000
 """Characters that a reranker is given at once: it is busy for seconds with so many."""
@@ -122,7 +122,9 @@ class Lookup:
             query = await trace.step("embed", self._encoder.query(question))
         except RetrievalError as error:
             raise SourcesUnavailable(str(error)) from error
-        more = await self._expanding.more(question, trace, spend) if self._expanding else ()
+        more: Sequence[Query] = ()
+        if self._expanding:
+            more = await self._expanding.more(question, trace, spend, trace.deadline)
         with trace.span("retrieve") as span:
             hits = await self._library.search(grounds, query, span, more)
         with trace.span("screen.sources") as span:

@@ -6,6 +6,7 @@ the module that it is named after; this page says only in what order they come.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.accounting import Accounting, Tab
@@ -34,7 +35,7 @@ from gateway.screening import NOTHING, Screen
 from gateway.structured import Structured
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Done, Usage
-from retrieval.types import Encoder
+from retrieval.types import Encoder, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,9 @@ class Gateway:
             plan = self.router.plan(caller, ask, grounds is not None, span)
         found = NOTHING
         if grounds and query:
-            more = (
-                await self.expanding.more(ask.question, trace, tab.spend) if self.expanding else ()
-            )
+            more: Sequence[Query] = ()
+            if self.expanding:
+                more = await self.expanding.more(ask.question, trace, tab.spend, ask.deadline)
             with trace.span("retrieve") as span:
                 hits = await self.library.search(grounds, query, span, more)
             with trace.span("screen.sources") as span:

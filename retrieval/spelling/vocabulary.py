@@ -28,7 +28,11 @@ MOST = 500_000
 """Words of one collection, about 20 bytes each; where there are more, none is corrected."""
 _DOCUMENTS, _PASSAGES = 64, 512
 """At most so many are read with one look."""
+_COUNTED = 64
+"""Passages whose words are counted before there is a pause as long."""
 _LAST = 1 << 31
+_VIEWERS = 1000
+"""So many are remembered with what they may know, until something changes."""
 _PAUSE, _LEAST = 20.0, 1.0
 """So many times as long as reading took, and at least so many seconds, nothing is read again."""
 
@@ -38,6 +42,7 @@ class Vocabulary:
     """The words of a collection at one moment."""
 
     by_access: Mapping[Access, Lexicon] = field(default_factory=dict)
+    _seen: dict[Viewer | None, list[Lexicon]] = field(default_factory=dict, compare=False)
 
     @property
     def size(self) -> int:
@@ -46,8 +51,15 @@ class Vocabulary:
 
     def of(self, viewer: Viewer | None) -> list[Lexicon]:
         """What this viewer may know. Documents that are not in force were left out."""
-        at = time.time()
-        return [words for access, words in self.by_access.items() if access.admits(viewer, at)]
+        if (known := self._seen.get(viewer)) is None:
+            # When a document is in force is in no access here, so any moment will do.
+            admitted = (
+                words for access, words in self.by_access.items() if access.admits(viewer, 0)
+            )
+            known = list(admitted)
+            if len(self._seen) < _VIEWERS:
+                self._seen[viewer] = known
+        return known
 
 
 class Vocabularies:
@@ -149,12 +161,14 @@ async def _words(index: Index, documents: Sequence[tuple[str, int]]) -> _Counts 
     """What these documents say; None where that is too much."""
     counts: _Counts = {}
     for sources in _batches(documents):
-        began = time.monotonic()
         found = await index.around([(source, 0, _LAST) for source in sources])
-        await asyncio.to_thread(_counted, counts, [one for some in found for one in some])
+        passages = [one for some in found for one in some]
+        for start in range(0, len(passages), _COUNTED):
+            began = time.monotonic()
+            await asyncio.to_thread(_counted, counts, passages[start : start + _COUNTED])
+            await asyncio.sleep(time.monotonic() - began)  # searches come first
         if sum(len(each.words) for each in counts.values()) > MOST:
             return None
-        await asyncio.sleep(time.monotonic() - began)  # searches come first
     return counts
 
 

@@ -99,6 +99,14 @@ async def test_over_its_time_the_question_stands_and_what_was_read_is_paid(tmp_p
     assert span(spans, "retrieve").attributes["passages"]
 
 
+async def test_half_of_what_a_deadline_leaves_is_for_the_answer(tmp_path: Path) -> None:
+    async with helped(tmp_path, MULTI) as helping:
+        done, spans = await helping.told(QUESTION, deadline=1.0)
+    (note,) = span(spans, "expand").attributes["notes"]
+    assert 0 < float(note.split(" ms")[0].rpartition(" ")[2]) <= 500
+    assert done.model == "sim/simulated"
+
+
 async def test_an_encoder_that_fails_leaves_the_question(tmp_path: Path) -> None:
     async with helped(tmp_path, MULTI, completion("One?")) as helping:
 

@@ -124,6 +124,16 @@ async def test_every_stage_is_in_the_trace_in_order(gateway: Gateway) -> None:
     assert all(span.end >= span.start for span in trace.spans)
 
 
+async def test_the_trace_says_what_a_misspelt_word_was_taken_for(gateway: Gateway) -> None:
+    index = await gateway.library.indexes.open("default")
+    assert index is not None
+    await gateway.library.retriever.ready(index, "default")
+    trace = Trace()
+    await told(gateway, ask("Are gift crads refunded?", use_cache=False), trace)
+    (span,) = (each for each in trace.spans if each.name == "retrieve")
+    assert span.attributes["corrected"] == ["crads → cards (×0.9)"]
+
+
 async def test_a_changed_document_is_not_answered_from_the_cache(
     gateway: Gateway, tmp_path: Path
 ) -> None:
