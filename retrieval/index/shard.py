@@ -7,6 +7,7 @@ generations, readers or manifests.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -169,6 +170,7 @@ class Shard:
     async def close(self) -> None:
         await self.flush()
         await self._in(self._threads.writing, self._engine.close)
+        await self._in(self._threads.writing, _given_back)
 
     async def _read(self, call: Callable[[], T]) -> T:
         return await self._in(self._threads.reading, call)
@@ -269,6 +271,12 @@ def _fields(engine: edge.EdgeShard) -> Iterator[tuple[str, str]]:
 
 def _kind(about: edge.PayloadIndexInfo) -> str:
     return "number" if about.data_type == edge.PayloadSchemaType.Float else "keyword"
+
+
+def _given_back() -> None:
+    """What the engine has freed, to the system: most C libraries keep it for the process."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def _point(point: Point) -> edge.Point:
