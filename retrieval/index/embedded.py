@@ -263,7 +263,7 @@ class EmbeddedIndex:
             await self._publish(migrated)
             self._view = _View(self.shard, self._kept)
         self._fresh = max(0, await self.shard.size() - self._kept.rebuilt)
-        await self._weigh()
+        await self._weigh(written=False)
 
     async def aclose(self) -> None:
         async with self._writing:
@@ -378,8 +378,9 @@ class EmbeddedIndex:
         while self.rebuilding and not self.rebuilding.done():
             await asyncio.wait({self.rebuilding})
 
-    async def _weigh(self) -> None:
-        """Plan a rebuilding where one would help. One that has begun goes on."""
+    async def _weigh(self, written: bool = True) -> None:
+        """Plan a rebuilding where one would help. One that has begun goes on. Where nothing was
+        written it waits for quiet: who opens a collection may be gone at once."""
         size, scattered = await self.shard.size(), await self.shard.scattered()
         self.shard.large = size > EXACT_UP_TO
         if self._begun or self._closed:
@@ -390,7 +391,8 @@ class EmbeddedIndex:
         grown = self.shard.large and size > self._kept.rebuilt * _GROWN
         wasted = self._deleted > max(self._policy.deleted, size * _WASTED)
         if many or grown or wasted or scattered:
-            self.rebuilding = asyncio.create_task(self._rebuild(merge=not many))
+            merge = not (many and written)
+            self.rebuilding = asyncio.create_task(self._rebuild(merge))
 
     async def _stop_rebuilding(self) -> None:
         if self.rebuilding:

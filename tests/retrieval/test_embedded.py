@@ -320,6 +320,19 @@ async def test_what_keeps_coming_is_turned_to_files_without_waiting_for_quiet(
 
 
 @pytest.mark.anyio
+async def test_who_only_opens_a_collection_has_nothing_rebuilt_at_once(tmp_path: Path) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "test", SIZE)
+    await (await opened(indexes)).write([document("a.md", "v1", 30)])
+    await indexes.aclose()
+    again = EmbeddedIndexes(tmp_path, "test", SIZE, Rebuilding(quiet=1000, fresh=10))
+    index = await opened(again)
+    assert index.rebuilding is not None  # but it waits for quiet
+    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(shards, tmp_path) == ["shard-0"]
+    await again.aclose()
+
+
+@pytest.mark.anyio
 async def test_writing_that_is_far_ahead_of_the_rebuilding_waits_for_it(tmp_path: Path) -> None:
     indexes = EmbeddedIndexes(tmp_path, "test", SIZE, Rebuilding(quiet=1000, fresh=10))
     index = await opened(indexes)
