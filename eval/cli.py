@@ -9,6 +9,7 @@ import click
 SUITES = {
     "answers": "eval.suites.answers",
     "chunking": "eval.suites.chunking",
+    "reader": "eval.suites.reader",
     "retrieval": "eval.suites.retrieval",
     "spelling": "eval.suites.spelling",
     "wordings": "eval.suites.wordings",

@@ -45,6 +45,9 @@ SIGNS = (
 )
 """What the judgement is made of."""
 
+_READ, _USUAL = 0.2, -1.6
+"""How much a reader's log-odds count, and from which on they speak for an answer: so that as many
+answerable questions of the validation part are lost at `strict` as where nothing was read."""
 _UNKNOWN_CODE, _OTHER_CODE = -3.0, -2.0
 """Set by hand: no public set of questions asks for enough codes that do not exist."""
 
@@ -65,7 +68,7 @@ class Answerability:
         if not reading.candidates:
             return 0.0
         row = np.asarray([signs(reading)], dtype=np.float32)
-        odds = float(self.network(row)[0]) + _of_codes(reading)
+        odds = float(self.network(row)[0]) + _of_codes(reading) + _as_read(reading)
         return 1 / (1 + math.exp(-max(-LIMIT, min(LIMIT, odds))))
 
     def answers(self, reading: Reading) -> bool:
@@ -115,6 +118,15 @@ def signs(reading: Reading) -> list[float]:
         *_unmet(reading, best),
         *_opposed(reading, best),
     ]
+
+
+def _as_read(reading: Reading) -> float:
+    """How sure a reader is, if one has read the passages, that the likeliest sentence answers."""
+    if reading.best is None:
+        return 0.0
+    best = reading.candidates[reading.best]
+    answer = best.sentence.answer_in(reading.found[best.place].hit)
+    return _READ * (answer.score - _USUAL) if answer else 0.0
 
 
 def _missing(reading: Reading, best: int) -> tuple[float, ...]:

@@ -157,7 +157,12 @@ class Reading:
     `relevance` is a number of the reranker's own scale, more is better."""
 
     relevance: float
-    answer: Span | None = None  # None where the reranker looks for none
+    answers: tuple[Span, ...] = ()  # the likeliest of each sentence, where the reranker looks
+
+    @property
+    def answer(self) -> Span | None:
+        """The likeliest of all."""
+        return max(self.answers, key=lambda span: span.score, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +175,13 @@ class Hit:
     sparse: float | None = None  # BM25, where the sparse half saw it
     tokens: float | None = None  # likeness of the tokens, where they were compared
     rerank: float | None = None
-    answer: Span | None = None  # within the passage's text, where the reranker looked for one
+    answers: tuple[Span, ...] = ()  # within the passage's text: the likeliest of each sentence
     also: tuple[str, ...] = ()  # documents that say nearly the same, and were not served for it
+
+    @property
+    def answer(self) -> Span | None:
+        """The likeliest of all, where the reranker looked for answers."""
+        return max(self.answers, key=lambda span: span.score, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,15 +69,13 @@ def _overlap(one: Hit, other: Hit) -> bool:
 
 
 def _joined(best: Hit, other: Hit) -> Hit:
-    """The better one of two, widened; the surer answer of both, from the better one's start."""
+    """The better one of two, widened; the answers of both, from the better one's start."""
     (first, last), (begin, end) = _reach(best.passage), _reach(other.passage)
-    answer, moved = best.answer, _moved(other.answer, other.passage.start - best.passage.start)
-    if moved and (answer is None or moved.score > answer.score):
-        answer = moved
+    moved = _moved(other.answers, other.passage.start - best.passage.start)
     return replace(
         best,
         passage=replace(best.passage, parent=(min(first, begin), max(last, end))),
-        answer=answer,
+        answers=(*best.answers, *moved),
         also=tuple(dict.fromkeys((*best.also, *other.also))),
     )
 
@@ -97,7 +95,7 @@ def _widened(hit: Hit, read: Sequence[Passage]) -> Hit:
         flags=tuple(dict.fromkeys(flag for each in read for flag in each.flags)),
         sketch=b"",
     )
-    return replace(hit, passage=stretch, answer=_moved(hit.answer, passage.start - start))
+    return replace(hit, passage=stretch, answers=_moved(hit.answers, passage.start - start))
 
 
 def _whole(passage: Passage, read: Sequence[Passage]) -> bool:
@@ -112,5 +110,5 @@ def _whole(passage: Passage, read: Sequence[Passage]) -> bool:
     )
 
 
-def _moved(answer: Span | None, by: int) -> Span | None:
-    return replace(answer, start=answer.start + by, end=answer.end + by) if answer else None
+def _moved(answers: Sequence[Span], by: int) -> tuple[Span, ...]:
+    return tuple(replace(each, start=each.start + by, end=each.end + by) for each in answers)

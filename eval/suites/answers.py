@@ -42,6 +42,7 @@ from retrieval.config import (
 from retrieval.encoders.minilm import MiniLM
 from retrieval.retriever import Retriever
 from retrieval.support.quotes import ALONE, Quote, Rules, chosen
+from retrieval.support.reading import marked
 from retrieval.support.reading import read as read_passages
 from retrieval.types import Encoder, Hit, Reranker, Where
 
@@ -123,7 +124,7 @@ class _Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class _World:
+class World:
     """The documents, ready to be asked about."""
 
     ready: Indexed
@@ -181,7 +182,7 @@ async def measured(
     reranker: RerankerConfig | None = None,
 ) -> Report:
     """Ingest into a temporary index, ask every question, then those that have no answer."""
-    async with _world(dataset, reranker or RetrievalConfig().reranker) as world:
+    async with world_of(dataset, reranker or RetrievalConfig().reranker) as world:
         report = await _answered(dataset, world)
         likely: dict[str, float] = {}
         for each in unanswered:
@@ -200,7 +201,7 @@ async def measured(
     return replace(report, abstentions=abstentions)
 
 
-async def _answered(dataset: Dataset, world: _World) -> Report:
+async def _answered(dataset: Dataset, world: World) -> Report:
     model = Extractive(ExtractiveProvider(kind="extractive"))
     shipped, never, first, given = _Tally(), _Tally(), _Tally(), _Tally()
     abstained: list[float] = []
@@ -219,11 +220,11 @@ async def _answered(dataset: Dataset, world: _World) -> Report:
         quoted = [] if silent else [_quote(piece) for piece in pieces]
         verbatim += [float(part in hits[number - 1].passage.text) for part, number in quoted]
         shipped.add(" ".join(part for part, _ in quoted), len(quoted), question.answers)
-        reading = read_passages(question.text, hits)
+        reading = marked(read_passages(question.text, hits))
         _add(never, chosen(reading, ALONE), question.answers)
         _add(first, chosen(reading, Rules(sentences=1)), question.answers)
         gold = await world.hits(question.text, {"document": list(question.grades)})
-        _add(given, chosen(read_passages(question.text, gold), ALONE), question.answers)
+        _add(given, chosen(marked(read_passages(question.text, gold)), ALONE), question.answers)
     return Report(
         dataset=dataset.name,
         sha256=dataset.sha256,
@@ -321,7 +322,8 @@ def _squad2(path: Path, texts: set[str]) -> tuple[list[str], list[str]]:
 
 
 @asynccontextmanager
-async def _world(dataset: Dataset, reranker: RerankerConfig) -> AsyncIterator[_World]:
+async def world_of(dataset: Dataset, reranker: RerankerConfig) -> AsyncIterator[World]:
+    """A data set's documents in a temporary index; gone when left."""
     config = RetrievalConfig(reranker=reranker)
     with tempfile.TemporaryDirectory(prefix="moorline-eval-") as folder:
         encoder = MiniLM(MiniLMEncoder(), Path(folder))
@@ -330,7 +332,7 @@ async def _world(dataset: Dataset, reranker: RerankerConfig) -> AsyncIterator[_W
                 indexed(dataset.documents, encoder, config, _progress(dataset)) as ready,
                 open_reranker(Config(retrieval=config)) as reads,
             ):
-                yield _World(ready, encoder, config, reads)
+                yield World(ready, encoder, config, reads)
         finally:
             await encoder.aclose()
 

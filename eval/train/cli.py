@@ -39,6 +39,20 @@ def group() -> None:
     show_default=True,
     help="Weight of the answer's loss.",
 )
+@click.option(
+    "--groups",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Questions of a step that are read with a right passage and four wrong ones.",
+)
+@click.option(
+    "--answering",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Questions of a step that are there for their answers, with one passage each.",
+)
 @click.option("--seed", default=13, show_default=True)
 @click.option("--threads", default=2, show_default=True)
 def reranker(
@@ -50,6 +64,8 @@ def reranker(
     minutes: float | None,
     rate: float,
     answers: float,
+    groups: int,
+    answering: int,
     seed: int,
     threads: int,
 ) -> None:
@@ -60,7 +76,14 @@ def reranker(
     if (data is None) == (pairs is None):
         raise click.UsageError("Give --data or --pairs.")
     recipe = Recipe(
-        steps=steps, minutes=minutes, rate=rate, span_share=answers, seed=seed, threads=threads
+        steps=steps,
+        minutes=minutes,
+        groups=groups,
+        answering=answering,
+        rate=rate,
+        span_share=answers,
+        seed=seed,
+        threads=threads,
     )
     try:
         from eval.train.reranker.run import fitted

@@ -14,15 +14,17 @@ from retrieval.types import Hit, Passage, Reading, Span
 def reread(hits: Sequence[Hit], readings: Sequence[Reading], fused_weight: float) -> list[Hit]:
     """Best first, by the relevance plus so many times the fused score; equal ones stay in order."""
     judged = [
-        replace(hit, rerank=reading.relevance, answer=within(hit.passage, reading.answer))
+        replace(hit, rerank=reading.relevance, answers=within(hit.passage, reading.answers))
         for hit, reading in zip(hits, readings, strict=True)
     ]
     return sorted(judged, key=lambda hit: -((hit.rerank or 0.0) + fused_weight * hit.score))
 
 
-def within(passage: Passage, answer: Span | None) -> Span | None:
-    """An answer in what is embedded as one in the passage's text; None where it is in its title."""
+def within(passage: Passage, answers: Sequence[Span]) -> tuple[Span, ...]:
+    """Answers in what is embedded as ones in the passage's text; those in its titles are none."""
     shift = len(passage.embedded) - len(passage.text)
-    if answer is None or answer.start < shift:
-        return None
-    return Span(answer.start - shift, answer.end - shift, answer.score)
+    return tuple(
+        Span(each.start - shift, each.end - shift, each.score)
+        for each in answers
+        if each.start >= shift
+    )

@@ -19,7 +19,7 @@ import numpy as np
 
 from retrieval.config import ReaderReranker
 from retrieval.rerankers.pairs import LONGEST, Pair, paired, sides
-from retrieval.rerankers.spans import best_span
+from retrieval.rerankers.spans import best_spans
 from retrieval.types import Reading, RetrievalError
 
 if TYPE_CHECKING:  # a gateway that never reranks does not load them
@@ -79,8 +79,8 @@ class Reader:
         }
         relevance, starts, ends, none = session.run(None, given)
         inside = slice(pair.first, pair.first + len(pair.offsets))
-        answer = best_span(text, starts[inside], ends[inside], float(none[0]), pair.offsets)
-        return Reading(float(relevance[0]), answer)
+        answers = best_spans(text, starts[inside], ends[inside], float(none[0]), pair.offsets)
+        return Reading(float(relevance[0]), answers)
 
     def _open(self) -> tuple[Tokenizer, onnxruntime.InferenceSession]:
         with self._opening:

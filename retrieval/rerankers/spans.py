@@ -1,13 +1,15 @@
-"""The stretch of a text that answers, out of how likely each token is its first and its last."""
+"""The stretches of a text that may answer, by how likely each token is to begin or end one."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.sentences import sentences
 from retrieval.types import Span
 
 Array: TypeAlias = NDArray[Any]
@@ -16,12 +18,28 @@ _LONGEST = 30
 """Tokens of an answer; longer ones are nearly always two that were taken for one."""
 
 
-def best_span(
+def best_spans(
     text: str, starts: Array, ends: Array, none: float, offsets: Sequence[tuple[int, int]]
-) -> Span | None:
-    """The likeliest answer, whole words of it; None for a text without tokens."""
+) -> tuple[Span, ...]:
+    """The likeliest answer of each sentence that was read, whole words of it.
+
+    A text's best stretch is often in a sentence that says nothing of what is asked; whoever knows
+    which sentences do takes theirs."""
     if not len(offsets):
-        return None
+        return ()
+    begins = [begin for begin, _ in offsets]
+    found = []
+    for start, end in sentences(text[: offsets[-1][1]]):
+        first, last = bisect_left(begins, start), bisect_left(begins, end)
+        if first < last:
+            inside = slice(first, last)
+            found.append(_best(text, starts[inside], ends[inside], none, offsets[inside]))
+    return tuple(found)
+
+
+def _best(
+    text: str, starts: Array, ends: Array, none: float, offsets: Sequence[tuple[int, int]]
+) -> Span:
     together = starts[:, None] + ends[None, :]
     order = np.arange(len(starts))
     length = order[None, :] - order[:, None]

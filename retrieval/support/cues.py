@@ -17,7 +17,7 @@ from retrieval.sentences import is_item, is_row, sentences
 from retrieval.support.asked import Asked, Range, canonical, figures_in, ranges_in, series, within
 from retrieval.support.lexicon import Lexicon
 from retrieval.support.wanted import holds_answer
-from retrieval.types import Hit, Passage
+from retrieval.types import Hit, Passage, Span
 from retrieval.words import terms
 
 KINDS = (
@@ -53,6 +53,11 @@ class Sentence:
     terms: frozenset[str]
     figures: frozenset[str]
     ranges: tuple[Range, ...]
+
+    def answer_in(self, hit: Hit) -> Span | None:
+        """What a reader has marked in it, if one has read the passage."""
+        inside = (each for each in hit.answers if self.start <= each.start < self.end)
+        return max(inside, key=lambda each: each.score, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from retrieval.sentences import is_item
 from retrieval.support.asked import clauses
 from retrieval.support.cues import CUES, Sentence, weight_in
-from retrieval.support.reading import Candidate, Reading, read
+from retrieval.support.reading import Candidate, Reading, marked, read
 from retrieval.types import Hit
 
 _PREVIOUS = CUES.index("in_previous")
@@ -58,7 +58,7 @@ def quotes(
     """
     parts = clauses(question)
     if len(parts) == 1:
-        return chosen(reading, ALONE, barred)
+        return chosen(marked(reading), ALONE, barred)
     found = [chosen(read(part, hits), BESIDE, barred) for part in parts]
     return list(dict.fromkeys(quote for each in found for quote in each))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from retrieval.types import Hit
 
 _FILE = Path(__file__).with_name("sentences.json")
 
+_READ = 0.2
+"""How much a reader's log-odds count beside the words'; as validation questions have it."""
 # Codes decide where they are asked for. Set by hand: no public set of questions has enough of them.
 _CODE_HERE, _CODE_ABOVE, _OTHER_CODE = 3.0, 2.0, -2.0
 
@@ -64,6 +66,28 @@ def read(question: str, hits: Sequence[Hit], network: Network | None = None) -> 
         for (place, sentence), score, share in zip(places, scores, shares, strict=True)
     ]
     return Reading(what, found, rows, candidates)
+
+
+def marked(reading: Reading) -> Reading:
+    """The same with what a reader made of the sentences, if one has read the passages.
+
+    For choosing among them: the judgement whether any answers is fitted to the words alone."""
+    sure = [each.sentence.answer_in(reading.found[each.place].hit) for each in reading.candidates]
+    known = [answer.score for answer in sure if answer]
+    if not known:
+        return reading
+    usual = sum(known) / len(known)  # of what lay beyond the tokens that were read
+    scores = np.array(
+        [
+            each.score + _READ * (answer.score if answer else usual)
+            for each, answer in zip(reading.candidates, sure, strict=True)
+        ]
+    )
+    candidates = [
+        replace(each, score=float(score), share=float(share))
+        for each, score, share in zip(reading.candidates, scores, _shares(scores), strict=True)
+    ]
+    return replace(reading, candidates=candidates)
 
 
 @cache

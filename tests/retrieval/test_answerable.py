@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from retrieval.answerable import SIGNS, answerability, answerable, signs
 from retrieval.support.reading import read
+from retrieval.types import Span
 from tests.retrieval.support.passages import hit
 
 SHIPPING = hit(
@@ -55,3 +58,11 @@ def test_the_order_of_magnitude_of_scores_does_not_matter() -> None:
 
 def test_every_sign_has_a_value() -> None:
     assert len(signs(read("What is it?", [SHIPPING]))) == len(signs(read("?", []))) == len(SIGNS)
+
+
+def test_what_a_reader_marked_in_the_likeliest_sentence_counts() -> None:
+    question = "How long do standard parcels take to be delivered?"
+    unread = answerable(question, [SHIPPING, OTHER])
+    sure = [replace(SHIPPING, answers=(Span(0, 8, 12.0), Span(70, 78, -9.0))), OTHER]
+    unsure = [replace(SHIPPING, answers=(Span(0, 8, -12.0), Span(70, 78, 9.0))), OTHER]
+    assert answerable(question, unsure) < unread < answerable(question, sure)

@@ -89,13 +89,13 @@ def test_without_parents_nothing_changes() -> None:
 
 
 def test_the_surer_answer_is_kept_where_it_stands() -> None:
-    best = replace(hit(2, (0, 4)), answer=Span(0, 7, 1.0))
-    other = replace(hit(0, (0, 4)), answer=Span(0, 5, 3.0))
+    best = replace(hit(2, (0, 4)), answers=(Span(0, 7, 1.0),))
+    other = replace(hit(0, (0, 4)), answers=(Span(0, 5, 3.0),))
     (found,) = merged([best, other], 5)
     assert found.answer is not None
     at = found.passage.start + found.answer.start
     assert TEXT[at : at + 5] == "Alpha"
-    (kept,) = merged([replace(best, answer=Span(0, 7, 4.0)), other], 5)
+    (kept,) = merged([replace(best, answers=(Span(0, 7, 4.0),)), other], 5)
     assert kept.answer == Span(0, 7, 4.0)
 
 
@@ -110,7 +110,7 @@ async def test_the_stretch_is_the_documents_text() -> None:
 
 @pytest.mark.anyio
 async def test_answers_move_with_the_text() -> None:
-    found = await widened(Shelf(), [replace(hit(3, (1, 4)), answer=Span(0, 5, 2.0))])
+    found = await widened(Shelf(), [replace(hit(3, (1, 4)), answers=(Span(0, 5, 2.0),))])
     answer = found[0].answer
     assert answer is not None
     assert found[0].passage.text[answer.start : answer.end] == "Delta"

@@ -63,6 +63,7 @@ class Collection:
     spans: bool = False  # whether what is not marked as an answer is none
     share: float = 1.0  # how often a question is taken in an epoch
     plain_share: float = 0.3  # the same of plain ones
+    prose: bool = False  # whether questions may be made of its statements
 
     def text(self, place: int, plain: bool = False) -> str:
         passage = self.passages[place]
@@ -109,7 +110,7 @@ def squad_training(data: Path, count: Count) -> Collection:
         for question in _on_paragraph(paragraph, passages, places[paragraph.name])
         if question.answerless
     ]
-    return Collection("squad", passages, asked, spans=True)
+    return Collection("squad", passages, asked, spans=True, prose=True)
 
 
 def held_out(article: str) -> Part:
@@ -164,7 +165,7 @@ def encyclopedia(data: Path, count: Count) -> Collection:
         _asked_of(text, document, answer, passages, places[document.source])
         for text, document, answer in found
     ]
-    return Collection("encyclopedia", passages, asked, share=0.5)
+    return Collection("encyclopedia", passages, asked, share=0.5, prose=True)
 
 
 def _asked_of(

@@ -13,6 +13,7 @@ class Recipe:
     minutes: float | None = None  # an end before all steps; then no two runs are the same
     layers: tuple[int, ...] = (0, 1, 2)  # of MiniLM, to begin with
     groups: int = 8  # questions of a step
+    answering: int = 0  # questions of a step that are there for their answers, beside the groups
     wrong: int = 4  # hard wrong passages of a question
     longest: int = 192  # tokens of a pair
     rate: float = 1.5e-4

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from eval.train.reranker.material import Asked, Collection
+from eval.train.reranker.material import Collection
 from eval.train.reranker.mining import Searched, vectors
 from eval.train.reranker.recipe import Recipe
 from retrieval.config import RetrievalConfig
@@ -46,6 +46,7 @@ class Taught:
     questions: Sequence[Side]
     texts: Sequence[Side]
     plain: Sequence[Side]
+    tokenizer: Tokenizer
     found: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def wrong(self, number: int, many: int, hardest: int, dice: random.Random) -> list[int]:
@@ -90,25 +91,26 @@ def _group(taught: Taught, number: int, recipe: Recipe, dice: random.Random) -> 
     if asked.answerless:
         if dice.random() < 0.5:  # or they would be half of all answers
             return None
-        pairs = [_pair(taught, number, place, recipe) for place in asked.right[:1]]
+        pairs = [pair_of(taught, number, place, recipe) for place in asked.right[:1]]
         return Group(pairs, right=False, spans=[()])
     right = dice.choice(asked.right)
     places = [right, *taught.wrong(number, recipe.wrong, recipe.hardest, dice)]
-    pairs = [_pair(taught, number, place, recipe) for place in places]
+    pairs = [pair_of(taught, number, place, recipe) for place in places]
     other = () if taught.collection.spans else None
-    spans = [_tokens(pairs[0], asked, right), *[other] * (len(pairs) - 1)]
+    spans = [tokens_of(pairs[0], asked.spans.get(right, ())), *[other] * (len(pairs) - 1)]
     return Group(pairs, right=True, spans=spans)
 
 
-def _pair(taught: Taught, number: int, place: int, recipe: Recipe) -> Pair:
+def pair_of(taught: Taught, number: int, place: int, recipe: Recipe) -> Pair:
+    """A question of a collection with one of its passages."""
     texts = taught.plain if taught.collection.asked[number].plain else taught.texts
     return paired(taught.questions[number], texts[place], recipe.longest)
 
 
-def _tokens(pair: Pair, asked: Asked, place: int) -> Sequence[tuple[int, int]] | None:
+def tokens_of(pair: Pair, spans: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]] | None:
     """First and last token of each answer; None where they are not known or were cut off."""
     found = []
-    for start, end in asked.spans.get(place, ()):
+    for start, end in spans:
         inside = [i for i, (s, e) in enumerate(pair.offsets) if s < end and e > start]
         if inside and pair.offsets[-1][1] >= end:
             found.append((pair.first + inside[0], pair.first + inside[-1]))
@@ -128,4 +130,5 @@ def taught(collection: Collection, encoder: Encoder, tokenizer: Tokenizer, folde
         sides(tokenizer, questions, LONGEST),
         sides(tokenizer, texts, LONGEST),
         sides(tokenizer, plain, LONGEST),
+        tokenizer,
     )

@@ -18,6 +18,7 @@ import torch  # type: ignore[import-not-found,unused-ignore]
 from torch import Tensor, nn
 from torch.nn import functional  # type: ignore[import-not-found,unused-ignore]
 
+from eval.train.reranker.answering import Answering
 from eval.train.reranker.model import VOCABULARY, Read, Reader
 from eval.train.reranker.recipe import Recipe
 from eval.train.reranker.sampling import Group, Taught, groups
@@ -65,7 +66,9 @@ def losses(read: Read, groups_: Sequence[Group], recipe: Recipe) -> dict[str, Te
             )
         for place, span in zip(range(row, rows.stop), group.spans, strict=True):
             if span is not None:
-                spans.append(_span_loss(read, place, span) * (1.0 if span else 0.3))
+                # Of a group's passages most are without an answer, and would outweigh the rest.
+                weight = 1.0 if span or not group.right else 0.3
+                spans.append(_span_loss(read, place, span) * weight)
         row = rows.stop
     nought = read.relevance.sum() * 0
     return {
@@ -101,7 +104,7 @@ def fit(reader: Reader, taught: Sequence[Taught], recipe: Recipe, folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n")
     optimizer = _optimizer(reader, recipe)
-    drawn = groups(taught, recipe)
+    drawn, answering = groups(taught, recipe), Answering(taught, recipe)
     seen: dict[str, float] = {}
     started = time.perf_counter()
     reader.train()
@@ -114,6 +117,8 @@ def fit(reader: Reader, taught: Sequence[Taught], recipe: Recipe, folder: Path) 
             step += 1
             _set_rate(optimizer, done, recipe)
             taken = [next(drawn) for _ in range(recipe.groups)]
+            asked = (answering.draw(done) for _ in range(recipe.answering))
+            taken += [group for group in asked if group]
             told = _step(reader, optimizer, taken, pool, recipe)
             seconds = time.perf_counter() - started
             done = max(step / recipe.steps, seconds / 60 / recipe.minutes if recipe.minutes else 0)

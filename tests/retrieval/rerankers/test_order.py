@@ -35,10 +35,11 @@ def test_equal_passages_stay_in_order() -> None:
 def test_an_answer_is_told_by_its_place_in_the_passage() -> None:
     found = hit("It lasts two years.", 1.0, title="Warranty")
     answer = found.passage.embedded.index("two years")
-    (read,) = reread([found], [Reading(1.0, Span(answer, answer + 9, 2.0))], 0)
+    (read,) = reread([found], [Reading(1.0, (Span(answer, answer + 9, 2.0),))], 0)
     assert read.answer is not None
     assert read.passage.text[read.answer.start : read.answer.end] == "two years"
 
 
 def test_an_answer_in_the_title_is_none() -> None:
-    assert within(hit("It lasts.", 1.0, title="Two years").passage, Span(0, 3, 1.0)) is None
+    titled = hit("It lasts.", 1.0, title="Two years").passage
+    assert within(titled, (Span(0, 3, 1.0),)) == ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from retrieval.support.quotes import ALONE, Rules, chosen, quotes
-from retrieval.support.reading import read
-from retrieval.types import Hit
+from retrieval.support.reading import marked, read
+from retrieval.types import Hit, Span
 from tests.retrieval.support.passages import hit
 
 MANUAL = hit(
@@ -84,3 +86,31 @@ def test_never_more_than_so_many_sentences() -> None:
 def test_nothing_found_is_nothing_quoted() -> None:
     assert texts("Anything?") == []
     assert texts("Anything?", hit("...")) == []
+
+
+def test_what_a_reader_marked_decides_between_sentences() -> None:
+    text = "The pump is serviced in the workshop. The pump is serviced by the maker."
+    second = text.index("the maker")
+    sure = Span(second, second + 9, 12.0)
+    unsure = Span(0, 8, -12.0)
+    question = "Who has serviced the pump?"
+    assert texts(question, replace(hit(text), answers=(unsure, sure)))[0].endswith("the maker.")
+    turned = (replace(unsure, score=12.0), replace(sure, score=-12.0))
+    assert texts(question, replace(hit(text), answers=turned))[0].endswith("the workshop.")
+
+
+def test_where_nothing_was_read_nothing_changes() -> None:
+    reading = read("What does error E-422 mean?", [MANUAL])
+    assert marked(reading) is reading
+    assert marked(read("What?", [])).candidates == []
+
+
+def test_a_sentence_that_was_not_read_is_taken_for_middling() -> None:
+    answers = (Span(0, 5, 4.0), Span(MANUAL.passage.text.index("The case"), 150, -2.0))
+    reading = read("What does error E-422 mean?", [replace(MANUAL, answers=answers)])
+    moved = [
+        after.score - before.score
+        for before, after in zip(reading.candidates, marked(reading).candidates, strict=True)
+    ]
+    assert moved[0] > moved[1] > moved[2]
+    assert abs(sum(each.share for each in marked(reading).candidates) - 1) < 1e-6

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from eval.train.reranker.material import Asked, Collection, alone
 from eval.train.reranker.mining import Searched
@@ -62,6 +64,7 @@ def taught(asked: Asked) -> Taught:
         side[:1],
         side,
         side,
+        Tokenizer(WordLevel({}, unk_token="?")),
     )
 
 
@@ -96,6 +99,7 @@ def test_held_out_questions_are_not_sampled() -> None:
         [both.questions[0], Side([77], [(0, 1)])],
         both.texts,
         both.plain,
+        both.tokenizer,
     )
     drawn = groups([ready], Recipe(wrong=1))
     assert all(77 in next(drawn).pairs[0].tokens for _ in range(5))
