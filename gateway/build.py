@@ -413,15 +413,15 @@ async def open_limits(config: Config, queries: Queries) -> AsyncIterator[Limits]
 
 
 @asynccontextmanager
-async def open_encoder(config: Config) -> AsyncIterator[Encoder]:
-    """What embeds texts."""
+async def open_encoder(config: Config, cores: int | None = None) -> AsyncIterator[Encoder]:
+    """What embeds texts; on this machine by so many cores, or all of them."""
     encoder: Encoder
     match config.retrieval.encoder:
         case MiniLMEncoder() as chosen:
             from retrieval.encoders.minilm import MiniLM
 
             tokens = config.retrieval.compares_tokens
-            encoder = MiniLM(chosen, config.data / "models", tokens)
+            encoder = MiniLM(chosen, config.data / "models", tokens, cores)
         case SentenceTransformersEncoder() as chosen:
             from retrieval.encoders.sentence_transformers import SentenceTransformers
 

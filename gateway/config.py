@@ -29,6 +29,7 @@ from gateway.tracing.config import TracingConfig
 from gateway.types import Grounding
 from guardrails.config import GuardrailsConfig
 from retrieval.config import RetrievalConfig, Section
+from retrieval.ingestion.config import IngestionConfig
 from routing.config import HedgeConfig, ModelAlias, RetryConfig, RoutingConfig
 
 DEFAULT_FILE = Path("moorline.toml")
@@ -174,6 +175,9 @@ class Config(Section):
         default=DegradeConfig(), description="What is said when no model answers."
     )
     retrieval: RetrievalConfig = Field(default=RetrievalConfig(), description="Search.")
+    ingestion: IngestionConfig = Field(
+        default=IngestionConfig(), description="What reads and embeds documents."
+    )
     context: ContextConfig = Field(default=ContextConfig(), description="The prompt's budget.")
     cache: CacheConfig = Field(default=CacheConfig(), description="Answers given before.")
     conversations: ConversationsConfig = Field(
@@ -218,26 +222,51 @@ def load(path: Path | None = None, only: Collection[str] | None = None) -> Confi
     Relative paths in it are relative to the working folder. With `only` some sections are read, so
     that a command which needs no provider needs no provider's key. Raises ConfigError.
     """
-    file = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
-    if file is None:
-        return Config()
+    file = _found(path)
+    return Config() if file is None else parse(_text(file), str(file), only)
+
+
+def written(path: Path | None, *keys: str) -> dict[str, Any]:
+    """A section as the file has it: a secret is still a reference. Raises ConfigError."""
+    file = _found(path)
+    section = {} if file is None else _raw(_text(file), str(file))
+    for key in keys:
+        section = section.get(key, {})
+    return section
+
+
+def _found(path: Path | None) -> Path | None:
+    return path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+
+
+def _text(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 ({error.reason}).") from error
-    return parse(text, str(file), only)
 
 
 def parse(text: str, name: str = "moorline.toml", only: Collection[str] | None = None) -> Config:
     """A configuration from TOML text; `name` is what errors call it, `only` see `load`."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: is not TOML: {error}") from error
+    raw = _raw(text, name)
     if only is not None:
         raw = {key: value for key, value in raw.items() if key in only}
+    return resolved(raw, name)
+
+
+def _raw(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: is not TOML: {error}") from error
+
+
+def resolved(raw: dict[str, Any], name: str) -> Config:
+    """The configuration of sections as they are written, with this machine's secrets.
+
+    Raises ConfigError."""
     try:
         return Config.model_validate(_resolved(raw, ()))
     except ValidationError as error:

@@ -15,6 +15,7 @@ from gateway.control import Work
 from gateway.pipeline import Gateway
 from guardrails.planted import VERSION, planted
 from retrieval.config import RetrievalConfig
+from retrieval.ingestion.engines.types import Engines
 from retrieval.ingestion.events import Event, Report, as_dicts
 from retrieval.ingestion.ingestor import AtHand, Ingestor
 from retrieval.metadata import given
@@ -62,20 +63,24 @@ class Collections:
         ingestor = self._ingestor(await self.made(collection), collection, meta)
         return await self._forgotten(await ingestor.ingest(AtHand(items)))
 
-    async def ingest(self, work: Work) -> AsyncGenerator[Event]:
-        """Progress, and the report at last; the collection is made where it is new."""
+    async def ingest(self, work: Work, engines: Engines | None = None) -> AsyncGenerator[Event]:
+        """Progress, and the report at last; the collection is made where it is new.
+
+        `engines`: what does the work, this process where nothing else is given."""
         meta = given(work.meta)
         index = await self.made(work.collection)
-        ingestor = self._ingestor(index, work.collection, meta)
+        ingestor = self._ingestor(index, work.collection, meta, engines)
         held = await asyncio.to_thread(source, work.targets, self.config.sources)
         events = ingestor.events(held, prune=work.prune, remove=work.remove)
         async with aclosing(events):
             async for event in events:
                 yield await self._forgotten(event) if isinstance(event, Report) else event
 
-    def _ingestor(self, index: Index, collection: str, meta: Metadata) -> Ingestor:
+    def _ingestor(
+        self, index: Index, collection: str, meta: Metadata, engines: Engines | None = None
+    ) -> Ingestor:
         config = self.config.of(collection)
-        return Ingestor(index, self.encoder, config, meta, planted, str(VERSION))
+        return Ingestor(index, self.encoder, config, meta, planted, str(VERSION), engines)
 
     async def made(self, collection: str) -> Index:
         """The collection, which need not have been there."""

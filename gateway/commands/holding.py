@@ -14,29 +14,46 @@ import click
 
 from gateway.config import Config
 from gateway.control import Work, running
+from retrieval.config import EmbeddedIndex
 from retrieval.ingestion.events import Progress, Report, as_dicts, to_dict
 from retrieval.types import InUse, Recorded, RetrievalError
 
 if TYPE_CHECKING:
     from gateway.ingestion import Collections
+    from retrieval.ingestion.engines.types import Engines
 
 T = TypeVar("T")
 
 _PAUSE = 0.5
 WAITING = "Another process works on this collection; waiting for its end."
+HELD = (
+    "A gateway holds the embedded index, and a cluster is driven by the process that writes. Stop "
+    "the gateway for the while, or keep collections on a Qdrant server (`retrieval.index`), where "
+    "both may write."
+)
 
 
-async def ingested(config: Config, work: Work) -> AsyncGenerator[dict[str, Any]]:
-    """The events of an ingestion, whoever does it. Another process in the way is waited for."""
+async def ingested(
+    config: Config, work: Work, engines: Engines | None = None
+) -> AsyncGenerator[dict[str, Any]]:
+    """The events of an ingestion, whoever does it. Another process in the way is waited for.
+
+    With `engines` it is this process: a gateway that answers is no place to drive a cluster from.
+    Raises RetrievalError where it holds the index all the same."""
     waited = False
     while True:
-        if control := running(config.data):
+        control = running(config.data)
+        if control and engines:
+            if isinstance(config.retrieval.index, EmbeddedIndex):
+                raise RetrievalError(HELD)
+            control = None
+        if control:
             async with aclosing(control.ingest(work)) as events:
                 async for event in events:
                     yield event
             return
         try:
-            async with aclosing(_here(config, work)) as events:
+            async with aclosing(_here(config, work, engines)) as events:
                 async for event in events:
                     yield event
             return
@@ -74,10 +91,12 @@ def answered(config: Config, asked: Callable[[Held], Awaitable[T]]) -> T:
         raise click.ClickException(str(error)) from error
 
 
-async def _here(config: Config, work: Work) -> AsyncGenerator[dict[str, Any]]:
+async def _here(
+    config: Config, work: Work, engines: Engines | None
+) -> AsyncGenerator[dict[str, Any]]:
     async with _opened(config) as collections:
         await collections.made(work.collection)  # what is in the way shows before anything is told
-        async with aclosing(as_dicts(collections.ingest(work))) as events:
+        async with aclosing(as_dicts(collections.ingest(work, engines))) as events:
             async for event in events:
                 yield event
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -17,13 +18,17 @@ from gateway.commands.common import config_option, loaded
 from gateway.commands.holding import ingested
 from gateway.commands.telling import summed, told
 from gateway.commands.watching import vanished
-from gateway.config import Config
+from gateway.config import Config, written
 from gateway.control import Work
+from retrieval.ingestion.config import EngineName
 from retrieval.ingestion.events import Report, to_dict
 from retrieval.metadata import BadMetadata, given
 from retrieval.sources.targets import absolute, source
 from retrieval.sources.types import BadSource
 from retrieval.types import RetrievalError
+
+if TYPE_CHECKING:
+    from retrieval.ingestion.engines.types import Engines
 
 _INTERRUPTED = 130
 _STDIN = "-"
@@ -51,6 +56,18 @@ _BROKEN = "The gateway broke off; the index is whole. See its log."
     help="Said of every document, whatever it says of itself; may be given several times.",
 )
 @click.option("--name", help="File name of what comes by standard input, such as notes.md.")
+@click.option(
+    "--engine",
+    type=click.Choice(get_args(EngineName)),
+    help="What reads and embeds: `local`, this machine, or `ray`, a cluster (extra `ray`); "
+    "ingestion.engine where not given.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="With --engine ray: `auto` on a node, ray://HOST:10001 from elsewhere; "
+    "ingestion.ray.address where not given.",
+)
 @click.option("--dry-run", is_flag=True, help="Store nothing; say what each document becomes.")
 @click.option("--show-chunks", is_flag=True, help="With --dry-run: print every passage.")
 @click.option("--verbose", is_flag=True, help="Also name what is skipped, and why.")
@@ -63,6 +80,8 @@ def ingest(
     watch: bool,
     meta: tuple[str, ...],
     name: str | None,
+    engine: EngineName | None,
+    ray_address: str | None,
     dry_run: bool,
     show_chunks: bool,
     verbose: bool,
@@ -78,7 +97,12 @@ def ingest(
     """
     if (show_chunks and not dry_run) or (watch and dry_run):
         raise click.UsageError("--show-chunks needs --dry-run, and --watch goes without it.")
+    if (dry_run or watch) and engine == "ray":
+        raise click.UsageError("--engine ray goes without --dry-run and --watch.")
     config = loaded(config_file)
+    spread = not (dry_run or watch) and (engine or config.ingestion.engine) == "ray"
+    if ray_address and not spread:
+        raise click.UsageError("--ray-address needs --engine ray.")
     with _errors(), _spooled(targets, name) as paths:
         said = given(meta)  # before anything is opened
         work = Work(paths, collection or config.grounding.collection or "default", prune, meta)
@@ -92,11 +116,22 @@ def ingest(
             raise SystemExit(0 if asyncio.run(shown) else 1)
         if watch:
             asyncio.run(_followed(config, work, verbose, as_json))
-        report = asyncio.run(told(ingested(config, work), verbose=verbose))
+        engines = _cluster(config, config_file, ray_address) if spread else None
+        report = asyncio.run(told(ingested(config, work, engines), verbose=verbose))
     if report is None:
         raise click.ClickException(_BROKEN)
     _say(report, as_json)
     raise SystemExit(1 if report.failed else 0)
+
+
+def _cluster(config: Config, file: Path | None, address: str | None) -> Engines:
+    from gateway.spreading import spread
+
+    if address:
+        ray = config.ingestion.ray.model_copy(update={"address": address})
+        ingestion = config.ingestion.model_copy(update={"ray": ray})
+        config = config.model_copy(update={"ingestion": ingestion})
+    return spread(config, written(file, "retrieval", "encoder"))
 
 
 @contextmanager

@@ -43,14 +43,21 @@ class MiniLM:
     size = 384
     window = 256
 
-    def __init__(self, config: MiniLMEncoder, folder: Path, tokens: bool = False) -> None:
-        """`tokens`: whether questions come with the vectors of their tokens."""
+    def __init__(
+        self,
+        config: MiniLMEncoder,
+        folder: Path,
+        tokens: bool = False,
+        cores: int | None = None,
+    ) -> None:
+        """`tokens`: whether questions come with the vectors of their tokens; `cores`, all of them
+        where not given, encode passages."""
         self.name = f"all-MiniLM-L6-v2-{config.precision}"
         self._config, self._folder, self._with_tokens = config, folder, tokens
         self._opening = threading.Lock()
         self._tokenizer: Tokenizer | None = None
         self._session: onnxruntime.InferenceSession | None = None
-        self._lanes = Lanes(self._questions, self._texts, self.size, together=1)
+        self._lanes = Lanes(self._questions, self._texts, self.size, together=1, workers=cores)
 
     async def query(self, text: str) -> Query:
         return await self._lanes.query(text)

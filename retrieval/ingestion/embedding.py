@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from retrieval.ingestion.engines.types import Engine
 from retrieval.ingestion.reading import Text
 from retrieval.sparse import document_vector
-from retrieval.types import Embedded, Encoder, RetrievalError, TokenEncoder, Vector, Vectors
+from retrieval.types import Embedded, Vector, Vectors
 
 SLICE = 128
-"""Passages handed to the encoder at once: the step of the progress."""
-_SLICES = 2
-"""Under way at once: while the last passages of one are encoded, no core waits for the next."""
+"""Passages handed to the engine at once: the step of the progress."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Embedder:
-    """Encodes for one ingestion; several groups at a time take turns."""
+    """Encodes for one ingestion."""
 
-    encoder: Encoder
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SLICES))
+    engine: Engine
 
     async def vectors(
         self,
@@ -55,8 +53,7 @@ class Embedder:
         found = {digest: known[digest] for digest in there}
 
         async def encode(digests: Sequence[str]) -> None:
-            async with self._turns:
-                rows = await self._encoded(digests, [wanted[one][0] for one in digests], tokens)
+            rows = await self._encoded(digests, [wanted[one][0] for one in digests], tokens)
             found.update(zip(digests, rows, strict=True))
             told(len(digests), 0, sum(wanted[digest][1] for digest in digests))
 
@@ -73,10 +70,8 @@ class Embedder:
         self, digests: Sequence[str], texts: Sequence[str], tokens: dict[str, bytes] | None
     ) -> Vectors:
         if tokens is None:
-            return await self.encoder.passages(texts)
-        if not isinstance(self.encoder, TokenEncoder):
-            raise RetrievalError(f"The encoder {self.encoder.name!r} has no token vectors.")
-        rows, made = await self.encoder.passages_and_tokens(texts)
+            return await self.engine.passages(texts)
+        rows, made = await self.engine.passages_and_tokens(texts)
         tokens.update(zip(digests, made, strict=True))
         return rows
 

@@ -34,7 +34,7 @@ class Progress:
     failure: Failure | None = None  # the one that this event is about
     listed: bool = True  # whether it is known how many files there are
     unsized: int = 0  # files whose size shows only when they are read
-    notice: str = ""  # why nothing goes on
+    notice: str = ""  # what happens meanwhile, such as why nothing goes on
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ visible whole.
     list → read, split → embed → write
 
 Each stage works while the others do, a bounded way ahead: memory does not grow with the source. It
-does not know where items lie, where the index lives, nor who asks.
+does not know where items lie, where the index lives, what machine reads and embeds, nor who asks.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from retrieval.chunking.chosen import chunker, recipe
 from retrieval.config import RetrievalConfig
 from retrieval.ingestion.embedding import Embedder, assembled
+from retrieval.ingestion.engines.local import local
+from retrieval.ingestion.engines.types import Ahead, Engine, Engines, job
 from retrieval.ingestion.events import Event, Progress, Report
 from retrieval.ingestion.listing import BATCHES, listed
 from retrieval.ingestion.reading import Reader, Same, Scan, Text
@@ -28,15 +28,9 @@ from retrieval.parsing.draft import Unreadable
 from retrieval.sources.types import BadSource, Item, Listing, Source
 from retrieval.types import Embedded, Encoder, Index, Metadata, Vector
 
-READERS = 2
-_FILES_AHEAD = 32
-_BYTES_AHEAD = 32_000_000
-"""Of files that are read before they are asked for; a larger one is read alone."""
 _UNKNOWN_SIZE = 1_000_000
 _GROUP_DOCUMENTS = 64
 _GROUP_PASSAGES = 512
-_GROUPS = 2
-"""Embedded at once: the encoder goes from one to the next without a pause."""
 
 _writing: WeakKeyDictionary[Index, asyncio.Lock] = WeakKeyDictionary()
 WAITING = "Another ingestion into this collection is under way; waiting for its end."
@@ -53,14 +47,16 @@ class Ingestor:
         meta: Metadata | None = None,
         scan: Scan | None = None,
         scanner: str = "",
+        engines: Engines | None = None,
     ) -> None:
         """`config` is the collection's own. `meta` is said of every document; `scanner` names
-        what `scan` would find, so that another one means reading again."""
+        what `scan` would find, so that another one means reading again. `engines`: what does the
+        work, this process where nothing else is given."""
         self._index = index
-        self._encoder = encoder
-        split, how = chunker(config, encoder).split, recipe(config, encoder)
         self._tokens = config.token_vectors
-        self._reader = Reader(split, how, meta or {}, scan, scanner)
+        self._job = job(config, meta or {}, scan, scanner)
+        self._reader = self._job.reader(encoder)
+        self._engines = engines or local(encoder)
 
     async def ingest(
         self,
@@ -80,8 +76,9 @@ class Ingestor:
             progress(Progress(0, 0, 0, 0, 0, 0.0, listed=False, notice=WAITING))
         async with turn:
             tally = Tally(await self._index.documents(), progress)
-            run = _Run(self._index, self._encoder, self._reader, tally, self._tokens)
-            return await run.ingest(source, prune, remove)
+            async with self._engines(self._job, self._reader, tally.say) as engine:
+                run = _Run(self._index, engine, self._reader, tally, self._tokens)
+                return await run.ingest(source, prune, remove)
 
     async def remove(self, sources: Collection[str]) -> Report:
         """Take these documents out; names that are not there are none of its business."""
@@ -119,13 +116,14 @@ class _Run:
     """One ingestion, from its first item to its report."""
 
     def __init__(
-        self, index: Index, encoder: Encoder, reader: Reader, tally: Tally, tokens: bool
+        self, index: Index, engine: Engine, reader: Reader, tally: Tally, tokens: bool
     ) -> None:
         self._index = index
         self._tokens = tokens  # whether they have vectors of their own
+        self._engine = engine
         self._reader = reader
         self._tally = tally
-        self._embedder = Embedder(encoder)
+        self._embedder = Embedder(engine)
         self._listing = Listing()
         self._seen: set[str] = set()
         """Only where something may be taken out: there may be millions."""
@@ -160,7 +158,7 @@ class _Run:
         try:
             async with aclosing(self._groups(source)) as groups:
                 async for group in groups:
-                    if len(embedding) == _GROUPS:
+                    if len(embedding) >= self._engine.ahead.groups:
                         await write_first()
                     average = await self._average_length(group)
                     embedding.append(asyncio.create_task(self._embedded(group, average)))
@@ -190,13 +188,13 @@ class _Run:
             yield group
 
     async def _texts(self, source: Source) -> AsyncGenerator[Text]:
-        """What is new or changed, in the order of the items, read by threads a bit ahead."""
-        threads = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        """What is new or changed, in the order of the items, read a bit ahead."""
         waiting: deque[_Reading] = deque()
 
         async def first() -> Text | None:
-            reading = waiting.popleft()
-            return await self._outcome(reading)
+            text = await self._outcome(waiting[0])
+            waiting.popleft()
+            return text
 
         try:
             async with aclosing(self._items(source)) as items:
@@ -209,21 +207,23 @@ class _Run:
                         self._tally.sized(item, 0)
                         self._tally.keep(item.size)
                         continue
-                    while waiting and _too_far(waiting, item):
+                    while waiting and _too_far(waiting, item, self._engine.ahead):
                         if text := await first():
                             yield text
-                    read = threads.submit(self._reader.read, item, known)
+                    read = asyncio.ensure_future(self._engine.read(item, known))
                     waiting.append(_Reading(item, known is not None, read))
             while waiting:
                 if text := await first():
                     yield text
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+            for reading in waiting:
+                reading.read.cancel()
+            await asyncio.gather(*(one.read for one in waiting), return_exceptions=True)
 
     async def _outcome(self, reading: _Reading) -> Text | None:
         item = reading.item
         try:
-            read = await asyncio.wrap_future(reading.future)
+            read = await reading.read
         except Unreadable as error:
             kept = "; the version read before is kept" * reading.known
             self._tally.sized(item, 0)
@@ -322,13 +322,13 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """An item in the hands of a thread."""
+    """An item in the hands of the engine."""
 
     item: Item
     known: bool  # whether there is an earlier version
-    future: Future[Text | Same]
+    read: asyncio.Future[Text | Same]
 
 
-def _too_far(waiting: Collection[_Reading], item: Item) -> bool:
+def _too_far(waiting: Collection[_Reading], item: Item, most: Ahead) -> bool:
     ahead = sum(one.item.size or _UNKNOWN_SIZE for one in waiting) + item.size
-    return len(waiting) >= _FILES_AHEAD or ahead > _BYTES_AHEAD
+    return len(waiting) >= most.files or ahead > most.bytes

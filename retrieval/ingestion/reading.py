@@ -72,9 +72,13 @@ class Reader:
     def read(self, item: Item, known: Recorded | None) -> Text | Same:
         """Blocking. Raises Unreadable."""
         data = item.read()
-        if known and known.version == version(data) and self.recipe_of(item) == known.recipe:
-            return Same(len(data))
-        return self.text(item, data)
+        return Same(len(data)) if self.same(item, known, data) else self.text(item, data)
+
+    def same(self, item: Item, known: Recorded | None, data: bytes) -> bool:
+        """Whether these bytes are in the index, read in the same way."""
+        if known is None or known.version != version(data):
+            return False
+        return self.recipe_of(item) == known.recipe
 
     def text(self, item: Item, data: bytes) -> Text:
         """Raises Unreadable."""

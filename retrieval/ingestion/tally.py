@@ -86,7 +86,11 @@ class Tally:
             self.removed += self._retire(source)
         self.tell()
 
-    def tell(self, failure: Failure | None = None) -> None:
+    def say(self, notice: str) -> None:
+        """Something happens that is no progress."""
+        self.tell(notice=notice)
+
+    def tell(self, failure: Failure | None = None, notice: str = "") -> None:
         done = self.added + self.changed + self.unchanged + len(self.failed)
         self.told(
             Progress(
@@ -99,6 +103,7 @@ class Tally:
                 failure,
                 self.listed,
                 self.unsized,
+                notice,
             )
         )
 

@@ -65,6 +65,7 @@ class Files:
             partial(read, path, self.limits),
             stamp(status, time.time()),
             printable(path),
+            portable=path.is_absolute(),
         )
 
 

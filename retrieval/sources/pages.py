@@ -72,7 +72,8 @@ def item(fetcher: Fetcher, url: str, limits: Limits = LIMITS) -> Item:
         return Item(source, name(source), 0, partial(refuse, error.reason), meta={"url": source})
     named = name(source, headers.get("content-type", ""))
     read_it = partial(read, fetcher, url, named, limits)
-    return Item(source, named, size, read_it, stamp(headers), meta={"url": source})
+    meta = {"url": source}
+    return Item(source, named, size, read_it, stamp(headers), meta=meta, portable=source == url)
 
 
 def name(url: str, content_type: str = "") -> str:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -96,8 +96,26 @@ class Bucket:
     def _item(self, client: Any, bucket: str, found: Mapping[str, Any]) -> Item:
         key, size = str(found["Key"]), int(found["Size"])
         name = key.rpartition("/")[2]
-        read = partial(_read, client, bucket, key, name, size, self.limits)
-        return Item(f"s3://{bucket}/{key}", name, size, read, str(found.get("ETag", "")))
+        read = partial(_read, Door(self.config, client), bucket, key, name, size, self.limits)
+        etag = str(found.get("ETag", ""))
+        return Item(f"s3://{bucket}/{key}", name, size, read, etag, portable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A client that can be sent away without the credentials that it was made with: elsewhere it
+    is one of that process, with what that machine's environment says."""
+
+    config: SourcesConfig
+    client: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _door, (self.config,)
+
+
+@cache
+def _door(config: SourcesConfig) -> Door:
+    return Door(config, _client(config))
 
 
 def _client(config: SourcesConfig) -> Any:
@@ -159,9 +177,9 @@ def _until(key: str) -> bytes:
     return (key + _LAST if known(key) else key).encode()
 
 
-def _read(client: Any, bucket: str, key: str, name: str, size: int, limits: Limits) -> bytes:
+def _read(door: Door, bucket: str, key: str, name: str, size: int, limits: Limits) -> bytes:
     with _explained():
-        body = client.get_object(Bucket=bucket, Key=key)["Body"]
+        body = door.client.get_object(Bucket=bucket, Key=key)["Body"]
         with body:
             return whole(body.iter_chunks(CHUNK), name, size, limits)
 

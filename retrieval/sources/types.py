@@ -30,6 +30,9 @@ class Item:
     lies beside it); empty says nothing."""
     shown: str = ""  # how a failure names it; the source where empty
     meta: Metadata = field(default_factory=dict)  # for the document, such as `url`
+    portable: bool = False
+    """Whether `read` can be pickled, carries no secret and means the same on any machine that
+    reaches what this one reaches."""
 
 
 @dataclass(slots=True)
