@@ -29,14 +29,14 @@ def spread(config: Config, encoder: Mapping[str, Any]) -> Engines:
     """Engines on the configured cluster. `encoder` is `retrieval.encoder` as it is written.
 
     Raises RetrievalError."""
-    if find_spec("ray") is None:
-        raise RetrievalError(MISSING)
     for name, value in config.retrieval.encoder:
         if isinstance(value, SecretStr) and encoder.get(name) == value.get_secret_value():
             raise RetrievalError(
                 f'Write `retrieval.encoder.{name}` as "env:NAME": workers read it from their own '
                 "environment, and what is sent to them is no secret."
             )
+    if find_spec("ray") is None:
+        raise RetrievalError(MISSING)
     from retrieval.ingestion.engines.ray import cluster
 
     settings = config.ingestion.ray

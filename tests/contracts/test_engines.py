@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from retrieval.ingestion.events import Progress, Report
 from retrieval.ingestion.ingestor import Ingestor
 from retrieval.sources.targets import source
 from retrieval.types import Document, Encoder, Metadata, Passage
+from tests.rays import cluster
 from tests.retrieval.ingestion.fakes import Hashing, Memory
 
 pytestmark = pytest.mark.anyio
@@ -40,29 +40,19 @@ def scan(document: Document, passages: Sequence[Passage]) -> list[tuple[str, ...
 
 @pytest.fixture(scope="module")
 def on_ray() -> Iterator[Engines]:
-    """A cluster of this machine, started once for all."""
-    import ray
+    """On a cluster that is started once for all."""
+    with cluster(1) as nodes:
+        from retrieval.ingestion.engines import ray
 
-    from retrieval.ingestion.engines.ray import cluster, connected
-
-    settings = RayConfig(workers=1, worker_cpus=0.5)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("RAY_worker_niceness", "0")  # else a busy machine never comes to them
-        connected(settings)
-    yield cluster(settings, hashing)
-    ray.shutdown()
-
-
-without = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="Ray is not installed (extra `ray`)"
-)
+        settings = RayConfig(address=nodes.address, workers=1, worker_cpus=0.5)
+        yield ray.cluster(settings, hashing)
 
 
 @pytest.fixture(
     params=[
         "local",
         # What Ray leaves open when it is imported and started is no matter of ours.
-        pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.filterwarnings("ignore"), without]),
+        pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.filterwarnings("ignore")]),
     ]
 )
 def engines(request: pytest.FixtureRequest) -> Engines:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,8 +29,9 @@ from retrieval.ingestion.config import IngestionConfig, RayConfig
 from retrieval.ingestion.events import Progress, Report
 from retrieval.sparse import query_vector
 from retrieval.types import Passage, Vector
+from tests.rays import ROOT, cluster, patient
 
-pytest.importorskip("ray", reason="Ray is not installed (extra `ray`)")
+patient()
 
 pytestmark = [
     pytest.mark.anyio,
@@ -38,27 +40,14 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
 ]
 
-ROOT = Path(__file__).parents[2]
 HANDBOOK = ROOT / "examples" / "handbook"
-STORE = 80_000_000
 
 
 @pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A cluster of two nodes: a head, and one that may be killed."""
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # as if it were installed on both
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    # A busy machine never comes to what is nicer than all else, and is slow to begin with.
-    monkeypatch.setenv("RAY_worker_niceness", "0")
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
-    found = Cluster()
-    small = {"object_store_memory": STORE, "include_log_monitor": False}
-    found.add_node(num_cpus=1, include_dashboard=False, **small)
-    found.add_node(num_cpus=1, **small)
-    yield found
-    found.shutdown()
+def nodes() -> Iterator[Any]:
+    """A head, and a node that may be killed."""
+    with cluster(2) as found:
+        yield found
 
 
 @pytest.fixture
@@ -95,33 +84,38 @@ async def ingested(
     raise AssertionError("an ingestion ends in a report")
 
 
-Held: TypeAlias = dict[str, tuple[str, list[Passage], dict[str, Vector]]]
+@dataclass
+class Held:
+    """All that is in a collection."""
+
+    documents: dict[str, tuple[str, list[Passage], dict[str, Vector]]] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)  # passages that a search finds at all
 
 
 async def holds(data: Path) -> Held:
-    """All that is in the collection, where every passage is found once."""
-    config = Config(data=data)
-    held: Held = {}
+    config, held = Config(data=data), Held()
     async with open_encoder(config) as encoder, open_indexes(config, encoder) as indexes:
         index = await indexes.open("docs")
         assert index is not None
         for source, known in (await index.documents()).items():
             passages = await index.passages(source)
-            held[source] = known.version, passages, await index.vectors(source)
+            held.documents[source] = known.version, passages, await index.vectors(source)
         vector = np.full(encoder.size, encoder.size**-0.5, np.float32)
         found = await index.search(vector, query_vector(["lift"]), 10_000)
-    ids = sorted(hit.passage.id for hit in found.dense)
-    assert ids == sorted(passage.id for _, passages, _ in held.values() for passage in passages)
+    held.found = sorted(hit.passage.id for hit in found.dense)
     return held
 
 
 def assert_equal(found: Held, wanted: Held) -> None:
-    assert found.keys() == wanted.keys()
-    for source, (version, passages, vectors) in wanted.items():
-        assert found[source][:2] == (version, passages)
-        assert found[source][2].keys() == vectors.keys()
+    assert len(found.found) == len(set(found.found))
+    assert found.found == wanted.found
+    assert found.documents.keys() == wanted.documents.keys()
+    for source, (version, passages, vectors) in wanted.documents.items():
+        mine = found.documents[source]
+        assert mine[:2] == (version, passages)
+        assert mine[2].keys() == vectors.keys()
         for digest, vector in vectors.items():
-            np.testing.assert_allclose(found[source][2][digest], vector, atol=1e-5)
+            np.testing.assert_allclose(mine[2][digest], vector, atol=1e-5)
 
 
 async def test_a_node_is_killed_and_nothing_is_lost_or_doubled(
@@ -159,7 +153,7 @@ async def test_the_command_is_killed_and_the_next_one_goes_on(
         subprocess.run, [sys.executable, "-c", DRIVER, *arguments], cwd=ROOT, timeout=300
     )
     assert died.returncode == -signal.SIGKILL
-    before = len(await holds(found))
+    before = len((await holds(found)).documents)
     assert before
     report, _ = await ingested(found, documents, nodes.address)
     assert (report.unchanged, report.failed) == (before, ())

@@ -177,6 +177,8 @@ class Crew(Generic[W]):
                 await asyncio.sleep(min(self._failed, _LONGEST_PAUSE))
             except RetrievalError as error:
                 self._break(error)
+            except Exception as error:  # whatever it is, nobody may wait for a worker for good
+                self._break(RetrievalError(f"No worker can be hired: {error!r}"))
             else:
                 self._failed = 0
                 self._seats.append(_Seat(worker))

@@ -35,9 +35,8 @@ _LOCAL = "local"
 _SAME = "Every node needs the same Moorline, with the same Python, as this command."
 _STORE = 200_000_000
 """Bytes that a cluster of this machine alone shares; more than is ever on its way there."""
-_STARTS, _LONG = 3, "120"
-"""Tries, and seconds of one: Ray waits half a minute for its own processes, which on a busy machine
-is not long."""
+_STARTS = 3
+"""Tries: Ray waits half a minute for its own processes, which on a busy machine is not long."""
 _FETCHERS = 8
 """Threads that read here what is sent to the workers."""
 _FILES, _FILES_EACH = 32, 8
@@ -184,7 +183,6 @@ def connected(config: RayConfig) -> bool:
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == _LOCAL:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", _LONG)
         options |= {"include_dashboard": False, "object_store_memory": _STORE}
     tries = _STARTS if address == _LOCAL else 1
     while True:

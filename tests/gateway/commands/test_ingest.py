@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,22 @@ def test_a_dry_run_stores_nothing(config: Path, tmp_path: Path) -> None:
     (tmp_path / "b.pdf").write_bytes(b"\x89PNG\r\n")
     assert run(tmp_path, "--config", config, "--dry-run").exit_code == 1
     assert run(tmp_path, "--config", config, "--show-chunks").exit_code == 2
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_its_engine_names_the_extra(config: Path, tmp_path: Path) -> None:
+    found = run(tmp_path, "--config", config, "--engine", "ray")
+    assert (found.exit_code, "pip install 'moorline[ray]'" in found.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--engine", "ray", "--watch"], ["--engine", "ray", "--dry-run"], ["--ray-address", "auto"]],
+)
+def test_options_of_another_engine_are_a_usage_error(
+    options: list[str], config: Path, tmp_path: Path
+) -> None:
+    assert run(tmp_path, "--config", config, *options).exit_code == 2
 
 
 def test_ctrl_c_leaves_the_index_whole_and_says_so(config: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import tracemalloc
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def test_documents_are_known_by_their_path_below_the_folder(tmp_path: Path) -> N
     assert found[2].name == "c.md"
     assert found[2].read() == b"Text of deep/er/c.md."
     assert found[2].size == 21
+
+
+def test_a_file_can_be_sent_away_and_read_under_the_same_path(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("One.")
+    (found,) = Files(tmp_path).items(Listing())
+    assert found.portable
+    assert pickle.loads(pickle.dumps(found)).read() == b"One."
 
 
 def test_a_file_named_itself_is_known_by_its_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import pickle
 import zipfile
 from http.server import BaseHTTPRequestHandler
 
@@ -38,6 +39,13 @@ def test_a_password_is_no_part_of_its_name(site: Site) -> None:
     found = one(site.url.replace("://", "://me:secret@") + "/a.md#part")
     assert found.source == f"{site.url}/a.md"
     assert found.read() == b"Hello."
+    assert not found.portable
+
+
+def test_it_can_be_sent_away_and_read_there(site: Site) -> None:
+    found = one(site.put("/a.md", "Hello."))
+    assert found.portable
+    assert pickle.loads(pickle.dumps(found)).read() == b"Hello."
     assert "secret" not in repr((found.source, found.name, found.shown, found.meta))
 
 

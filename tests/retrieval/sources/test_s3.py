@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -64,6 +65,17 @@ def test_objects_below_a_prefix_are_items(client: Any, config: SourcesConfig) ->
     assert [item.read() for item in found] == [b"Two.", b"One."]
     assert [item.size for item in found] == [4, 4]
     assert len(items("s3://docs", config)) == 3
+
+
+def test_an_object_is_read_elsewhere_with_the_credentials_that_are_there(
+    client: Any, config: SourcesConfig
+) -> None:
+    put(client, **{"a.md": b"One."})
+    (item,) = items("s3://docs", config)
+    sent = pickle.dumps(item)
+    assert item.portable
+    assert b"secret" not in sent
+    assert pickle.loads(sent).read() == b"One."
 
 
 def test_a_stamp_changes_with_the_object(client: Any, config: SourcesConfig) -> None:
