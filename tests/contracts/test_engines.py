@@ -175,6 +175,16 @@ async def test_a_chunker_that_embeds_asks_the_encoder_at_hand(world: World) -> N
     assert await world.as_if_afresh()
 
 
+async def test_vectors_of_tokens_are_made_where_the_collection_wants_them(world: World) -> None:
+    world.config = RetrievalConfig(passage_tokens=32, token_vectors=True)
+    world.put(a=LONG)
+    await world.ingest()
+    wanted = await Hashing().passages_and_tokens(
+        [passage.embedded for passage in world.index.held["a.md"].passages]
+    )
+    assert list(world.index.held["a.md"].tokens) == wanted[1]
+
+
 async def test_cancelled_it_holds_whole_documents_and_the_next_run_goes_on(world: World) -> None:
     world.put(**{f"d{n:03}": f"# D{n}\n\n{LONG}" for n in range(120)})
     writing = asyncio.Event()
