@@ -65,7 +65,7 @@ _BROKEN = "The gateway broke off; the index is whole. See its log."
 @click.option(
     "--ray-address",
     metavar="ADDRESS",
-    help="With --engine ray: `auto` on a node, ray://HOST:10001 from elsewhere; "
+    help="With --engine ray: `auto`, or HOST:PORT of the head, on a node of that cluster; "
     "ingestion.ray.address where not given.",
 )
 @click.option("--dry-run", is_flag=True, help="Store nothing; say what each document becomes.")

@@ -16,7 +16,7 @@ class RayConfig(Section):
 
     address: str | None = Field(
         default=None,
-        description='"auto" on one of the cluster\'s nodes, "ray://HOST:10001" from elsewhere; '
+        description='"auto", or HOST:PORT of the head, on one of the cluster\'s nodes; '
         "RAY_ADDRESS where empty, and without that a cluster of this machine alone is started.",
     )
     workers: int | None = Field(
