@@ -14,6 +14,7 @@ from gateway.grounding import Library
 from gateway.screening import Screen
 from gateway.tracing.trace import Trace
 from gateway.types import Ask, Caller, Done
+from retrieval.retriever import LONGEST_QUESTION
 from retrieval.types import Encoder, Hit, Query, Reranker, RetrievalError
 
 MOST_READ = 1_000_000
@@ -80,7 +81,13 @@ class Lookup:
         self.reranker_name = f"moorline/{reranker_name}"
 
     def question_tokens(self, ask: SearchAsk) -> int:
-        """As the encoder counts them."""
+        """As the encoder counts them. Raises InvalidRequest."""
+        if len(ask.question) > LONGEST_QUESTION:
+            raise InvalidRequest(
+                f"The question has {len(ask.question):,} characters; at most "
+                f"{LONGEST_QUESTION:,} are looked for.",
+                param="query",
+            )
         return self._encoder.count(ask.question)
 
     def pairs_tokens(self, ask: RerankAsk) -> int:

@@ -23,6 +23,7 @@ from retrieval.types import BadFilter, Scalar, Where
 
 _DEPTH = 32
 """How deep conditions may be nested: nobody's are, and a stack has an end."""
+_MOST = 2_000  # values and conditions, of a filter that is an object
 _LONGEST = 20_000
 """Characters of a filter's text."""
 
@@ -86,10 +87,26 @@ def condition(where: Where | None) -> Condition:
         case str():
             return _Text(where).condition() if where.strip() else ALWAYS
         case Mapping():
+            _bounded(where)
             return _openai(where, 0) if _is_openai(where) else _mapping(where)
         case OneOf() | Within() | Exists() | Every() | Some() | Not():
             return where
     raise BadFilter("A filter is text or an object.")
+
+
+def _bounded(where: Mapping[Any, Any]) -> None:
+    """Raises BadFilter where there is too much to be compared with every passage."""
+    ahead: list[Any] = [where]
+    seen = 0
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, Mapping):
+            ahead.extend(one.values())
+        elif isinstance(one, list | tuple):
+            ahead.extend(one)
+        seen += 1
+        if seen + len(ahead) > _MOST:
+            raise BadFilter(f"A filter has at most {_MOST:,} values and conditions.")
 
 
 def moment(text: str, *, end: bool = False) -> float | None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # numpy, which importing a gateway does not wait for
     from retrieval.spelling.vocabulary import Vocabularies
 
 _PATIENCE = 10.0
+LONGEST_QUESTION = 10_000
+"""Characters whose words are looked for. Of a longer question it is the first and the last: what is
+asked stands before or behind what was pasted."""
 
 
 class Retriever:
@@ -67,10 +70,11 @@ class Retriever:
         config = self._own.get(collection, self._config)
         told = explanation or Explanation()
         wanted = top_k or config.top_k
-        told.languages = languages(query.text, config.languages)
-        told.terms = query_terms(query.text, told.languages)
+        text = _looked_for(query.text)
+        told.languages = languages(text, config.languages)
+        told.terms = query_terms(text, told.languages)
         limit = max(config.candidates, wanted)
-        meant = await self._meant(index, query.text, told.languages, config, viewer)
+        meant = await self._meant(index, text, told.languages, config, viewer)
         sparse = query_vector(told.terms, weights(meant, told.languages) if meant else {})
         legs = await index.search(query.vector, sparse, limit, where, viewer)
         told.corrected = borne_out(meant, legs.sparse)
@@ -90,7 +94,7 @@ class Retriever:
         if config.token_vectors and hits:
             hits = await compared(index, query, hits, every, config, told)
         if self._reranker and config.rerank_top:
-            hits = await self._reranked(self._reranker, query.text, hits, config, told)
+            hits = await self._reranked(self._reranker, text, hits, config, told)
         if config.diversity:
             hits = diverse(hits, config.diversity)
             told.saw("diverse", hits)
@@ -156,3 +160,10 @@ class Retriever:
         order = reread(top, readings, reranker.fused_weight)
         told.saw("reranked", order)
         return [*order, *rest]
+
+
+def _looked_for(question: str) -> str:
+    if len(question) <= LONGEST_QUESTION:
+        return question
+    half = LONGEST_QUESTION // 2
+    return f"{question[:half]} {question[-half:]}"

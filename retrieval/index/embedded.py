@@ -148,7 +148,7 @@ class EmbeddedIndexes:
     async def _at(self, folder: Path, create: bool = False) -> EmbeddedIndex | None:
         """Whatever encoder wrote it."""
         loop = asyncio.get_running_loop()
-        new = _Kept(self._encoder, self._size, restricted=()) if create else None
+        new = _Kept(self._encoder, self._size, restricted=()).begun() if create else None
         with shard.named(folder.name):
             loaded = await loop.run_in_executor(self._threads.writing, _load, folder, new)
         if loaded is None:

@@ -79,6 +79,8 @@ class Manifest:
     encoder: str
     size: int
     generation: int = 0
+    incarnation: str = ""
+    """Tells it from a collection of the same name that was dropped."""
     average_length: float | None = None
     restricted: tuple[str, ...] | None = None
     """The fields of access by which any document has ever kept anybody out; None where it was
@@ -100,9 +102,13 @@ class Manifest:
     def edition(self, at: float) -> str:
         """What can be found at a moment, by name. Where there are too many moments to be kept it
         changes every so often."""
-        if len(self.turns) > TURNS:
-            return f"{self.generation}.{at // _OFTEN:.0f}"
-        return f"{self.generation}.{bisect_right(self.turns, at)}"
+        many = len(self.turns) > TURNS
+        turn = at // _OFTEN if many else bisect_right(self.turns, at)
+        return f"{self.incarnation}.{self.generation}.{turn:.0f}"
+
+    def begun(self) -> Self:
+        """The first manifest of a new collection."""
+        return replace(self, incarnation=secrets.token_hex(8))
 
     def checked(self, collection: str, encoder: str, size: int) -> Manifest:
         """Itself, if that encoder wrote it."""

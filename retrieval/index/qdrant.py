@@ -190,7 +190,7 @@ class QdrantIndexes:
                     return None
                 await self._created(store.name)
             # Whoever created the collection has not come so far, or never will.
-            manifest = await store.manifest() or await store.begin(self._new)
+            manifest = await store.manifest() or await store.begin(self._new.begun())
             place = 0
             while manifest.place != place:
                 place = manifest.place

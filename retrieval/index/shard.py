@@ -149,7 +149,7 @@ class Shard:
         """When this returns, what was written outlasts a loss of power."""
         if self._unflushed > _UNFLUSHED:
             await self.flush()
-        await self._in(self._threads.writing, lambda: _synced(self.folder / "wal"))
+        await self._in(self._threads.writing, lambda: log_synced(self.folder / "wal"))
 
     async def flush(self) -> None:
         await self._in(self._threads.writing, self._engine.flush)
@@ -321,9 +321,13 @@ def _condition(one: Condition) -> edge.ConditionType:
             return _filter(one)
 
 
-def _synced(folder: Path) -> None:
+def log_synced(folder: Path) -> None:
     for path in folder.iterdir():
-        file = os.open(path, os.O_RDONLY)
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            # A thread of the engine's gives the next file of its log another name; it is empty.
+            continue
         try:
             os.fsync(file)
         finally:

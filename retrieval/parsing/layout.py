@@ -7,6 +7,7 @@ sorting by position would mix columns. Rows of tables (`grid`) are told like tho
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ _LEADERS = re.compile(r"(?:\s?[.·_]){5,}\s*")
 _MARGIN = 0.09  # of a page's height, where running headers and footers stand
 _LARGER = 1.15  # than the body: a heading
 _LONGEST_HEADING = 160
+_ENOUGH = 500  # lines of a page, to tell where its text ends
 
 
 @dataclass(slots=True)
@@ -181,6 +183,7 @@ class _Style:
 
     pages: Sequence[Page]
     _edges: dict[tuple[int, int, int], float] = field(default_factory=dict)
+    _by_left: dict[int, list[Line]] = field(default_factory=dict)
 
     @cached_property
     def body(self) -> float:
@@ -215,17 +218,26 @@ class _Style:
         """The right edge of the column that a line stands in: how far its neighbours reach."""
         key = (page.number, round(line.size), round(line.left / 10))
         if key not in self._edges:
-            others = [
-                other
-                for other in page.lines
-                if other.size < self.body * _LARGER or _alike(line, other)
-            ]
-            close = [o.right for o in others if abs(o.left - line.left) < 1.2 * line.size]
+            close = self._near(page, line, 1.2 * line.size)
             if len(close) < 3:
-                close = [o.right for o in others if abs(o.left - line.left) < 3 * line.size]
+                close = self._near(page, line, 3 * line.size)
             # Not the farthest: a line across both columns may begin at the same place.
             self._edges[key] = sorted(close or [line.right])[int(0.9 * (len(close) - 1))]
         return self._edges[key]
+
+    def _near(self, page: Page, line: Line, reach: float) -> list[float]:
+        """The right ends of the lines that begin within reach of where one does."""
+        if page.number not in self._by_left:
+            self._by_left[page.number] = sorted(page.lines, key=_left)
+        lines = self._by_left[page.number]
+        first = bisect_right(lines, line.left - reach, key=_left)
+        beyond = bisect_left(lines, line.left + reach, key=_left)
+        few = range(first, beyond, 1 + (beyond - first) // _ENOUGH)
+        return [
+            lines[place].right
+            for place in few
+            if lines[place].size < self.body * _LARGER or _alike(line, lines[place])
+        ]
 
     def heading(self, line: Line, above: Line | None) -> float:
         """The size of a heading, which orders it among the others; 0 where the line is none."""
@@ -242,6 +254,10 @@ class _Style:
         usual = self.leading.get(round(line.size), 1.2 * line.size)
         apart = above is None or not 0 < above.top - above.drop - line.top < usual * 1.15
         return size if apart and len(text) <= 100 else 0
+
+
+def _left(line: Line) -> float:
+    return line.left
 
 
 def _alike(line: Line, other: Line) -> bool:

@@ -489,12 +489,15 @@ async def test_a_dropped_collection_is_gone_and_may_come_again(indexes: Indexes)
     index = await indexes.open("docs", create=True)
     assert index is not None
     await index.write([embedded("a.md", "pump")])
+    before = index.edition()
     await indexes.drop("docs")
     assert await indexes.names() == []
     assert await indexes.open("docs") is None
     again = await indexes.open("docs", create=True)
     assert again is not None
     assert await again.documents() == {}
+    await again.write([embedded("b.md", "pump")])
+    assert again.edition() != before  # by which answers are kept
 
 
 @pytest.mark.anyio

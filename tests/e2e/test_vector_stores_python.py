@@ -104,6 +104,12 @@ def test_a_store_is_filled_and_searched(client: OpenAI, store: VectorStore) -> N
     assert "Dry the rope" in "".join(part.text or "" for part in read)
 
 
+def test_a_question_without_end_is_refused(client: OpenAI, store: VectorStore) -> None:
+    with pytest.raises(openai.BadRequestError, match="at most 10,000") as told:
+        client.vector_stores.search(store.id, query="rope " * 5_000)
+    assert told.value.param == "query"
+
+
 def test_an_empty_store_holds_nothing(client: OpenAI, store: VectorStore) -> None:
     assert list(client.vector_stores.search(store.id, query="What does hemp rope cost?")) == []
 

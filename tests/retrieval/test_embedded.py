@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from retrieval.index import points
 from retrieval.index.embedded import EmbeddedIndex, EmbeddedIndexes, Rebuilding
 from retrieval.index.points import Manifest
+from retrieval.index.shard import log_synced
 from retrieval.types import Embedded, Index, Passage, RetrievalError, SparseVector
 
 SIZE = 4
@@ -117,6 +118,12 @@ async def test_another_encoder_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(RetrievalError, match=r"'docs'.*'one-encoder'.*'other-encoder'"):
         await other.open("docs")
     await other.aclose()
+
+
+def test_a_file_that_the_engine_renames_meanwhile_hinders_no_write(tmp_path: Path) -> None:
+    (tmp_path / "open-1").write_bytes(b"log")
+    (tmp_path / "tmp-open-2").symlink_to(tmp_path / "gone")
+    log_synced(tmp_path)
 
 
 @pytest.mark.anyio

@@ -156,6 +156,19 @@ def test_text_that_is_nested_without_end_is_refused(deep: str) -> None:
         condition(deep)
 
 
+@pytest.mark.parametrize(
+    "broad",
+    [
+        {"year": list(range(3_000))},
+        {"type": "in", "key": "year", "value": list(range(3_000))},
+        {"type": "or", "filters": [{"type": "eq", "key": "a", "value": 1}] * 1_000},
+    ],
+)
+def test_filters_with_too_many_values_are_refused(broad: dict[str, Any]) -> None:
+    with pytest.raises(BadFilter, match="at most 2,000"):
+        condition(broad)
+
+
 def test_openais_filters_that_are_nested_without_end_are_refused() -> None:
     given: dict[str, Any] = {"type": "eq", "key": "a", "value": 1}
     for _ in range(100):

@@ -87,6 +87,21 @@ async def test_one_section_may_give_all_where_nothing_is_said(tmp_path: Path) ->
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("place", [0, 1])
+async def test_of_what_was_pasted_the_beginning_and_the_end_are_looked_for(
+    tmp_path: Path, place: int
+) -> None:
+    indexes = EmbeddedIndexes(tmp_path, "none", 2)
+    pasted = ["lorem ipsum " * 100_000, QUERY.text]
+    told = Explanation()
+    asked = Query(" ".join(pasted[::-1] if place else pasted), QUERY.vector)
+    await Retriever(RetrievalConfig()).search(await index(indexes), asked, explanation=told)
+    assert {"lorem", "pump"} <= set(told.terms)
+    assert len(told.terms) < 3_000
+    await indexes.aclose()
+
+
+@pytest.mark.anyio
 async def test_top_k_is_the_caller_s_or_the_configuration_s(tmp_path: Path) -> None:
     indexes = EmbeddedIndexes(tmp_path, "none", 2)
     opened, retriever = await index(indexes), Retriever(RetrievalConfig(top_k=3))

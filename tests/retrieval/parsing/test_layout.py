@@ -5,6 +5,7 @@ from dataclasses import replace
 from retrieval.parsing.draft import Draft
 from retrieval.parsing.layout import write
 from retrieval.parsing.page import HYPHEN, Line, Page
+from tests.effort import cpu_seconds
 
 
 def at(y: float, text: str, left: float = 72, right: float = 500, size: float = 10) -> Line:
@@ -74,6 +75,17 @@ def test_type_that_sets_most_of_the_text_sets_no_headings() -> None:
     small = [at(700, "Fine print that is the longest of all the lines by far", size=6)] * 3
     large = [at(600 - 20 * i, f"Line {i} of a larger letter", size=10) for i in range(4)]
     assert {kind for kind, _ in texts(small + large)} == {"paragraph"}
+
+
+def test_effort_grows_with_the_lines_of_a_page() -> None:
+    def page(many: int) -> list[Line]:
+        return [
+            at(14_000 - 3 * n, "some words", left=37 * n % 14_000, size=8 + n / 1_000)
+            for n in range(many)
+        ]
+
+    few, most = page(1_000), page(8_000)
+    assert cpu_seconds(lambda: texts(most)) < 30 * cpu_seconds(lambda: texts(few))
 
 
 def test_dots_that_lead_to_a_number_are_one_mark() -> None:
