@@ -7,6 +7,7 @@ interrupted leaves at most bytes that nobody knows of; these are swept when the 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import AsyncIterable, Callable
@@ -92,8 +93,12 @@ class Files:
         """Where a file's bytes lie. The name is one of ours, never a client's."""
         return self._folder / name
 
+    async def expired(self) -> list[StoredFile]:
+        """What is over its time, of all teams; it is there until it is removed."""
+        return await self._on_database(self._expired)
+
     async def sweep(self) -> None:
-        """Drop what is over its time, and bytes that no row knows."""
+        """Drop bytes that no row knows."""
         await self._on_database(self._sweep)
 
     async def _written(self, path: Path, pieces: AsyncIterable[bytes]) -> int:
@@ -161,16 +166,20 @@ class Files:
         with self._database.connection() as connection:
             return bool(connection.run("DELETE FROM files WHERE id = ? AND team = ?", (name, team)))
 
-    def _sweep(self) -> None:
+    def _expired(self) -> list[StoredFile]:
         with self._database.connection() as connection:
-            connection.run(
-                "DELETE FROM files WHERE expires_at IS NOT NULL AND expires_at <= ?",
+            rows = connection.read(
+                f"SELECT {_FIELDS} FROM files WHERE expires_at IS NOT NULL AND expires_at <= ?",
                 (int(self._clock()),),
             )
+        return [StoredFile(*row) for row in rows]
+
+    def _sweep(self) -> None:
+        with self._database.connection() as connection:
             known = {row[0] for row in connection.read("SELECT id FROM files")}
         for path in self._folder.glob("file-*"):
             # What is being uploaded at this moment has no row yet either.
-            if path.name not in known and time.time() - path.stat().st_mtime > _FORGOTTEN:
+            if path.name not in known and time.time() - _written_at(path) > _FORGOTTEN:
                 path.unlink(missing_ok=True)
 
 
@@ -181,6 +190,13 @@ def _proper(filename: str) -> str:
     if not plain.strip("."):
         raise InvalidRequest("The file has no name.", param="file")
     return plain[-_LONGEST_NAME:]
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # deleted since it was listed
+        return math.inf
 
 
 def _synced(file: Any) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from retrieval.types import Scalar
 
-Status: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled"]
+Status: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled", "removing"]
+"""OpenAI's, and the last of our own: no client is told of a file that is being taken out."""
 
 GIVEN = "attributes"
 """Where a document's metadata names those that a client gave its file; all else was found."""

@@ -149,4 +149,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    # Said before the store's collection is dropped: the row goes when that is done.
+    ("ALTER TABLE vector_stores ADD COLUMN removing BIGINT NOT NULL DEFAULT 0",),
 )

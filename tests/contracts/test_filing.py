@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,9 @@ async def test_a_file_is_over_when_its_time_is(files: Files, clock: Clock, tmp_p
     with pytest.raises(NotFound):
         await files.one("red", kept.id)
     assert await files.all("red") == [lasting]
-    os.utime(files.path(kept.id), (0, 0))
-    await files.sweep()
+    assert await files.expired() == [kept]
+    await files.remove("red", kept.id)
+    assert await files.expired() == []
     assert lying(tmp_path) == [lasting.id]
 
 
@@ -117,6 +119,14 @@ async def test_bytes_of_an_upload_that_was_broken_off_are_swept(
     (tmp_path / "file-new").write_bytes(b"a")
     await files.sweep()
     assert lying(tmp_path) == ["file-new"]
+
+
+async def test_a_sweep_bears_that_another_was_faster(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "file-gone").symlink_to(tmp_path / "nothing")  # listed, but not there
+    (tmp_path / "file-old").write_bytes(b"a")
+    os.utime(tmp_path / "file-old", (0, 0))
+    await files.sweep()
+    assert "file-old" not in lying(tmp_path)
 
 
 async def test_a_store_comes_back_as_it_was_made(stores: VectorStores) -> None:
@@ -166,13 +176,94 @@ async def test_a_cancelled_batch_keeps_what_is_done(stores: VectorStores) -> Non
 
 async def test_a_store_that_nobody_uses_expires(stores: VectorStores, clock: Clock) -> None:
     store = await stores.add("red", "", "", {}, {}, 2)
-    lasting = await stores.add("red", "", "", {}, {}, None)
+    await stores.add("red", "", "", {}, {}, None)
     clock.now += 86_400
     await stores.used(store)
     clock.now += 86_400 * 1.5
     assert await stores.expired() == []
     clock.now += 86_400
     assert [one.id for one in await stores.expired()] == [store.id]
-    await stores.remove(lasting)
+
+
+async def test_an_expired_store_is_not_used_filled_or_changed(
+    stores: VectorStores, clock: Clock
+) -> None:
+    store = await stores.add("red", "", "", {}, {}, 1)
+    file = StoredFile("file-1", "red", "a.txt", "assistants", 4, 0)
+    (held,), _ = await stores.attach(store, [(file, {}, {})])
+    clock.now += 86_400
+    with pytest.raises(InvalidRequest, match="expired"):
+        await stores.used(store)
+    with pytest.raises(InvalidRequest, match="expired"):
+        await stores.attach(store, [(file, {}, {})])
+    with pytest.raises(InvalidRequest, match="expired"):
+        await stores.describe(held, {"year": 2024})
+    with pytest.raises(InvalidRequest, match="expired"):
+        await stores.change(replace(store, expires_days=None))
+    assert await stores.expired() == [store]
+    assert await stores.files(store.id) == [held]
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_a_store_that_was_removed_stays_so(
+    stores: VectorStores, clock: Clock, forgotten: bool
+) -> None:
+    store = await stores.add("red", "", "", {}, {}, None)
+    file = StoredFile("file-1", "red", "a.txt", "assistants", 4, 0)
+    await stores.leave(store)
+    if forgotten:
+        await stores.remove(store.id)
+    clock.now += 3_600
     with pytest.raises(NotFound):
-        await stores.one("red", lasting.id)
+        await stores.used(store)
+    with pytest.raises(NotFound):
+        await stores.attach(store, [(file, {}, {})])
+    with pytest.raises(NotFound):
+        await stores.change(store)
+    with pytest.raises(NotFound):
+        await stores.one("red", store.id)
+    assert await stores.all("red") == []
+    assert await stores.waiting() == []
+    assert await stores.leaving() == ([] if forgotten else [store.id])
+
+
+async def test_a_change_leaves_the_last_use_as_it_is(stores: VectorStores, clock: Clock) -> None:
+    store = await stores.add("red", "Rope", "", {}, {}, 1)
+    clock.now += 3_600
+    used = await stores.used(store)
+    await stores.change(replace(store, name="Chain", metadata={"a": "b"}, expires_days=2))
+    assert await stores.one("red", store.id) == replace(
+        used, name="Chain", metadata={"a": "b"}, expires_days=2
+    )
+
+
+async def test_a_file_that_is_taken_out_is_known_only_to_who_does_so(
+    stores: VectorStores,
+) -> None:
+    store = await stores.add("red", "", "", {}, {}, None)
+    file = StoredFile("file-1", "red", "a.txt", "assistants", 4, 0)
+    (held,), _ = await stores.attach(store, [(file, {}, {})])
+    await stores.take_out(held)
+    assert await stores.files(store.id) == []
+    with pytest.raises(NotFound):
+        await stores.attached(store, "file-1")
+    with pytest.raises(NotFound):
+        await stores.describe(held, {})
+    leaving = replace(held, status="removing")
+    assert await stores.attached(store, "file-1", removing=True) == leaving
+    assert await stores.holding("red", "file-1") == [leaving]
+    assert await stores.holding("blue", "file-1") == []
+    assert await stores.waiting() == [leaving]
+    await stores.detach(held)
+    assert await stores.waiting() == []
+
+
+async def test_a_file_that_was_put_in_again_is_not_forgotten(stores: VectorStores) -> None:
+    store = await stores.add("red", "", "", {}, {}, None)
+    file = StoredFile("file-1", "red", "a.txt", "assistants", 4, 0)
+    (held,), _ = await stores.attach(store, [(file, {}, {})])
+    await stores.take_out(held)
+    (again,), _ = await stores.attach(store, [(file, {}, {})])
+    await stores.detach(held)
+    assert not await stores.take_out_again(held)
+    assert await stores.files(store.id) == [again]

@@ -91,7 +91,8 @@ async def detach(
 ) -> dict[str, Any]:
     """Take a file out of a store; the file itself stays."""
     kept = await gateway.shelves.stores.one(caller.team, name)
-    await gateway.shelves.detach(await gateway.shelves.stores.attached(kept, file))
+    known = await gateway.shelves.stores.attached(kept, file, removing=True)
+    await gateway.shelves.detach(known)
     return {"id": file, "object": "vector_store.file.deleted", "deleted": True}
 
 

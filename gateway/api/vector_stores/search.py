@@ -61,12 +61,16 @@ class _Search(Endpoint):
             store = await gateway.shelves.stores.one(caller.team, self._name)
         except NotFound:
             store = None  # perhaps a collection that was ingested from the command line
+        if store:
+            try:
+                await gateway.shelves.stores.used(store)
+            except (InvalidRequest, NotFound) as error:  # it has expired, or was just deleted
+                await gateway.refused(authorization, error, trace, "search")
+                raise
         ask = SearchAsk(
             asked.text, self._name, asked.max_num_results, asked.filters, own=store is not None
         )
         found = await gateway.search(authorization, ask, trace)
-        if store:
-            await gateway.shelves.stores.used(store)
         least = asked.ranking_options.score_threshold if asked.ranking_options else 0.0
         hits = [hit for hit in found.hits if _score(hit) >= least]
         told = orjson.dumps(_told(asked.text, hits))

@@ -80,7 +80,8 @@ async def change(
 @router.delete("/{name}")
 async def delete(name: str, gateway: CurrentGateway, caller: CurrentCaller) -> dict[str, Any]:
     """Drop it with all that is in it; the files themselves stay."""
-    await gateway.shelves.drop(await gateway.shelves.stores.one(caller.team, name))
+    kept = await gateway.shelves.stores.one(caller.team, name, removing=True)
+    await gateway.shelves.drop(kept)
     return {"id": name, "object": "vector_store.deleted", "deleted": True}
 
 
