@@ -12,6 +12,7 @@ import tenacity
 from pydantic import SecretStr
 
 from retrieval.types import RetrievalError
+from retrieval.urls import without_password
 
 _ATTEMPTS = 4
 _LONGEST_WAIT = 20.0
@@ -22,7 +23,8 @@ class Remote:
     """Posts to one URL. Whatever goes wrong there is a RetrievalError that names it."""
 
     def __init__(self, url: str, api_key: SecretStr | None, pause: float = 0.25) -> None:
-        self.url = url
+        self.url = without_password(url)  # as errors name it
+        self._url = url
         self._key, self._pause = api_key, pause
         self._session: aiohttp.ClientSession | None = None
 
@@ -45,7 +47,7 @@ class Remote:
             await self._session.close()
 
     async def _post(self, body: dict[str, Any]) -> Any:
-        async with self._opened().post(self.url, json=body) as response:
+        async with self._opened().post(self._url, json=body) as response:
             response.raise_for_status()
             return await response.json()
 

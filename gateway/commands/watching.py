@@ -14,6 +14,7 @@ from pathlib import Path
 from retrieval.sources.files import hidden
 from retrieval.sources.targets import source
 from retrieval.sources.types import BadSource, Listing
+from retrieval.urls import without_password
 
 _DEBOUNCE, _STEP = 2_000, 100
 """Milliseconds: a copy of many files is one change, which ends when nothing comes for a step."""
@@ -40,7 +41,7 @@ def roots(targets: Sequence[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for target in targets:
         if "://" in target:
-            raise BadSource(f"Only files can be watched, not {target}.")
+            raise BadSource(f"Only files can be watched, not {without_password(target)}.")
         path = Path(target)
         while not path.exists() and _MAGIC & set(str(path)):
             path = path.parent

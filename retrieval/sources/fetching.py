@@ -6,6 +6,7 @@ Each redirect is a new request, checked like the first. It knows nothing of docu
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import time
@@ -28,6 +29,7 @@ _BUSY = {429, 502, 503, 504}
 _TRIES = 3
 _LONGEST_WAIT = 10.0
 _PORTS = {"http": 80, "https": 443}
+_NO_HOST = re.compile(rb"[\x00-\x20\x7f]")  # what http.client refuses, too
 _SAFE = "/%:@!$&'()*+,;=~-._"
 
 
@@ -87,7 +89,7 @@ class Fetcher:
                 target = response.headers.get("Location", "")
             if not target:
                 raise Unreadable("it is moved, and the server does not say where")
-            moved = split(urljoin(plain(parts), target))
+            moved = split(target, plain(parts))
             if parts.scheme == "https" and moved.scheme == "http":
                 raise Unreadable(f"it is moved from https to http: {plain(moved)}")
             parts = moved
@@ -120,13 +122,19 @@ class Fetcher:
             connection.close()
 
 
-def split(url: str) -> SplitResult:
-    """A URL that can be fetched, in its parts. Raises Unreadable."""
+def split(url: str, base: str = "") -> SplitResult:
+    """A URL that can be fetched, in its parts; one from a page at `base` may be relative to it.
+
+    Raises Unreadable."""
     try:
-        parts = urlsplit(url)
+        url.encode()
+        parts = urlsplit(urljoin(base, url))
         host, _ = (parts.hostname or "").encode("idna"), parts.port
+        if _NO_HOST.search(host):
+            raise ValueError(f"{parts.hostname!r} is no host")
     except ValueError as error:
-        raise Unreadable(f"it is no URL: {error}") from error
+        # The reason may quote what stands around an @, which may be a password.
+        raise Unreadable("it is no URL" if "@" in url else f"it is no URL: {error}") from error
     if parts.scheme not in _PORTS or not host:
         raise Unreadable(f"it leads to no page: {parts.scheme or 'no'} is not http or https")
     return parts

@@ -112,7 +112,7 @@ def stamp(headers: Mapping[str, str]) -> str:
         changed = parsedate_to_datetime(headers["last-modified"])
         now = parsedate_to_datetime(headers["date"])
         return headers["last-modified"] if now - changed > _TICK else ""
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return ""
 
 

@@ -19,13 +19,19 @@ from retrieval.sources.members import Held, kept
 from retrieval.sources.reading import CHUNK, whole
 from retrieval.sources.sidecars import LONGEST, Sidecars, is_sidecar
 from retrieval.sources.types import BadSource, Item, Listing
+from retrieval.urls import without_password
 
 _ASLEEP = {"GLACIER", "DEEP_ARCHIVE"}
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _LAST = ".meta.toml"  # what the last of a key's sidecars ends in
+_DISORDER = "its objects are not listed in the order of their keys"
 _GONE = "there is no such object"
 _NOBODY = (
     "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+)
+_IN_URL = (
+    "credentials do not belong into a URL: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+    "AWS_PROFILE"
 )
 _REFUSALS = {
     "NoSuchBucket": "there is no such bucket",
@@ -47,8 +53,13 @@ class Bucket:
 
     def items(self, listing: Listing) -> Iterator[Item]:
         """Objects of known formats in the order of their keys. Raises BadSource."""
-        parts = urlsplit(self.url, allow_fragments=False)
+        try:
+            parts = urlsplit(self.url, allow_fragments=False)
+        except ValueError as error:
+            raise BadSource(f"{without_password(self.url)}: it is no URL") from error
         bucket = parts.netloc
+        if "@" in bucket:
+            raise BadSource(f"{without_password(self.url)}: {_IN_URL}")
         # A question mark is a sign like others in a key.
         key = parts.path.removeprefix("/") + (f"?{parts.query}" if parts.query else "")
         if not bucket:
@@ -81,6 +92,7 @@ class Bucket:
         beside: set[str] = set()
         sidecars = Sidecars(partial(_beside, client, bucket, prefix, beside))
         try:
+            _in_order(_objects(client, bucket, prefix))
             for found in _looking_ahead(_objects(client, bucket, prefix), beside):
                 shown = f"s3://{bucket}/{found['Key']}"
                 path = str(found["Key"]).removeprefix(prefix)
@@ -150,6 +162,19 @@ def _objects(client: Any, bucket: str, prefix: str) -> Iterator[Mapping[str, Any
             yield from page.get("Contents", ())
 
 
+def _in_order(objects: Iterator[Mapping[str, Any]]) -> None:
+    """Look through the whole list before anything of it is used. Raises Unreadable.
+
+    Where it is not in order, an object may be used before its sidecar is seen, and shown to whom it
+    is not for. One request for a thousand keys, none of which is kept."""
+    before = b""
+    for found in objects:
+        here = str(found["Key"]).encode()
+        if here < before:
+            raise Unreadable(_DISORDER)
+        before = here
+
+
 def _looking_ahead(
     objects: Iterator[Mapping[str, Any]], beside: set[str]
 ) -> Iterator[Mapping[str, Any]]:
@@ -162,7 +187,7 @@ def _looking_ahead(
         key = str(found["Key"])
         here = key.encode()
         if here < before:
-            raise Unreadable("its objects are not listed in the order of their keys")
+            raise Unreadable(_DISORDER)
         before = here
         while waiting and here > _until(str(waiting[0]["Key"])):
             yield waiting.popleft()

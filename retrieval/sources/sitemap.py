@@ -19,6 +19,7 @@ from retrieval.parsing.formats import LIMITS, Limits, known
 from retrieval.sources.fetching import Fetcher, gunzipped, plain, split
 from retrieval.sources.pages import item, name, read
 from retrieval.sources.types import Item, Listing
+from retrieval.urls import without_password
 
 _LARGEST = 52_428_800  # bytes, by the protocol
 _MOST_LINES = 50_000  # by the protocol, too
@@ -63,13 +64,13 @@ class Sitemap:
             try:
                 url = plain(split(entry.url))
             except Unreadable as error:
-                listing.skipped.append((entry.url, error.reason))
+                listing.skipped.append((without_password(entry.url), error.reason))
                 continue
             if url in seen:
                 continue
             if len(seen) == self.fetcher.config.sitemap_pages:
                 most = f"more than {len(seen):,} pages: see retrieval.sources.sitemap_pages"
-                listing.unlisted.append((self.url, most))
+                listing.unlisted.append((without_password(self.url), most))
                 return
             seen.add(url)
             if not robots.can_fetch(self.fetcher.config.user_agent, url):
@@ -96,19 +97,19 @@ class Sitemap:
             url, depth = waiting.pop(0)
             read_maps += 1
             if depth > _DEEPEST or read_maps > _MOST_MAPS:
-                listing.unlisted.append((url, "too many sitemaps of sitemaps"))
+                listing.unlisted.append((without_password(url), "too many sitemaps of sitemaps"))
                 return
             try:
                 # All at once: the server would not wait until its pages are read one by one.
                 for entry in list(self._entries(url)):
                     if _host(entry.url) != _host(self.url):
-                        listing.skipped.append((entry.url, "on another host"))
+                        listing.skipped.append((without_password(entry.url), "on another host"))
                     elif entry.is_map:
                         waiting.append((entry.url, depth + 1))
                     else:
                         yield entry
             except Unreadable as error:
-                listing.unlisted.append((url, error.reason))
+                listing.unlisted.append((without_password(url), error.reason))
 
     def _entries(self, url: str) -> Iterator[_Entry]:
         with self.fetcher.get(url) as answer:
@@ -119,18 +120,14 @@ class Sitemap:
 
     def _robots(self, listing: Listing) -> RobotFileParser | None:
         """What the host allows; None where that cannot be known, which means nothing."""
-        rules = RobotFileParser()
-        lines: list[str] = []
-        if self.fetcher.config.robots:
-            try:
-                lines = self._robots_lines()
-            except Unreadable as error:
-                # Where there is none, all is allowed; where it cannot be had, nothing is.
-                if not error.reason.startswith("the server answers 4"):
-                    listing.unlisted.append((self.url, f"robots.txt: {error.reason}"))
-                    return None
-        rules.parse(lines)
-        return rules
+        try:
+            return _ruled(self._robots_lines() if self.fetcher.config.robots else [])
+        except Unreadable as error:
+            # Where there is none, all is allowed; where it cannot be had, nothing is.
+            if error.reason.startswith("the server answers 4"):
+                return _ruled([])
+            listing.unlisted.append((without_password(self.url), f"robots.txt: {error.reason}"))
+            return None
 
     def _robots_lines(self) -> list[str]:
         with self.fetcher.get(urljoin(plain(split(self.url)), "/robots.txt")) as answer:
@@ -140,6 +137,16 @@ class Sitemap:
                 if len(text) > _LARGEST_ROBOTS:
                     break  # as the protocol has it: the rest does not count
         return text[:_LARGEST_ROBOTS].decode("utf-8", "replace").splitlines()
+
+
+def _ruled(lines: list[str]) -> RobotFileParser:
+    """What these lines of a robots.txt allow. Raises Unreadable."""
+    rules = RobotFileParser()
+    try:
+        rules.parse(lines)
+    except ValueError as error:  # an address that is none, a number of signs that only look so
+        raise Unreadable(f"it cannot be understood: {error}") from error
+    return rules
 
 
 class _Reader:
@@ -204,7 +211,7 @@ def _parsed(chunks: Iterator[bytes]) -> Iterator[_Entry]:
         parser.close()
     except DefusedXmlException as error:
         raise Unreadable("no sitemap: it has a DTD, which none needs") from error
-    except ParseError as error:
+    except (ParseError, ValueError, LookupError) as error:  # the latter by strange encodings
         raise Unreadable(f"no sitemap: {error}") from error
 
 

@@ -24,6 +24,7 @@ from retrieval.sources.s3 import Bucket
 from retrieval.sources.sitemap import Sitemap, is_sitemap
 from retrieval.sources.stdin import Given
 from retrieval.sources.types import BadSource, Item, Listing, Source
+from retrieval.urls import without_password
 
 STDIN = "-"
 _MAGIC = "*?["
@@ -106,7 +107,8 @@ def _remote(url: str, scheme: str, config: SourcesConfig) -> Source:
     try:
         split(url)
     except Unreadable as error:
-        raise BadSource(f"{url}: {error.reason}; what can be read is http, https and s3") from error
+        what = f"{without_password(url)}: {error.reason}"
+        raise BadSource(f"{what}; what can be read is http, https and s3") from error
     fetcher = Fetcher(config)
     return Sitemap(url, fetcher) if is_sitemap(url) else Page(url, fetcher)
 

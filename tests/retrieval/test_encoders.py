@@ -194,6 +194,18 @@ async def test_an_endpoint_that_is_away_is_named() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_password_in_an_endpoints_address_is_used_and_not_named() -> None:
+    answers = Answers(401)
+    async with answers as url:
+        remote = Remote(url.replace("://", "://me:secret@"), None, pause=0)
+        with pytest.raises(RetrievalError) as refused:
+            await remote.post({})
+        await remote.aclose()
+    assert answers.seen == 1
+    assert str(refused.value).startswith(f"{url} answered 401")
+
+
+@pytest.mark.anyio
 async def test_one_pass_gives_the_vectors_of_a_text_and_of_its_tokens(graphs: Path) -> None:
     encoder = MiniLM(MiniLMEncoder(), graphs, tokens=True)
     texts = ["The pump has a warranty of two years.", "EU-4021-B"]

@@ -62,7 +62,7 @@ def test_watched_files_are_followed_until_ctrl_c(anywhere: Path, tmp_path: Path)
 
 
 def test_what_is_not_a_file_cannot_be_watched(anywhere: Path) -> None:
-    arguments = ["https://example.com/a.html", "--watch", "--config", str(anywhere)]
+    arguments = ["https://me:secret@example.com/a.html", "--watch", "--config", str(anywhere)]
     found = CliRunner().invoke(ingest, arguments)
     assert found.exit_code == 2
-    assert "Only files can be watched" in found.stderr
+    assert "Only files can be watched, not https://example.com/a.html" in found.stderr

@@ -67,6 +67,11 @@ def test_a_redirect_out_of_the_web_is_refused(site: Site, target: str) -> None:
     assert refused(url).startswith("it leads to no page")
 
 
+@pytest.mark.parametrize("target", ["http://[", "//[::1", "http://a b/", "http://a:x/"])
+def test_a_redirect_to_what_is_no_url_is_refused(site: Site, target: str) -> None:
+    assert refused(site.put("/a", status=302, Location=target)).startswith("it is no URL")
+
+
 def test_a_redirect_to_nowhere_is_refused(site: Site) -> None:
     assert refused(site.put("/a", status=302)) == "it is moved, and the server does not say where"
 
@@ -201,10 +206,23 @@ def test_a_path_is_asked_for_as_it_is_meant(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http:///a", "http://a..b/", "http://[::1/", "http://h:x/", "a.md"]
+    "url",
+    [
+        "http:///a",
+        "http://a..b/",
+        "http://[::1/",
+        "http://h:x/",
+        "http://a b/",
+        "http://\udcff/",
+        "a",
+    ],
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
     assert refused(url).startswith(("it leads to no page", "it is no URL"))
+
+
+def test_what_is_wrong_with_a_url_is_not_said_with_its_password() -> None:
+    assert refused("http://me:sec/ret@host/") == "it is no URL"
 
 
 @pytest.fixture(scope="module")

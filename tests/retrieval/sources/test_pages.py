@@ -137,6 +137,7 @@ def test_a_time_of_change_that_may_come_twice_is_no_stamp() -> None:
     assert stamp({"last-modified": changed, "date": now}) == ""
     assert stamp({"last-modified": changed}) == ""
     assert stamp({"last-modified": "yesterday", "date": now}) == ""
+    assert stamp({"last-modified": now.replace("20", "9" * 20, 1), "date": now}) == ""
 
 
 def test_many_pages_may_be_asked_about(site: Site) -> None:

@@ -148,6 +148,24 @@ def test_metadata_beside_objects_describes_them(client: Any, config: SourcesConf
     assert alone.meta == {"groups": ["one"]}
 
 
+class Unsorted:
+    """A client of a server that lists a sidecar behind where it belongs."""
+
+    def get_paginator(self, _: str) -> Unsorted:
+        return self
+
+    def paginate(self, **_: str) -> list[dict[str, Any]]:
+        keys = ["a.md", "c.md", "a.md.meta.toml"]
+        return [{"Contents": [{"Key": key, "Size": 3} for key in keys]}]
+
+
+def test_of_a_list_that_is_not_in_order_nothing_is_read(config: SourcesConfig) -> None:
+    """Not even its beginning: who may see that is said further behind."""
+    listing = Listing()
+    assert list(Bucket("s3://docs", config)._below(Unsorted(), "docs", "", listing)) == []
+    assert listing.unlisted[0][1] == "its objects are not listed in the order of their keys"
+
+
 def test_an_archive_that_is_named_is_looked_into(client: Any, config: SourcesConfig) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -179,6 +197,8 @@ def test_an_object_that_is_too_large_is_not_read(client: Any, config: SourcesCon
         ("s3://none", "s3://none: there is no such bucket"),
         ("s3://docs/none.md", "s3://docs/none.md: there is no such object"),
         ("s3:///a.md", "No bucket is named"),
+        ("s3://[", "s3://[: it is no URL"),
+        ("s3://key:secret@docs/a", "s3://docs/a: credentials do not belong into a URL"),
     ],
 )
 def test_what_is_not_there_is_named(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from retrieval.parsing.draft import Unreadable
 from retrieval.sources.sitemap import Sitemap, is_sitemap
 from retrieval.sources.types import Item, Listing
 from tests.retrieval.sources.web import Site, fetcher
@@ -94,6 +95,34 @@ def test_where_robots_txt_cannot_be_had_nothing_is_read(site: Site) -> None:
     assert listing.unlisted[0][1] == "robots.txt: the server answers 500 Internal Server Error"
 
 
+@pytest.mark.parametrize("line", ["Disallow: //[x", "Crawl-delay: ²"])
+def test_where_robots_txt_cannot_be_understood_nothing_is_read(site: Site, line: str) -> None:
+    site.put("/robots.txt", f"User-agent: *\n{line}\n")
+    listing = Listing()
+    assert sources(site.put("/sitemap.xml", urlset(f"{site.url}/a")), listing) == []
+    assert listing.unlisted[0][1].startswith("robots.txt: it cannot be understood")
+
+
+@pytest.mark.parametrize("page", ["http://[", "http://a b/"])
+def test_a_page_that_leads_nowhere_does_not_end_the_others(site: Site, page: str) -> None:
+    urls = [site.put("/a", status=302, Location=page), site.put("/b", "<p>Hello.</p>")]
+    found = items(site.put("/sitemap.xml", urlset(*urls)))
+    with pytest.raises(Unreadable, match="it is no URL"):
+        found[0].read()
+    assert found[1].read() == b"<p>Hello.</p>"
+
+
+def test_a_password_is_not_reported(site: Site) -> None:
+    site.put("/robots.txt", "User-agent: *\nDisallow: /a\n")
+    site.put("/sitemap.xml", urlset(f"{site.url}/a", "http://me:secret@other/", "http://me:x/y@z/"))
+    listing = Listing()
+    url = site.url.replace("://", "://me:secret@")
+    assert sources(f"{url}/sitemap.xml", listing) == []
+    assert sources(f"{url}/none.xml", listing) == []
+    assert [name for name, _ in listing.unlisted] == [f"{site.url}/none.xml"]
+    assert "@" not in str(listing)
+
+
 def test_more_pages_than_were_meant_are_told(site: Site) -> None:
     url = site.put("/sitemap.xml", urlset(*(f"{site.url}/{i}" for i in range(5))))
     listing = Listing()
@@ -122,6 +151,8 @@ LAUGHS = (
         (b"<html><body>Not found</body></html>", "no sitemap: it begins with <html>"),
         (b"<urlset><url>", "no sitemap: no element found"),
         (b"nothing", "no sitemap: syntax error"),
+        (b'<?xml version="1.0" encoding="big5"?><urlset/>', "no sitemap: multi-byte encodings"),
+        (b'<?xml version="1.0" encoding="none"?><urlset/>', "no sitemap: unknown encoding"),
         (LAUGHS.encode(), "no sitemap: it has a DTD, which none needs"),
         (b"<urlset><url><loc>" + b"x" * 9_000, "it lists an address without an end"),
         (

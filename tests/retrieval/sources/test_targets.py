@@ -81,6 +81,9 @@ def test_standard_input_may_be_an_archive(tmp_path: Path) -> None:
         (["file:///etc/passwd"], "", "what can be read is http, https and s3"),
         (["ftp://host/a.md"], "", "what can be read is http, https and s3"),
         (["http://[/"], "", "it is no URL"),
+        (["http://a b/x"], "", "it is no URL"),
+        (["ftp://me:secret@host/a"], "", "ftp://host/a: it leads to no page"),
+        (["http://me:sec/ret@host/a"], "", "http://host/a: it is no URL;"),
     ],
 )
 def test_a_target_that_cannot_be_is_refused_at_once(
