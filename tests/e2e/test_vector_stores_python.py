@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import httpx
 import openai
@@ -231,6 +233,18 @@ def test_stores_are_listed_page_by_page_and_changed(client: OpenAI) -> None:
     )
     assert changed.name == "first"
     assert changed.expires_at == (changed.last_active_at or 0) + 3 * 86_400
+
+
+def test_an_expired_store_is_neither_searched_nor_filled(client: OpenAI, world: World) -> None:
+    made = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1})
+    ledger = world.served.app.state.gateway.config.data / "ledger.db"
+    with closing(sqlite3.connect(ledger)) as database, database:
+        database.execute("UPDATE vector_stores SET last_active_at = 0 WHERE id = ?", (made.id,))
+    with pytest.raises(openai.BadRequestError, match="has expired"):
+        client.vector_stores.search(made.id, query="rope")
+    with pytest.raises(openai.BadRequestError, match="has expired"):
+        client.vector_stores.files.create(made.id, file_id=upload(client))
+    assert client.vector_stores.retrieve(made.id).status == "expired"
 
 
 def test_a_static_strategy_is_heeded(client: OpenAI, store: VectorStore) -> None:
