@@ -16,6 +16,10 @@ from retrieval.types import Metadata, RetrievalError, Scalar
 _MOST_KEYS = 64
 _MOST_ENTRIES = 256
 _LONGEST_TEXT = 2_000
+_MOST_OWN = 16_000
+"""Characters of all that a document says of itself: it is stored with each of its passages."""
+AGES = 1e15
+"""Seconds: before the beginning and after the end of all that is ever valid."""
 _KEY = re.compile(r"[^\W\d][\w.-]{0,63}")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,15})(?:\.\d{1,15})?")
 _YEARS = range(1000, 10_000)
@@ -41,20 +45,45 @@ def checked(raw: Mapping[str, object]) -> dict[str, Value]:
     return found
 
 
-def own(raw: Metadata) -> dict[str, Value]:
-    """What a document says of itself, where nobody meant it for us: only our keys are checked.
+def own(raw: Metadata, foreign: bool = False) -> dict[str, Value]:
+    """What a document says of itself, where nobody meant it for us: too much is cut, and what is no
+    metadata goes. A foreign one, which anybody may have written, cannot hide others.
 
-    Who may see it has to be understood, so a bad value there raises BadMetadata; others go."""
+    Who may see it has to be understood, so a bad value there raises BadMetadata."""
     found: dict[str, Value] = {}
-    for name, value in raw.items():
-        key = spelled(name)
+    said = sorted(((spelled(name), value) for name, value in raw.items()), key=_rank)
+    left = _MOST_OWN
+    for key, value in said:
+        if (foreign and key == "supersedes") or (len(found) == _MOST_KEYS and key not in found):
+            continue
         try:
-            kept = value if isinstance(value, str | int | float) else list(value)
-            found[key] = _KEYS[key](key, value) if key in _KEYS else kept
+            kept = _value(key, value if key in _WHOLE else _cut(value))
         except BadMetadata:
             if key in _ACCESS:
                 raise
+            continue
+        size = len(kept) if isinstance(kept, str) else sum(map(len, _texts(kept)))
+        if size <= left or key in _ACCESS:
+            found[key] = kept
+            left -= size
     return found
+
+
+def _rank(said: tuple[str, object]) -> int:
+    """Who may see it comes first, then what else has a meaning: neither is lost to other keys."""
+    return 0 if said[0] in _ACCESS else 1 if said[0] in _KEYS else 2
+
+
+def _cut(value: Scalar | Sequence[str]) -> Scalar | list[str]:
+    if isinstance(value, str):
+        return value[:_LONGEST_TEXT]
+    if isinstance(value, int | float):
+        return value
+    return [each[:_LONGEST_TEXT] for each in value[:_MOST_ENTRIES]]
+
+
+def _texts(value: Value) -> list[str]:
+    return value if isinstance(value, list) else []
 
 
 def given(pairs: Sequence[str]) -> dict[str, Value]:
@@ -155,7 +184,7 @@ def _moment(key: str, value: object, whole_day: bool) -> float:
         found = _dated(value) if isinstance(value, str) else value
         if isinstance(found, int) and found in _YEARS:
             found = date(found, 12, 31) if whole_day else date(found, 1, 1)
-        if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
+        if isinstance(found, int | float) and not isinstance(found, bool) and -AGES < found < AGES:
             return float(found)
         if isinstance(found, datetime):
             return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
@@ -177,6 +206,8 @@ def _dated(text: str) -> datetime | date | float:
 
 
 _ACCESS = {"tenant", "groups", "valid_from", "valid_until"}
+_WHOLE = _ACCESS | {"url"}
+"""Of which a part would mean something else."""
 _KEYS: Mapping[str, Callable[[str, object], Value]] = {
     "title": _text,
     "tenant": _text,

@@ -150,7 +150,8 @@ class Shelves:
         self, attached: Attached, team: str
     ) -> tuple[Status, tuple[str, str] | None]:
         """How it ended."""
-        item = Item(attached.source, attached.filename, attached.size, self._read(attached.file))
+        read = self._read(attached.file)
+        item = Item(attached.source, attached.filename, attached.size, read, foreign=True)
         try:
             said = checked(attached.attributes)
         except BadMetadata as error:

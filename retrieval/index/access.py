@@ -16,11 +16,10 @@ from functools import lru_cache
 from typing import Any
 
 from retrieval.filters import Condition, Every, Not, OneOf, Within, moment
+from retrieval.metadata import AGES
 from retrieval.types import Metadata, RetrievalError, Viewer
 
 EVERYBODY = "*"
-_AGES = 1e15
-"""Seconds: before the beginning and after the end of all that is ever valid."""
 FIELDS: Mapping[str, str] = {
     "tenant": "keyword",
     "groups": "keyword",
@@ -37,8 +36,8 @@ class Access:
 
     tenant: str = EVERYBODY
     groups: tuple[str, ...] = (EVERYBODY,)
-    since: float = -_AGES
-    until: float = _AGES
+    since: float = -AGES
+    until: float = AGES
 
     def as_payload(self) -> dict[str, Any]:
         return {**asdict(self), "groups": list(self.groups)}
@@ -77,7 +76,7 @@ def access(meta: Metadata) -> Access:
     tenant = meta.get("tenant") or EVERYBODY
     if not isinstance(tenant, str):
         raise RetrievalError(f"`tenant` is {tenant!r}; a team's name is needed.")
-    since, until = (_moment(meta, "valid_from", -_AGES), _moment(meta, "valid_until", _AGES))
+    since, until = (_moment(meta, "valid_from", -AGES), _moment(meta, "valid_until", AGES))
     return Access(tenant, tuple(sorted(set(listed))) or (EVERYBODY,), since, until)
 
 
@@ -151,7 +150,7 @@ def _moment(meta: Metadata, key: str, otherwise: float) -> float:
     if value is None or value == "":
         return otherwise
     at = moment(value, end=key == "valid_until") if isinstance(value, str) else value
-    if isinstance(at, bool) or not isinstance(at, int | float) or not -_AGES < at < _AGES:
+    if isinstance(at, bool) or not isinstance(at, int | float) or not -AGES < at < AGES:
         raise RetrievalError(f"`{key}` is {value!r}; a date, or seconds since 1970, is needed.")
     return float(at)
 

@@ -19,7 +19,7 @@ from retrieval.sources.types import Item
 from retrieval.sparse import passage_terms
 from retrieval.types import Document, Metadata, Passage, Recorded
 
-READING = 2
+READING = 3
 """Rises when the same bytes would be read otherwise, so that they are read again."""
 
 Split: TypeAlias = Callable[[Document], Sequence[Passage]]
@@ -60,7 +60,8 @@ class Reader:
 
     def recipe_of(self, item: Item) -> str:
         """Digest of everything but the bytes that makes the item's passages what they are."""
-        parts = (READING, self.recipe, self.scanner, item.name, item.meta, self.meta)
+        said = (item.name, item.meta, item.foreign, self.meta)
+        parts = (READING, self.recipe, self.scanner, *said)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def knows(self, item: Item, known: Recorded | None) -> bool:
@@ -92,7 +93,7 @@ class Reader:
 
     def document(self, item: Item, data: bytes) -> Document:
         """With its metadata in proper form. Raises Unreadable."""
-        document = parse(data, item.name, item.source, item.meta)
+        document = parse(data, item.name, item.source, item.meta, foreign=item.foreign)
         meta = {
             key: value if isinstance(value, str | int | float) else tuple(value)
             for key, value in {**document.meta, **self.meta}.items()

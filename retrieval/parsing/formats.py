@@ -276,11 +276,13 @@ def parse(
     source: str,
     meta: Metadata = MappingProxyType({}),
     limits: Limits = LIMITS,
+    foreign: bool = False,
 ) -> Document:
     """The document in these bytes. Raises Unreadable, and nothing else, where there is none.
 
     `name` is a file's, whose suffix says the format; `source` is what the document is known by;
-    `meta` comes from outside of it and goes before what it says of itself."""
+    `meta` comes from outside of it and goes before what it says of itself, which of a `foreign` one
+    cannot hide other documents."""
     Check(name, limits).feed(data)
     form = FORMATS[_suffix(name)]
     if not data.strip(b"\x00 \t\r\n"):
@@ -293,15 +295,15 @@ def parse(
             else "it holds no text"
         )
     found = draft.document(source, hashlib.sha256(data).hexdigest(), PurePath(name).stem)
-    return _described(found, meta)
+    return _described(found, meta, foreign)
 
 
-def _described(document: Document, meta: Metadata) -> Document:
+def _described(document: Document, meta: Metadata, foreign: bool) -> Document:
     """The document with what is said of it, from inside and from outside."""
     if not document.meta and not meta:
         return document
     try:
-        merged = {**own(document.meta), **meta}
+        merged = {**own(document.meta, foreign), **meta}
     except BadMetadata as error:
         raise Unreadable(f"its own metadata is wrong: {error}") from error
     return replace(document, title=str(merged.get("title", document.title)), meta=merged)

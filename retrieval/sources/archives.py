@@ -35,6 +35,7 @@ class Archive:
     """A file of its own. Raises Unreadable or OSError."""
     stamp: str = ""  # of the whole archive
     limits: Limits = LIMITS
+    foreign: bool = False  # as of an item
 
     def items(self, listing: Listing) -> Iterator[Item]:
         """Members of known formats, in the archive's order."""
@@ -59,6 +60,7 @@ class Archive:
             partial(_read, member, name, self.limits),
             f"{self.stamp}/{member.place}" if self.stamp else "",
             f"{self.shown}/{path}",
+            foreign=self.foreign,
         )
 
     def _held(self, listing: Listing) -> dict[str, Member]:

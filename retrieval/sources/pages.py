@@ -58,7 +58,8 @@ class Page:
         path = PurePosixPath(urlsplit(source).path)
         if is_archive(path.name):
             opened = partial(spooled, self.fetcher, self.url)
-            yield from Archive(source, source, opened, limits=self.limits).items(listing)
+            held = Archive(source, source, opened, limits=self.limits, foreign=True)
+            yield from held.items(listing)
         else:
             yield item(self.fetcher, self.url, self.limits)
 
@@ -69,11 +70,13 @@ def item(fetcher: Fetcher, url: str, limits: Limits = LIMITS) -> Item:
     try:
         headers, size = _described(fetcher, url)
     except Unreadable as error:
-        return Item(source, name(source), 0, partial(refuse, error.reason), meta={"url": source})
+        refused = partial(refuse, error.reason)
+        return Item(source, name(source), 0, refused, meta={"url": source}, foreign=True)
     named = name(source, headers.get("content-type", ""))
     read_it = partial(read, fetcher, url, named, limits)
-    meta = {"url": source}
-    return Item(source, named, size, read_it, stamp(headers), meta=meta, portable=source == url)
+    meta, portable = {"url": source}, source == url
+    marked = stamp(headers)
+    return Item(source, named, size, read_it, marked, "", meta, foreign=True, portable=portable)
 
 
 def name(url: str, content_type: str = "") -> str:

@@ -50,6 +50,8 @@ class Sidecars:
             meta = self._folder(PurePosixPath(path).parent) | self._own(path)
         except Unreadable as error:
             return replace(item, read=partial(refuse, error.reason), stamp="")
+        if item.foreign:  # and so is what lies beside it
+            meta.pop("supersedes", None)
         if not meta:
             return item
         stamp = f"{item.stamp}+{digest(meta)}" if item.stamp else ""

@@ -87,7 +87,8 @@ class Sitemap:
             # What a sitemap lists is a page, unless its address says clearly that it is a file.
             named = PurePosixPath(named).stem + ".html"
         read_it = partial(read, self.fetcher, url, named, self.limits)
-        return Item(url, named, 0, read_it, changed, meta={"url": url}, portable=True)
+        meta = {"url": url}
+        return Item(url, named, 0, read_it, changed, "", meta, foreign=True, portable=True)
 
     def _pages(self, listing: Listing) -> Iterator[_Entry]:
         """All pages of the sitemap and of those that it refers to, each as far as it is needed."""

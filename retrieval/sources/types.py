@@ -30,6 +30,9 @@ class Item:
     lies beside it); empty says nothing."""
     shown: str = ""  # how a failure names it; the source where empty
     meta: Metadata = field(default_factory=dict)  # for the document, such as `url`
+    foreign: bool = False
+    """Whether anybody may have written it, not only whoever keeps the place where it lies. What it
+    supersedes is then for its metadata to say, not for its own text."""
     portable: bool = False
     """Whether `read` can be pickled, carries no secret and means the same on any machine that
     reaches what this one reaches."""

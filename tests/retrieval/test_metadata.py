@@ -55,6 +55,9 @@ def test_a_value_is_stored_in_one_form(key: str, value: object, stored: object) 
         ("valid_from", "soon", "valid_from is no date"),
         ("valid_from", True, "valid_from is no date"),
         ("valid_from", float("nan"), "valid_from is no date"),
+        ("valid_from", 11111111111111111111, "valid_from is no date"),
+        ("valid_until", "-1000000000000000", "valid_until is no date"),
+        ("valid_until", 10**400, "valid_until is no date"),
         ("valid_until", "2026-02-30", "valid_until is no date"),
         ("document", "a.md", "'document' is no name for a key"),
         ("a key", "x", "'a key' is no name for a key"),
@@ -73,9 +76,34 @@ def test_nothing_is_valid_backwards() -> None:
         checked({"valid_from": "2026-03-31", "valid_until": "2026-03-30"})
 
 
-def test_what_a_document_says_for_others_is_left_as_it_is() -> None:
+def test_what_a_document_says_for_others_goes_where_it_is_no_metadata() -> None:
     raw: Metadata = {"Some key": "x", "language": "English", "tags": "a, b", "draft": True}
-    assert own(raw) == {"Some key": "x", "tags": ["a", "b"], "draft": True}
+    assert own(raw) == {"tags": ["a", "b"], "draft": True}
+
+
+def test_what_a_document_says_of_itself_is_cut() -> None:
+    assert own({"about": "x" * 9_000}) == {"about": "x" * 2_000}
+    assert own({"years": ["2026"] * 300 + ["x"] * 9}) == {"years": ["2026"]}
+    assert own({"url": "x" * 2_001}) == {}
+    assert len(own({f"k{number}": number for number in range(99)})) == 64
+
+
+def test_all_that_a_document_says_of_itself_has_a_bound() -> None:
+    said = own({f"k{number}": "x" * 2_000 for number in range(30)})
+    assert len(said) == 8
+
+
+def test_who_may_see_a_document_is_not_lost_behind_what_else_it_says() -> None:
+    raw: Metadata = {**{f"k{number}": "x" * 2_000 for number in range(99)}, "groups": ["hr"]}
+    assert own(raw)["groups"] == ["hr"]
+    with pytest.raises(BadMetadata, match="groups has more than 256 entries"):
+        own({"groups": ["hr"] * 257})
+
+
+def test_a_document_that_anybody_may_have_written_hides_no_other() -> None:
+    raw: Metadata = {"Supersedes": "a.md", "tags": "a"}
+    assert own(raw, foreign=True) == {"tags": ["a"]}
+    assert own(raw) == {"supersedes": ["a.md"], "tags": ["a"]}
 
 
 def test_a_document_that_says_wrongly_who_may_see_it_is_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -150,6 +150,26 @@ async def test_what_is_superseded_is_retired(world: World) -> None:
     version = world.index.held["old.md"].version
     new = File("new.md", "---\nsupersedes: old.md, never-there.md\n---\nNew.")
     assert (await world.ingest(new)).retired == (f"old.md@{version}",)
+
+
+async def test_what_anybody_may_have_written_supersedes_nothing_by_its_own_text(
+    world: World,
+) -> None:
+    new = File("new.md", "---\nsupersedes: old.md\n---\nNew.")
+    new.item = replace(new.item, foreign=True)
+    assert (await world.ingest(File("old.md", "Old."), new)).retired == ()
+    assert "supersedes" not in world.index.held["new.md"].passages[0].meta
+    said: Metadata = {"supersedes": ["old.md"]}
+    assert len((await world.ingest(new, meta=said)).retired) == 2  # it has changed itself, too
+
+
+async def test_one_wrong_document_does_not_keep_the_others_out(world: World) -> None:
+    bad = File("a.md", "---\nvalid_from: 11111111111111111111\n---\nBad.")
+    report = await world.ingest(bad, File("b.md", "Good."))
+    assert [failure.reason for failure in report.failed] == [
+        "its own metadata is wrong: valid_from is no date: write 2026-03-31, or seconds since 1970"
+    ]
+    assert set(world.index.held) == {"b.md"}
 
 
 async def test_named_documents_are_removed_and_others_are_not(world: World) -> None:

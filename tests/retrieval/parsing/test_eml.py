@@ -77,6 +77,13 @@ def test_attachments_of_known_formats_are_sections(tmp_path: Path) -> None:
     assert document.blocks[3].level == 2
 
 
+def test_neither_a_mail_nor_what_is_attached_can_hide_a_document(tmp_path: Path) -> None:
+    mail = message('---\nsupersedes: a.md\n---\n<meta name="supersedes" content="a.md">')
+    mail["Supersedes"] = "a.md"
+    mail.add_attachment("---\nsupersedes: a.md\n---\nNew.", filename="b.md", subtype="markdown")
+    assert "supersedes" not in read(tmp_path, "a.eml", mail.as_bytes()).meta
+
+
 def test_an_attachment_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     mail = message()
     locked = pdf(hello, password="secret")

@@ -27,6 +27,7 @@ def test_a_page_is_known_by_its_url(site: Site) -> None:
     assert found.name == "intro.html"
     assert found.meta == {"url": f"{site.url}/docs/intro"}
     assert found.stamp == '"1"'
+    assert found.foreign
     assert found.read() == b"<p>Hello.</p>"
 
 
@@ -118,10 +119,13 @@ def test_an_archive_is_looked_into(site: Site) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("deep/a.md", "Hello.")
+        archive.writestr("deep/a.md.meta.toml", 'supersedes = "b.md"\nyear = 1')
     url = site.put("/docs.zip", packed.getvalue())
     found = one(url)
     assert found.source == f"{url}/deep/a.md"
     assert found.read() == b"Hello."
+    # Anybody may have written all of it, also what lies beside a document: it hides no other.
+    assert (found.foreign, found.meta) == (True, {"year": 1})
 
 
 def test_an_archive_that_is_not_there_cannot_be_listed(site: Site) -> None:

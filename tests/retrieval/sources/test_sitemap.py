@@ -38,13 +38,14 @@ def test_its_pages_are_items(site: Site) -> None:
     assert [each.source for each in found] == pages
     assert [each.read() for each in found] == [b"<p>Hello.</p>"] * 2
     assert found[0].meta == {"url": pages[0]}
+    assert all(each.foreign for each in found)
 
 
 def test_a_page_of_which_the_sitemap_says_enough_is_not_asked_about(site: Site) -> None:
     page = site.put("/a.php", "<p>Hello.</p>", Content_Type="text/html")
     more = "<lastmod>2026-11-01</lastmod>"
     (found,) = items(site.put("/sitemap.xml", urlset(page, more=more)))
-    assert (found.stamp, found.name) == ("2026-11-01", "a.html")
+    assert (found.stamp, found.name, found.foreign) == ("2026-11-01", "a.html", True)
     assert site.paths("HEAD") == []
     assert found.read() == b"<p>Hello.</p>"
 
