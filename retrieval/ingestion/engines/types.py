@@ -45,7 +45,11 @@ class Job:
 
 def job(config: RetrievalConfig, meta: Metadata, scan: Scan | None, scanner: str) -> Job:
     """Of the collection's own settings, what splitting needs."""
-    split = RetrievalConfig(chunker=config.chunker, passage_tokens=config.passage_tokens)
+    split = RetrievalConfig(
+        chunker=config.chunker,
+        passage_tokens=config.passage_tokens,
+        token_vectors=config.token_vectors,  # of the recipe: turned on, documents are read again
+    )
     return Job(split, meta, scan, scanner)
 
 
