@@ -25,6 +25,7 @@ from context.types import NOT_IN_DOCUMENTS, Prompt, Source
 from eval.datasets import BadDataset, Dataset, read
 from eval.indexed import Indexed, indexed
 from eval.metrics import Estimate, auroc, estimate
+from eval.suites import options
 from gateway.build import open_reranker
 from gateway.config import Config
 from gateway.providers.base import Call
@@ -140,20 +141,16 @@ class World:
 
 
 @click.command("answers")
-@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="BEIR.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first questions of each kind.")
-@click.option(
-    "--unanswerable",
-    type=click.Path(path_type=Path, exists=True),
-    help="SQuAD 2.0's JSON; of it, the paragraphs that the data's questions belong to.",
-)
+@options.dataset
+@options.limit_of_kinds
+@options.unanswerable
 @click.option(
     "--off-topic",
     type=click.Path(path_type=Path, exists=True),
     help="CLINC-150's JSON; of it, the test questions out of scope.",
 )
 @click.option("--reader/--no-reader", default=None, help="Reranked or not; as is the default.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+@options.as_json
 def command(
     data: Path,
     limit: int | None,

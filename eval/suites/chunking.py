@@ -26,6 +26,7 @@ from eval.excerpts import Excerpts, Part, Stretch, Texts, read
 from eval.indexed import Indexed, indexed
 from eval.metrics import Estimate, estimate
 from eval.remembered import Memory, Remembered, usual_folder
+from eval.suites import options
 from retrieval.config import ChunkerConfig, MiniLMEncoder, RetrievalConfig
 from retrieval.encoders.minilm import MiniLM
 from retrieval.retriever import Retriever
@@ -94,7 +95,7 @@ class _Found:
 
 
 @click.command("chunking")
-@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True))
+@options.dataset
 @click.option(
     "--questions",
     "part",
@@ -105,12 +106,8 @@ class _Found:
 )
 @click.option("--only", multiple=True, type=click.Choice(list(CHUNKERS)), help="Of the chunkers.")
 @click.option("--per-section", default=0, show_default=True, help="As retrieval.per_section.")
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where vectors are remembered between runs; the user's cache folder where not given.",
-)
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+@options.cache
+@options.as_json
 def command(
     data: Path,
     part: Part,

@@ -23,6 +23,7 @@ import click
 from eval.datasets import BadDataset, Dataset, read
 from eval.metrics import Estimate, auroc, estimate
 from eval.selective import area, coverage, gain, interval
+from eval.suites import options
 from eval.suites.answers import World, contains, normalised, world_of
 from eval.train.material import clapnq
 from retrieval.answerable import answerability
@@ -110,13 +111,9 @@ class _Judged:
 
 
 @click.command("reader")
-@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="BEIR.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first questions of each kind.")
-@click.option(
-    "--unanswerable",
-    type=click.Path(path_type=Path, exists=True),
-    help="SQuAD 2.0's JSON; of it, the paragraphs that the data's questions belong to.",
-)
+@options.dataset
+@options.limit_of_kinds
+@options.unanswerable
 @click.option(
     "--clapnq", "clapnq_root", type=click.Path(path_type=Path, exists=True), help="Its folder."
 )
@@ -126,7 +123,7 @@ class _Judged:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="What `moorline train reranker` has written; the packaged one where not given.",
 )
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+@options.as_json
 def command(
     data: Path,
     limit: int | None,

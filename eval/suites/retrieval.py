@@ -18,6 +18,7 @@ from eval.indexed import indexed
 from eval.metrics import Estimate, difference, estimate, ndcg, recall, reciprocal_rank
 from eval.references import Rankings, lexical, whole_documents
 from eval.remembered import Memory, Remembered, usual_folder
+from eval.suites import options
 from eval.ways import DEFAULT, DENSE, SPARSE, ours
 from gateway.build import open_encoder, open_reranker
 from gateway.commands.common import loaded
@@ -66,20 +67,11 @@ class Report:
     type=click.Choice(["test", "validation", "all"]),
     help="Which questions, by the set's own rule; `test` with --all, else `all`.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first questions.")
+@options.limit
 @click.option("--baseline", default=DEFAULT, show_default=True, help="The row to compare with.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Settings of [retrieval]; the defaults where not given.",
-)
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where vectors are remembered between runs; the user's cache folder where not given.",
-)
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+@options.config
+@options.cache
+@options.as_json
 def command(
     data: Path | None,
     root: Path | None,

@@ -21,6 +21,7 @@ from eval.metrics import Estimate, difference, estimate, ndcg, recall
 from eval.misspelling import Misspelt, misspelt
 from eval.references import distinct
 from eval.remembered import Memory, Remembered, usual_folder
+from eval.suites import options
 from gateway.build import open_encoder
 from gateway.commands.common import loaded
 from gateway.config import Config
@@ -65,24 +66,13 @@ class Report:
 
 
 @click.command("spelling")
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path, exists=True), help="A set's folder."
-)
-@click.option("--part", type=click.Choice(["test", "validation", "all"]), default="all")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first questions.")
+@options.dataset
+@options.part
+@options.limit
 @click.option("--seed", default=_SEED, show_default=True, help="Of the errors.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Settings of [retrieval]; the defaults where not given.",
-)
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where vectors are remembered between runs; the user's cache folder where not given.",
-)
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+@options.config
+@options.cache
+@options.as_json
 def command(
     data: Path,
     part: Part,

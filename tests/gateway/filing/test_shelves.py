@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,14 @@ class Shelf:
         held = await index.documents() if index else {}
         return {source.partition("/")[2] for source in held}
 
+    async def arriving(self) -> tuple[VectorStore, StoredFile]:
+        """A store, and a file that stays on its way into it until `open` is set."""
+        self.open.clear()
+        store = await self.stores.add("red", "", "", {}, {}, None)
+        file = await self.files.add("red", "a.md", "assistants", rope())
+        await self.shelves.attach(store, [(file, {}, {})])
+        return store, file
+
     async def filled(self, expires_in: int | None = None) -> tuple[VectorStore, StoredFile]:
         """A store with a file in it."""
         store = await self.stores.add("red", "", "", {}, {}, None)
@@ -104,7 +113,7 @@ async def rope() -> AsyncGenerator[bytes]:
     yield b"# Rope\n\nA metre of hemp rope costs 2.40 EUR."
 
 
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
+async def until(true: Callable[[], Awaitable[object]]) -> None:
     for _ in range(500):
         if await true():
             return
@@ -163,16 +172,9 @@ async def test_who_deletes_a_file_again_waits_until_it_is_out(shelf: Shelf) -> N
 
 
 async def test_a_file_taken_out_while_it_comes_in_is_out_in_the_end(shelf: Shelf) -> None:
-    shelf.open.clear()
-    store = await shelf.stores.add("red", "", "", {}, {}, None)
-    file = await shelf.files.add("red", "a.md", "assistants", rope())
-    await shelf.shelves.attach(store, [(file, {}, {})])
-
-    async def in_index() -> bool:
-        return bool(await shelf.found(store))
-
+    store, file = await shelf.arriving()
     async with shelf.shelves.tended():
-        await until(in_index)
+        await until(partial(shelf.found, store))
         await shelf.shelves.detach(await shelf.stores.attached(store, file.id))
         assert not await shelf.settled()  # what dies now is finished by the next start
         shelf.open.set()
@@ -195,16 +197,9 @@ async def test_a_store_that_the_index_did_not_let_go_is_dropped_later(shelf: She
 
 
 async def test_a_store_dropped_while_a_file_comes_in_stays_dropped(shelf: Shelf) -> None:
-    shelf.open.clear()
-    store = await shelf.stores.add("red", "", "", {}, {}, None)
-    file = await shelf.files.add("red", "a.md", "assistants", rope())
-    await shelf.shelves.attach(store, [(file, {}, {})])
-
-    async def in_index() -> bool:
-        return bool(await shelf.found(store))
-
+    store, _ = await shelf.arriving()
     async with shelf.shelves.tended():
-        await until(in_index)
+        await until(partial(shelf.found, store))
         await shelf.shelves.drop(store)
         assert await shelf.stores.leaving() == [store.id]
         shelf.open.set()
