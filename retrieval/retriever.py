@@ -13,12 +13,10 @@ from retrieval.config import RetrievalConfig
 from retrieval.diversity import capped, diverse
 from retrieval.explanation import Explanation
 from retrieval.fusion import fused, joined
-from retrieval.near_duplicates import linked
 from retrieval.questions.languages import languages
 from retrieval.rerankers.order import reread
 from retrieval.sparse import query_vector
 from retrieval.spelling.correcting import Correction, borne_out, corrections, unknown, weights
-from retrieval.token_vectors import compared
 from retrieval.types import Hit, Index, Legs, Query, Reranker, Viewer, Where
 from retrieval.widening import merged, widened
 from retrieval.words import query_terms
@@ -67,6 +65,9 @@ class Retriever:
 
         `collection` names the settings, `wordings` are further ones of the question (one without
         words is only compared by its vector); what each stage saw is put down in `explanation`."""
+        from retrieval.near_duplicates import linked  # numpy, as above
+        from retrieval.token_vectors import compared
+
         config = self._own.get(collection, self._config)
         told = explanation or Explanation()
         wanted = top_k or config.top_k

@@ -19,11 +19,12 @@ HEAVY = {
     *("torch", "transformers", "sentence_transformers", "onnx", "onnxruntime", "tokenizers"),
     *("litellm", "openai", "tiktoken", "langfuse"),
     *("qdrant_edge", "qdrant_client", "redis", "psycopg", "grpc"),
-    *("pypdfium2", "docx", "lxml", "selectolax"),
+    *("pypdfium2", "docx", "lxml", "selectolax", "numpy"),
 }
 TIMES_FASTAPI = 3  # what importing the app may cost, in imports of FastAPI alone
 IMPORT = """
-import json, sys, time
+import gc, json, sys, time
+gc.disable()  # as `moorline serve` does: what a pass costs depends on what else there is
 before = time.process_time()
 import {module}
 print(json.dumps({{"seconds": time.process_time() - before, "modules": list(sys.modules)}}))
@@ -91,7 +92,7 @@ def test_folders_point_downward() -> None:
 
 
 def test_the_app_is_imported_quickly() -> None:
-    turns = [(importing("gateway.app")[0], importing("fastapi")[0]) for _ in range(4)]
+    turns = [(importing("gateway.app")[0], importing("fastapi")[0]) for _ in range(5)]
     app, fastapi = map(min, zip(*turns, strict=True))
     assert app < TIMES_FASTAPI * fastapi
 
