@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cache.config import CacheConfig, MemoryStore
-from cache.semantic import answer_of, nearest
-from cache.types import Entry, Scope
+from cache.types import Candidate, Entry, Scope
 from retrieval.types import Query, Vector, Vectors
 
 _OVERHEAD = 600  # bytes that an entry takes beside its contents
@@ -71,29 +70,25 @@ class MemoryCache:
         return self._live(scope.exact, stale_for)
 
     async def near(
-        self,
-        scope: Scope,
-        query: Query,
-        *,
-        stale_for: float = 0.0,
-        threshold: float | None = None,
-    ) -> Entry | None:
+        self, scope: Scope, query: Query, *, floor: float, most: int = 8, stale_for: float = 0.0
+    ) -> list[Candidate]:
         questions = self._questions.get(scope.similar)
         if questions is None:
-            return None
+            return []
         for key in list(questions.vectors):
             if self._age(self._kept[key]) >= self._kept[key].stale_for:
                 self._forget(key)
-        keys = list(questions.vectors)
-        young = [at for at, key in enumerate(keys) if self._age(self._kept[key]) < stale_for]
-        if not young:
-            return None
-        vectors = questions.stacked()
-        if len(young) < len(keys):
-            vectors, keys = vectors[young], [keys[at] for at in young]
-        answers = [answer_of(self._kept[key].entry) for key in keys]
-        best = nearest(query.vector, vectors, answers, self._semantic, threshold)
-        return None if best is None else self._live(keys[best], stale_for)
+        if not questions.vectors:
+            return []
+        keys, cosines = list(questions.vectors), questions.stacked() @ query.vector
+        found: list[Candidate] = []
+        for at in np.argsort(-cosines, kind="stable").tolist():
+            if cosines[at] < floor or len(found) == most:
+                break
+            if self._age(self._kept[keys[at]]) < stale_for:
+                entry = self._kept[keys[at]].entry
+                found.append(Candidate(keys[at], entry, float(cosines[at])))
+        return found
 
     async def fill(
         self, scope: Scope, entry: Entry, query: Query | None, *, stale_for: float = 0.0

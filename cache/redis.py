@@ -21,14 +21,11 @@ from redis.exceptions import RedisError
 
 from cache.config import CacheConfig, RedisStore
 from cache.keys import digest
-from cache.semantic import answer_of, nearest
-from cache.types import CacheDown, Entry, Scope
+from cache.types import CacheDown, Candidate, Entry, Scope
 from retrieval.types import Query, Vectors
 
 T = TypeVar("T")
 
-_ANSWER = 20  # bytes that identify an answer, in front of its question's vector
-_TRIES = 3  # questions whose answer is gone that one look-up passes over
 
 # A set that answers of several ages are in lives as long as the longest-lived of them.
 _LIVE_ON = """
@@ -81,15 +78,10 @@ class RedisCache:
         return await self._asked(lambda: self._entry(scope.exact, self._oldest(stale_for)))
 
     async def near(
-        self,
-        scope: Scope,
-        query: Query,
-        *,
-        stale_for: float = 0.0,
-        threshold: float | None = None,
-    ) -> Entry | None:
+        self, scope: Scope, query: Query, *, floor: float, most: int = 8, stale_for: float = 0.0
+    ) -> list[Candidate]:
         oldest = self._oldest(stale_for)
-        return await self._asked(lambda: self._near(scope.similar, query, oldest, threshold))
+        return await self._asked(lambda: self._near(scope.similar, query, oldest, floor, most))
 
     async def fill(
         self, scope: Scope, entry: Entry, query: Query | None, *, stale_for: float = 0.0
@@ -113,27 +105,29 @@ class RedisCache:
         return entry if entry and entry.made_at > oldest else None
 
     async def _near(
-        self, similar: str, query: Query, oldest: float, threshold: float | None
-    ) -> Entry | None:
+        self, similar: str, query: Query, oldest: float, floor: float, most: int
+    ) -> list[Candidate]:
         hashed, order = self._question_keys(similar)
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(hashed)
             pipe.zrangebyscore(order, f"({oldest}", "+inf")
             fields, young = cast("tuple[dict[bytes, bytes], list[bytes]]", await pipe.execute())
-        questions = {key: fields[key] for key in young if key in fields}
-        for _ in range(_TRIES):
-            keys = list(questions)
-            vectors, answers = _unpacked([questions[key] for key in keys], query.vector.size)
-            best = nearest(query.vector, vectors, answers, self._semantic, threshold)
-            if best is None:
-                return None
-            if entry := await self._entry(keys[best].decode(), oldest):
-                return entry
-            gone = keys[best]  # Its answer has run out or was retired.
-            del questions[gone]
-            await _awaited(self._redis.hdel(hashed, gone))
-            await _awaited(self._redis.zrem(order, gone))
-        return None
+        keys = [key for key in young if key in fields]
+        if not keys:
+            return []
+        cosines = _unpacked([fields[key] for key in keys], query.vector.size) @ query.vector
+        best = np.argsort(-cosines, kind="stable")[:most]
+        near = {keys[at]: float(cosines[at]) for at in best.tolist() if cosines[at] >= floor}
+        if not near:
+            return []
+        kept = [self._key("e", key.decode()) for key in near]
+        raw = cast("list[bytes | None]", await self._redis.mget(kept))
+        entries = {key: _read(each) for key, each in zip(near, raw, strict=True) if each}
+        if gone := near.keys() - entries.keys():  # Their answers have run out or were retired.
+            await _awaited(self._redis.hdel(hashed, *gone))
+            await _awaited(self._redis.zrem(order, *gone))
+            return await self._near(similar, query, oldest, floor, most)
+        return [Candidate(k.decode(), e, near[k]) for k, e in entries.items() if e]
 
     async def _fill(self, scope: Scope, entry: Entry, query: Query | None, kept_for: float) -> None:
         ttl = max(1, int(kept_for * 1000))  # milliseconds
@@ -147,7 +141,7 @@ class RedisCache:
                     2,
                     *self._question_keys(scope.similar),
                     scope.exact,
-                    _packed(entry, query),
+                    _packed(query),
                     str(entry.made_at),
                     str(self._semantic.max_questions),
                     str(ttl),
@@ -201,6 +195,7 @@ async def _awaited(result: Any) -> Any:
 
 def _written(entry: Entry) -> bytes:
     head = [entry.question, entry.sources, entry.made_at, entry.answer]
+    head += [entry.collection, entry.edition, entry.found]
     return orjson.dumps(head) + b"\n" + entry.value
 
 
@@ -208,24 +203,20 @@ def _read(raw: bytes) -> Entry | None:
     """What `_written` wrote; anything else under this key is a miss."""
     head, _, value = raw.partition(b"\n")
     try:
-        question, sources, made_at, answer = orjson.loads(head)
+        question, sources, *others = orjson.loads(head)
+        return Entry(value, question, tuple(sources), *others)
     except (orjson.JSONDecodeError, ValueError, TypeError):
         return None
-    return Entry(value, question, tuple(sources), made_at, answer)
 
 
-def _packed(entry: Entry, query: Query) -> bytes:
-    said = answer_of(entry)
-    answer = digest(said if isinstance(said, str) else said.hex())
-    return bytes.fromhex(answer) + query.vector.astype("<f2").tobytes()
+def _packed(query: Query) -> bytes:
+    return query.vector.astype("<f2").tobytes()
 
 
-def _unpacked(fields: Sequence[bytes], size: int) -> tuple[Vectors, list[str | bytes]]:
-    """Vectors and answers; one of another size was made by another encoder and never matches."""
+def _unpacked(fields: Sequence[bytes], size: int) -> Vectors:
+    """The vectors; one of another size was made by another encoder and never matches."""
     vectors = np.zeros((len(fields), size), dtype=np.float32)
-    answers: list[str | bytes] = []
     for row, field in enumerate(fields):
-        answers.append(field[:_ANSWER])
-        if len(field) == _ANSWER + 2 * size:
-            vectors[row] = np.frombuffer(field, dtype="<f2", offset=_ANSWER)
-    return vectors, answers
+        if len(field) == 2 * size:
+            vectors[row] = np.frombuffer(field, dtype="<f2")
+    return vectors

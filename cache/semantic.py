@@ -1,4 +1,4 @@
-"""Which of the earlier questions is close enough to stand for this one. Arithmetic on vectors.
+"""Which of the earlier questions is close enough to stand for this one. Arithmetic on cosines.
 
 Two questions may be near and yet want different answers. So the nearest one counts only when it
 leads clearly over the nearest with a different answer: that costs nothing and nearly doubles the
@@ -9,33 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from cache.config import SemanticConfig
-from cache.types import Entry
-from retrieval.types import Vector, Vectors
+from cache.types import Candidate, Entry
 
 
-def nearest(
-    vector: Vector,
-    vectors: Vectors,
-    answers: Sequence[str | bytes],
-    config: SemanticConfig,
-    threshold: float | None = None,
-) -> int | None:
-    """The index of the question whose answer may be given again, or None.
-
-    `answers` says for each question which answer it has; equal ones are the same answer.
-    `threshold` stands in for the configured one.
-    """
-    if not answers:
+def chosen(
+    candidates: Sequence[Candidate], config: SemanticConfig, threshold: float | None = None
+) -> Candidate | None:
+    """The one whose answer may be given again, or None. They come nearest first, down to the margin
+    below the threshold; `threshold` stands in for the configured one."""
+    if not candidates:
         return None
-    cosines = vectors @ vector
-    best = int(np.argmax(cosines))
-    if cosines[best] < (config.threshold if threshold is None else threshold):
+    best = candidates[0]
+    if best.cosine < (config.threshold if threshold is None else threshold):
         return None
-    close = np.flatnonzero(cosines > cosines[best] - config.margin).tolist()
-    if any(answers[other] != answers[best] for other in close):
+    close = (each for each in candidates if each.cosine > best.cosine - config.margin)
+    if any(answer_of(each.entry) != answer_of(best.entry) for each in close):
         return None
     return best
 

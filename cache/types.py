@@ -34,6 +34,18 @@ class Entry:
     sources: tuple[str, ...]  # "document@version" of every source
     made_at: float  # seconds since the epoch
     answer: str = ""  # identifies what is said: equal for two entries that say the same
+    collection: str = ""  # that was searched; "" where none was
+    edition: str = ""  # of that collection when it was searched
+    found: str = ""  # identifies the passages that were found: equal for equal ones
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An earlier question whose answer may do."""
+
+    key: str  # its exact scope
+    entry: Entry
+    cosine: float  # to the question that is asked now
 
 
 class AnswerCache(Protocol):
@@ -46,15 +58,10 @@ class AnswerCache(Protocol):
     async def exact(self, scope: Scope, *, stale_for: float = 0.0) -> Entry | None: ...
 
     async def near(
-        self,
-        scope: Scope,
-        query: Query,
-        *,
-        stale_for: float = 0.0,
-        threshold: float | None = None,
-    ) -> Entry | None:
-        """An entry of the same `similar` scope whose question is close enough: as close as
-        configured, or as `threshold` says."""
+        self, scope: Scope, query: Query, *, floor: float, most: int = 8, stale_for: float = 0.0
+    ) -> list[Candidate]:
+        """The nearest earlier questions of the same `similar` scope, the nearest first: at most
+        `most`, and none below a cosine of `floor`. Whether one of them will do is not said."""
         ...
 
     async def fill(

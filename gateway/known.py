@@ -16,7 +16,8 @@ import orjson
 
 from cache.config import CacheConfig
 from cache.keys import cacheable, digest, scope
-from cache.types import AnswerCache, CacheDown, Entry, Scope
+from cache.semantic import chosen
+from cache.types import AnswerCache, CacheDown, Candidate, Entry, Scope
 from gateway.grounding import Grounds
 from gateway.streams import Choice, Collected, replay
 from gateway.tracing.trace import Trace
@@ -84,8 +85,17 @@ class KnownAnswers:
         """The answer to the same question in other words."""
         if scope is None or query is None or not self.config.semantic.enabled:
             return None
-        entry = await trace.step("cache.semantic", _unless_down(self.cache.near(scope, query)))
-        return _given_again(entry, "semantic") if entry else None
+        near = self._near(scope, query, self.config.semantic.threshold)
+        found = await trace.step("cache.semantic", near)
+        return _given_again(found.entry, "semantic") if found else None
+
+    async def _near(
+        self, scope: Scope, query: Query, threshold: float, stale_for: float = 0.0
+    ) -> Candidate | None:
+        config = self.config.semantic
+        floor = threshold - config.margin
+        near = self.cache.near(scope, query, floor=floor, stale_for=stale_for)
+        return chosen(await _unless_down(near) or (), config, threshold)
 
     async def older(self, scope: Scope, query: Query | None, threshold: float) -> Answer | None:
         """What may stand in for a model: the answer to the very same request though its time is
@@ -95,9 +105,8 @@ class KnownAnswers:
             return _given_again(entry, "exact", "cached")
         if query is None or not self.config.semantic.enabled:
             return None
-        near = self.cache.near(scope, query, stale_for=stale, threshold=threshold)
-        entry = await _unless_down(near)
-        return _given_again(entry, "semantic", "cached") if entry else None
+        near = await self._near(scope, query, threshold, stale)
+        return _given_again(near.entry, "semantic", "cached") if near else None
 
     def kept(
         self, answer: Answer, scope: Scope | None, ask: Ask, query: Query | None, trace: Trace

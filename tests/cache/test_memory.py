@@ -48,9 +48,9 @@ async def test_an_answer_has_its_time() -> None:
     await cache.fill(scope("a"), entry(), query(0))
     clock.now = 59.9
     assert await cache.exact(scope("a")) is not None
-    assert await cache.near(scope("b"), query(0)) is not None
+    assert await cache.near(scope("b"), query(0), floor=0.9) != []
     clock.now = 60
-    assert await cache.near(scope("b"), query(0)) is None
+    assert await cache.near(scope("b"), query(0), floor=0.9) == []
     assert await cache.exact(scope("a")) is None
 
 
@@ -83,8 +83,8 @@ async def test_what_made_room_is_not_found_by_similarity_either() -> None:
     cache = opened(entries=1)
     await cache.fill(scope("a"), entry(b"a"), query(0))
     await cache.fill(scope("b"), entry(b"b"), query(1))
-    assert await cache.near(scope("c"), query(0)) is None
-    assert await cache.near(scope("c"), query(1)) is not None
+    assert await cache.near(scope("c"), query(0), floor=0.9) == []
+    assert await cache.near(scope("c"), query(1), floor=0.9) != []
 
 
 async def test_a_stale_answer_is_kept_for_as_long_as_it_was_asked_for() -> None:
@@ -96,4 +96,4 @@ async def test_a_stale_answer_is_kept_for_as_long_as_it_was_asked_for() -> None:
     assert await cache.exact(scope("a"), stale_for=300) is not None
     clock.now = 90
     assert await cache.exact(scope("a"), stale_for=300) is None
-    assert await cache.near(scope("b"), query(0), stale_for=300) is None
+    assert await cache.near(scope("b"), query(0), stale_for=300, floor=0.9) == []

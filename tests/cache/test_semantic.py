@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from cache.config import SemanticConfig
-from cache.semantic import nearest
-from retrieval.types import Vector
+from cache.semantic import chosen
+from cache.types import Candidate, Entry
 
 CONFIG = SemanticConfig(enabled=True, threshold=0.8, margin=0.1)
 
 
-def at(cosine: float) -> Vector:
-    """A vector with this cosine to the question, which points along the first axis."""
-    return np.array([cosine, (1 - cosine**2) ** 0.5], dtype=np.float32)
+def candidates(known: list[tuple[float, str]]) -> list[Candidate]:
+    """As a store gives them: the nearest first."""
+    found = [Candidate(said, Entry(b"", "", (), 0.0, said), cosine) for cosine, said in known]
+    return sorted(found, key=lambda each: -each.cosine)
 
 
 @pytest.mark.parametrize(
@@ -33,5 +33,5 @@ def at(cosine: float) -> Vector:
 def test_needs_the_threshold_and_a_lead_over_another_answer(
     known: list[tuple[float, str]], found: int | None
 ) -> None:
-    vectors = np.array([at(cosine) for cosine, _ in known]).reshape(-1, 2)
-    assert nearest(at(1.0), vectors, [answer for _, answer in known], CONFIG) == found
+    best = chosen(candidates(known), CONFIG)
+    assert (best and (best.cosine, best.key)) == (None if found is None else known[found])

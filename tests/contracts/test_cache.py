@@ -19,13 +19,14 @@ from retrieval.types import Query
 
 pytestmark = pytest.mark.anyio
 
-CONFIG = CacheConfig(
-    semantic=SemanticConfig(enabled=True, threshold=0.9, margin=0.05, max_questions=3)
-)
-SCOPE = Scope(exact="e1", similar="s1")
+CONFIG = CacheConfig(semantic=SemanticConfig(enabled=True, max_questions=3))
+FLOOR = 0.9  # least cosine
+SCOPE = Scope(exact="e1", similar="s")
 
 
-def entry(value: bytes = b"30 days\n[1]", *, answer: str = "", sources: str = "a.md@1") -> Entry:
+def entry(
+    value: bytes = b"30 days\n[1]", *, answer: str = "30 days", sources: str = "a.md@1"
+) -> Entry:
     return Entry(value, "How long?", tuple(sources.split()), time.time(), answer)
 
 
@@ -48,9 +49,17 @@ async def cache(request: pytest.FixtureRequest) -> AsyncIterator[AnswerCache]:
     await opened.aclose()
 
 
+async def near(
+    cache: AnswerCache, towards: Query, similar: str = "s", floor: float = FLOOR, **asked: float
+) -> list[str]:
+    """The answers to the nearest questions."""
+    found = await cache.near(Scope("", similar), towards, floor=floor, **asked)  # type: ignore[arg-type]
+    return [each.entry.answer for each in found]
+
+
 async def test_knows_nothing_at_first(cache: AnswerCache) -> None:
     assert await cache.exact(SCOPE) is None
-    assert await cache.near(SCOPE, query(1)) is None
+    assert await near(cache, query(1)) == []
 
 
 async def test_gives_back_what_was_kept(cache: AnswerCache) -> None:
@@ -62,58 +71,55 @@ async def test_gives_back_what_was_kept(cache: AnswerCache) -> None:
 async def test_another_scope_is_a_miss(cache: AnswerCache) -> None:
     await cache.fill(SCOPE, entry(), query(1))
     assert await cache.exact(replace(SCOPE, exact="e2")) is None
-    assert await cache.near(replace(SCOPE, similar="s2"), query(1)) is None
+    assert await near(cache, query(1), "s2") == []
 
 
 async def test_a_later_answer_replaces_an_earlier_one(cache: AnswerCache) -> None:
     await cache.fill(SCOPE, entry(b"old"), query(1))
     await cache.fill(SCOPE, entry(b"new"), query(1))
-    found = [await cache.exact(SCOPE), await cache.near(SCOPE, query(1))]
-    assert [each and each.value for each in found] == [b"new", b"new"]
+    found = await cache.exact(SCOPE)
+    assert found
+    assert found.value == b"new"
+    (close,) = await cache.near(SCOPE, query(1), floor=FLOOR)
+    assert close.entry.value == b"new"
 
 
 async def test_a_similar_question_finds_the_answer(cache: AnswerCache) -> None:
-    await cache.fill(SCOPE, entry(), query(1, 0.1))
-    found = await cache.near(Scope("other", SCOPE.similar), query(1))
-    assert found is not None
-    assert found.value == entry().value
+    kept = entry()
+    await cache.fill(SCOPE, kept, query(1, 0.1))
+    (found,) = await cache.near(Scope("other", SCOPE.similar), query(1), floor=FLOOR)
+    assert found.entry == kept
+    assert found.key == SCOPE.exact
+    assert found.cosine == pytest.approx(0.995, abs=0.001)
 
 
 async def test_a_question_that_is_not_similar_enough_finds_nothing(cache: AnswerCache) -> None:
     await cache.fill(SCOPE, entry(), query(1, 1))
-    assert await cache.near(SCOPE, query(1)) is None
+    assert await near(cache, query(1)) == []
 
 
 async def test_an_answer_kept_without_its_question_is_found_exactly_only(
     cache: AnswerCache,
 ) -> None:
     await cache.fill(SCOPE, entry(), None)
-    assert await cache.near(SCOPE, query(1)) is None
+    assert await near(cache, query(1)) == []
     assert await cache.exact(SCOPE) is not None
 
 
-async def test_two_near_questions_with_different_answers_are_both_a_miss(
-    cache: AnswerCache,
-) -> None:
-    await cache.fill(Scope("e1", "s"), entry(answer="30 days"), query(1, 0.1))
-    await cache.fill(Scope("e2", "s"), entry(answer="60 days"), query(1, -0.1))
-    assert await cache.near(Scope("e3", "s"), query(1)) is None
-
-
-async def test_two_near_questions_with_the_same_answer_are_a_hit(cache: AnswerCache) -> None:
-    await cache.fill(Scope("e1", "s"), entry(b"id 1", answer="30 days"), query(1, 0.1))
-    await cache.fill(Scope("e2", "s"), entry(b"id 2", answer="30 days"), query(1, -0.2))
-    found = await cache.near(Scope("e3", "s"), query(1))
-    assert found is not None
-    assert found.value == b"id 1"
+async def test_the_nearest_questions_come_first_and_only_so_many(cache: AnswerCache) -> None:
+    for number, leaning in enumerate((0.3, 0.1, 0.2)):
+        await cache.fill(Scope(f"e{number}", "s"), entry(answer=str(number)), query(1, leaning))
+    assert await near(cache, query(1)) == ["1", "2", "0"]
+    assert await near(cache, query(1), most=2) == ["1", "2"]
+    assert await near(cache, query(1), floor=0.99) == ["1"]
 
 
 async def test_compares_the_latest_questions_only(cache: AnswerCache) -> None:
     for number in range(4):
         kept = replace(entry(answer=str(number)), made_at=time.time() + number)
         await cache.fill(Scope(f"e{number}", "s"), kept, query(*[0.0] * number, 1))
-    found = [await cache.near(Scope("", "s"), query(*[0.0] * n, 1)) for n in range(4)]
-    assert [each and each.answer for each in found] == [None, "1", "2", "3"]
+    found = [await near(cache, query(*[0.0] * n, 1)) for n in range(4)]
+    assert found == [[], ["1"], ["2"], ["3"]]
 
 
 TTL = CONFIG.ttl_seconds
@@ -128,44 +134,40 @@ async def test_a_stale_answer_is_found_only_by_who_asks_for_one(cache: AnswerCac
     old = aged(100)
     await cache.fill(SCOPE, old, query(1), stale_for=1000)
     assert await cache.exact(SCOPE) is None
-    assert await cache.near(SCOPE, query(1)) is None
+    assert await near(cache, query(1)) == []
     assert await cache.exact(SCOPE, stale_for=200) == old
-    assert await cache.near(SCOPE, query(1), stale_for=200) == old
+    assert await near(cache, query(1), stale_for=200) == [old.answer]
 
 
 async def test_an_answer_older_than_asked_for_is_not_found(cache: AnswerCache) -> None:
     await cache.fill(SCOPE, aged(100), query(1), stale_for=1000)
     assert await cache.exact(SCOPE, stale_for=50) is None
-    assert await cache.near(SCOPE, query(1), stale_for=50) is None
+    assert await near(cache, query(1), stale_for=50) == []
 
 
 async def test_a_fresh_answer_is_found_by_who_takes_a_stale_one_too(cache: AnswerCache) -> None:
     await cache.fill(SCOPE, entry(), query(1), stale_for=1000)
     assert await cache.exact(SCOPE, stale_for=50) is not None
-    assert await cache.near(SCOPE, query(1), stale_for=50) is not None
+    assert await near(cache, query(1), stale_for=50) != []
 
 
-async def test_a_stale_answer_neither_hides_nor_replaces_a_fresh_one(cache: AnswerCache) -> None:
+async def test_a_stale_answer_does_not_hide_a_fresh_one(cache: AnswerCache) -> None:
     await cache.fill(Scope("e1", "s"), aged(100, answer="old"), query(1), stale_for=1000)
     await cache.fill(Scope("e2", "s"), entry(answer="new"), query(1, 0.1), stale_for=1000)
-    found = await cache.near(Scope("", "s"), query(1))
-    assert found is not None
-    assert found.answer == "new"
-    assert await cache.near(Scope("", "s"), query(1), stale_for=1000) is None
+    assert await near(cache, query(1)) == ["new"]
+    assert await near(cache, query(1), stale_for=1000) == ["old", "new"]
 
 
-async def test_a_lower_threshold_finds_a_less_similar_question(cache: AnswerCache) -> None:
+async def test_a_lower_floor_finds_a_less_similar_question(cache: AnswerCache) -> None:
     await cache.fill(SCOPE, entry(), query(1, 1))
-    assert await cache.near(SCOPE, query(1)) is None
-    assert await cache.near(SCOPE, query(1), threshold=0.8) is None
-    assert await cache.near(SCOPE, query(1), threshold=0.7) is not None
+    assert await near(cache, query(1), floor=0.8) == []
+    assert await near(cache, query(1), floor=0.7) != []
 
 
 async def test_another_scope_is_a_miss_however_loosely_it_is_asked(cache: AnswerCache) -> None:
     await cache.fill(SCOPE, aged(1), query(1), stale_for=1000)
     assert await cache.exact(replace(SCOPE, exact="e2"), stale_for=1000) is None
-    elsewhere = replace(SCOPE, similar="s2")
-    assert await cache.near(elsewhere, query(1), stale_for=1000, threshold=0) is None
+    assert await near(cache, query(1), "s2", stale_for=1000, floor=0) == []
 
 
 async def test_a_retired_source_takes_its_stale_answers_along(cache: AnswerCache) -> None:
@@ -173,7 +175,7 @@ async def test_a_retired_source_takes_its_stale_answers_along(cache: AnswerCache
     await cache.fill(Scope("e2", "s"), entry(), None)  # does not shorten what is known of the first
     assert await cache.retire(["a.md@1"]) == 2
     assert await cache.exact(Scope("e1", "s"), stale_for=1000) is None
-    assert await cache.near(Scope("", "s"), query(1), stale_for=1000, threshold=0) is None
+    assert await near(cache, query(1), stale_for=1000, floor=0) == []
 
 
 async def test_forgets_the_answers_that_stand_on_a_retired_source(cache: AnswerCache) -> None:
@@ -183,7 +185,7 @@ async def test_forgets_the_answers_that_stand_on_a_retired_source(cache: AnswerC
     assert await cache.retire(["a.md@1", "c.md@9"]) == 1
     known = [await cache.exact(Scope(f"e{n}", "s")) for n in (1, 2, 3)]
     assert [each and each.answer for each in known] == [None, "2", "3"]
-    assert await cache.near(Scope("", "s"), query(1)) is None
+    assert await near(cache, query(1)) == []
     assert await cache.retire(["a.md@1"]) == 0
 
 
