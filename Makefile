@@ -55,7 +55,7 @@ node_modules/.done: package.json package-lock.json
 
 dev: .venv .venv/.dev ## everything that a developer needs
 
-train: .venv .venv/.train ## extra: torch and sentence-transformers (gigabytes)
+train: .venv .venv/.train ## extra: torch, sentence-transformers, LightGBM (gigabytes)
 postgres: .venv .venv/.postgres ## extra: the ledger in PostgreSQL
 docling: .venv .venv/.docling ## extra: OCR for scans and pictures (gigabytes)
 ray: .venv .venv/.ray ## extra: ingestion on a Ray cluster
