@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cache.config import CacheConfig, MemoryStore
-from cache.types import Candidate, Entry, Scope
+from cache.types import Candidate, Entry, Scope, Stats
 from retrieval.types import Query, Vector, Vectors
 
 _OVERHEAD = 600  # bytes that an entry takes beside its contents
@@ -113,6 +113,34 @@ class MemoryCache:
         for key in keys:
             self._forget(key)
         return len(keys)
+
+    async def renew(self, key: str, entry: Entry) -> None:
+        kept = self._kept.get(key)
+        if kept is None or kept.entry.made_at != entry.made_at:
+            return
+        if kept.entry.sources == entry.sources:
+            kept.entry = entry
+
+    async def purge(
+        self, *, document: str | None = None, collection: str | None = None, key: str | None = None
+    ) -> int:
+        among = self._kept if key is None else {key} & self._kept.keys()
+        gone = [each for each in among if self._kept[each].entry.matches(document, collection)]
+        for each in gone:
+            self._forget(each)
+        return len(gone)
+
+    async def stats(self) -> Stats:
+        made = [kept.entry.made_at for kept in self._kept.values()]
+        return Stats(
+            entries=len(made),
+            bytes=self._size,
+            questions=sum(len(each.vectors) for each in self._questions.values()),
+            scopes=len(self._questions),
+            oldest=min(made, default=None),
+            newest=max(made, default=None),
+            estimated=False,
+        )
 
     async def aclose(self) -> None:
         self._kept.clear()

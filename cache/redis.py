@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -21,7 +22,7 @@ from redis.exceptions import RedisError
 
 from cache.config import CacheConfig, RedisStore
 from cache.keys import digest
-from cache.types import CacheDown, Candidate, Entry, Scope
+from cache.types import CacheDown, Candidate, Entry, Scope, Stats
 from retrieval.types import Query, Vectors
 
 T = TypeVar("T")
@@ -49,6 +50,12 @@ end
 live_on(KEYS[1], ARGV[5])
 live_on(KEYS[2], ARGV[5])
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    cursor: int
+    entries: dict[bytes, Entry]
 
 
 class RedisCache:
@@ -90,6 +97,32 @@ class RedisCache:
 
     async def retire(self, sources: Sequence[str]) -> int:
         return await self._asked(lambda: self._retire(sources))
+
+    async def renew(self, key: str, entry: Entry) -> None:
+        await self._asked(lambda: self._renew(self._key("e", key), entry))
+
+    async def purge(
+        self, *, document: str | None = None, collection: str | None = None, key: str | None = None
+    ) -> int:
+        wanted, gone, cursor = self._key("e", "*" if key is None else key), 0, 0
+        while True:
+            page = await self._asked(lambda at=cursor: self._page(wanted, at))  # type: ignore[misc]
+            names = [n for n, each in page.entries.items() if each.matches(document, collection)]
+            if names:
+                gone += await self._asked(lambda which=names: self._redis.unlink(*which))  # type: ignore[misc]
+            if (cursor := page.cursor) == 0:
+                return gone
+
+    async def stats(self) -> Stats:
+        made, size, cursor = list[float](), 0, 0
+        while True:
+            page = await self._asked(lambda at=cursor: self._page(self._key("e", "*"), at))  # type: ignore[misc]
+            made += [each.made_at for each in page.entries.values()]
+            size += sum(len(each.value) for each in page.entries.values())
+            if (cursor := page.cursor) == 0:
+                break
+        oldest, newest = min(made, default=None), max(made, default=None)
+        return Stats(len(made), size, 0, 0, oldest, newest, estimated=True)
 
     async def aclose(self) -> None:
         await self._redis.aclose()
@@ -162,6 +195,20 @@ class RedisCache:
                 pipe.unlink(key)
             gone = await pipe.execute() if standing else []
         return sum(gone[: len(keys)])
+
+    async def _renew(self, name: str, entry: Entry) -> None:
+        raw = cast("bytes | None", await self._redis.get(name))
+        kept = _read(raw) if raw else None
+        if kept and (kept.made_at, kept.sources) == (entry.made_at, entry.sources):
+            await self._redis.set(name, _written(entry), xx=True, keepttl=True)
+
+    async def _page(self, pattern: str, cursor: int) -> _Page:
+        """Some of the entries, and where to go on."""
+        cursor, found = await self._redis.scan(cursor, pattern, 500)
+        names = cast("list[bytes]", found)
+        raw = cast("list[bytes | None]", await self._redis.mget(names) if names else [])
+        entries = {name: _read(each) for name, each in zip(names, raw, strict=True) if each}
+        return _Page(cursor, {name: each for name, each in entries.items() if each})
 
     def _key(self, kind: str, name: str) -> str:
         return f"{self._store.prefix}{kind}:{name}"

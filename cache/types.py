@@ -38,6 +38,13 @@ class Entry:
     edition: str = ""  # of that collection when it was searched
     found: str = ""  # identifies the passages that were found: equal for equal ones
 
+    def matches(self, document: str | None, collection: str | None) -> bool:
+        """Whether it stands on this document, in any version, and in this collection; None says
+        nothing."""
+        if collection is not None and self.collection != collection:
+            return False
+        return document is None or any(s.rpartition("@")[0] == document for s in self.sources)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -46,6 +53,19 @@ class Candidate:
     key: str  # its exact scope
     entry: Entry
     cosine: float  # to the question that is asked now
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a store holds."""
+
+    entries: int
+    bytes: int
+    questions: int  # that can be found by similarity
+    scopes: int  # that these questions are in
+    oldest: float | None  # seconds since the epoch, when it was made; None where nothing is kept
+    newest: float | None
+    estimated: bool  # from a sample: a large shared store is not read whole to be counted
 
 
 class AnswerCache(Protocol):
@@ -74,5 +94,20 @@ class AnswerCache(Protocol):
         """Forget every answer, stale ones too, that stands on one of these "document@version";
         says how many."""
         ...
+
+    async def renew(self, key: str, entry: Entry) -> None:
+        """Put `entry` in the place of the one with this exact scope, if that is still kept and was
+        made at the same time from the same sources: its age, question and end stay."""
+        ...
+
+    async def purge(
+        self, *, document: str | None = None, collection: str | None = None, key: str | None = None
+    ) -> int:
+        """Forget what matches all that is given, and everything where nothing is; says how many.
+
+        `document` is a source whatever its version, `key` an exact scope."""
+        ...
+
+    async def stats(self) -> Stats: ...
 
     async def aclose(self) -> None: ...

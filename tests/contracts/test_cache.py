@@ -193,3 +193,70 @@ async def test_retiring_nothing_forgets_nothing(cache: AnswerCache) -> None:
     await cache.fill(SCOPE, entry(), None)
     assert await cache.retire([]) == 0
     assert await cache.exact(SCOPE) is not None
+
+
+async def test_a_renewed_answer_keeps_its_age_its_question_and_its_sources(
+    cache: AnswerCache,
+) -> None:
+    kept = entry()
+    await cache.fill(SCOPE, kept, query(1))
+    await cache.renew(SCOPE.exact, replace(kept, edition="8"))
+    found = await cache.exact(SCOPE)
+    assert found
+    assert (found.edition, found.made_at) == ("8", kept.made_at)
+    assert await near(cache, query(1)) == [kept.answer]
+    assert await cache.retire(kept.sources) == 1
+
+
+async def test_what_is_gone_or_was_answered_anew_is_not_renewed(cache: AnswerCache) -> None:
+    kept = entry()
+    await cache.renew(SCOPE.exact, kept)
+    assert await cache.exact(SCOPE) is None
+    later = replace(kept, made_at=kept.made_at + 1)
+    await cache.fill(SCOPE, later, None)
+    await cache.renew(SCOPE.exact, replace(kept, edition="8"))
+    assert await cache.exact(SCOPE) == later
+
+
+async def kept_of(cache: AnswerCache) -> list[bool]:
+    return [await cache.exact(Scope(f"e{n}", "s")) is not None for n in range(4)]
+
+
+async def filled(cache: AnswerCache) -> None:
+    """Four answers: on two versions of a document, on another, on none in another collection."""
+    for number, sources in enumerate(("a@b.md@1 c.md@1", "a@b.md@2", "b.md@1", "")):
+        collection = "other" if number == 3 else "docs"
+        kept = replace(entry(sources=sources), collection=collection)
+        await cache.fill(Scope(f"e{number}", "s"), kept, query(*[0.0] * number, 1))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left"),
+    [
+        ({}, [False, False, False, False]),
+        ({"document": "a@b.md"}, [False, False, True, True]),
+        ({"document": "a"}, [True, True, True, True]),
+        ({"collection": "docs"}, [False, False, False, True]),
+        ({"key": "e2"}, [True, True, False, True]),
+        ({"key": "e2", "collection": "other"}, [True, True, True, True]),
+    ],
+)
+async def test_purges_what_matches(
+    cache: AnswerCache, wanted: dict[str, str], left: list[bool]
+) -> None:
+    await filled(cache)
+    assert await cache.purge(**wanted) == left.count(False)
+    assert await kept_of(cache) == left
+    assert await near(cache, query(0, 0, 1)) == (["30 days"] if left[2] else [])
+
+
+async def test_says_what_it_holds(cache: AnswerCache) -> None:
+    empty = await cache.stats()
+    assert (empty.entries, empty.bytes, empty.oldest) == (0, 0, None)
+    await filled(cache)
+    held = await cache.stats()
+    assert held.entries == 4
+    assert held.bytes > 0
+    assert held.oldest is not None
+    assert held.newest is not None
+    assert time.time() - 60 < held.oldest <= held.newest
