@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from retrieval.config import Section
+
+Version = Annotated[str, Field(pattern=r"^v[1-9][0-9]*$")]
 
 
 class ContextConfig(Section):
@@ -36,6 +39,16 @@ class ContextConfig(Section):
         default="best-first",
         description="Of passages in the prompt. `edges`: the best at the beginning and the end, "
         "since models read the middle of a long prompt least; numbers go on saying which is best.",
+    )
+
+    prompts: Path | None = Field(
+        default=None,
+        description="Folder of your own prompts, `NAME.vN.txt`; one of the same name and version "
+        "stands in for the packaged one. `moorline prompts list` shows what there is.",
+    )
+    prompt_versions: dict[str, Version] = Field(
+        default={},
+        description='Version of a prompt that is used, `strict = "v1"`; else the latest one.',
     )
 
     @model_validator(mode="after")

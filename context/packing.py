@@ -7,14 +7,13 @@ what does not fit is left out whole, the oldest turns and the weakest passages f
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from context.config import ContextConfig
 from context.history import Conversation, conversation, recent
-from context.prompts import instructions
+from context.quoting import JOINED, marked, quoted
 from context.tokens import (
     PER_MESSAGE,
     PER_REPLY,
@@ -24,21 +23,12 @@ from context.tokens import (
     most_tokens,
 )
 from context.types import Message, Prompt, PromptTooLong, Source
-from retrieval.types import Hit, Passage
+from retrieval.types import Hit
 
 _OPEN, _CLOSE = "<sources>\n", "\n</sources>\n\n"
 _NOTHING_FOUND = "<sources>\nNo source was found for this question.\n</sources>\n\n"
 _CLIENT = "The operator of this application adds:"
 
-_BLANK = r"[\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]{0,8}"
-_TAG = re.compile(
-    rf"[<＜﹤](?={_BLANK}/?{_BLANK}sources?\b"  # our fence
-    r"|[|｜]|/?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn)>)"  # and those of chat templates
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\])",
-    re.IGNORECASE,
-)
-_JOINED = "▁"
-_LONGEST_TITLE = 160  # characters
 _JOINT = 2  # tokens by which texts counted apart may differ from the same texts in a row
 
 
@@ -48,6 +38,7 @@ def pack(
     *,
     question: str,
     grounding: Literal["strict", "open", "off"],
+    instructions: str,
     window: int,
     max_output: int | None,
     count: Counter,
@@ -58,18 +49,18 @@ def pack(
 ) -> Prompt:
     """The prompt for a model with this window, that keeps `max_output` tokens free.
 
-    `hits` come best first and are numbered so; `flagged` are ids of passages that give orders to
-    models, and `fenced` has these marked word by word; `tools` are the tokens of the tools that go
-    along. Without grounding the messages are sent as they are. Raises PromptTooLong, in strict
-    grounding also where not even the best passage fits: to answer that the documents do not say
-    would be untrue.
+    `instructions` are ours and come before the client's. `hits` come best first and are numbered
+    so; `flagged` are ids of passages that give orders to models, and `fenced` has these marked word
+    by word; `tools` are the tokens of the tools that go along. Without grounding the messages are
+    sent as they are. Raises PromptTooLong, in strict grounding also where not even the best passage
+    fits: to answer that the documents do not say would be untrue.
     """
     if grounding == "off":
         return _untouched(messages, question, window, count, tools)
     answer = math.ceil(window * config.answer) if max_output is None else max_output
     room = window - answer - math.floor(window * config.margin) - tools
     parts = conversation(messages)
-    system = _system(instructions(grounding), parts)
+    system = _system(instructions, parts)
     fixed = PER_REPLY + message_tokens(system, count)
     asked = sum(message_tokens(each, count) for each in parts.last)
     if not hits:
@@ -206,38 +197,19 @@ def _with_block(turn: tuple[Message, ...], block: str) -> tuple[Message, ...]:
     return ({**first, "content": block + (content or "")}, *following)
 
 
-def _fenced(source: Source, suspect: bool, marked: bool = False) -> str:
-    """A passage that can neither close its fence nor open another.
-
-    Marked, every word of it bears a sign that it is quoted: "datamarking" of Hines et al.,
-    Defending Against Indirect Prompt Injection Attacks With Spotlighting (2024)."""
+def _fenced(source: Source, suspect: bool, word_by_word: bool = False) -> str:
+    """A passage that can neither close its fence nor open another."""
     passage = source.hit.passage
-    attributes = {
-        "n": str(source.number),
-        "title": passage.title or passage.document,
-        "section": " › ".join(passage.headings),
-        "page": "" if passage.page is None else str(passage.page),
-        "suspect": "true" if suspect else "",
-        "joined": _JOINED if marked else "",
-    }
-    written = " ".join(f'{name}="{_attribute(v)}"' for name, v in attributes.items() if v)
-    quoted = _quoted(passage)
-    text = _JOINED.join(quoted.replace(_JOINED, "_").split()) if marked else quoted
-    return f"<source {written}>\n{text}\n</source>"
-
-
-def _quoted(passage: Passage) -> str:
-    text = passage.text
-    if not any(mark in text for mark in "<＜﹤["):
-        return text
-    return _TAG.sub(lambda match: "&#91;" if match[0] == "[" else "&lt;", text)
-
-
-def _attribute(value: str) -> str:
-    plain = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    cut = plain if len(plain) <= _LONGEST_TITLE else plain[: _LONGEST_TITLE - 1] + "…"
-    cut = cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return cut.replace('"', "&quot;")
+    return quoted(
+        "source",
+        marked(passage.text) if word_by_word else passage.text,
+        n=str(source.number),
+        title=passage.title or passage.document,
+        section=" › ".join(passage.headings),
+        page="" if passage.page is None else str(passage.page),
+        suspect="true" if suspect else "",
+        joined=JOINED if word_by_word else "",
+    )
 
 
 def _with_tokens(prompt: Prompt, fixed: int, asked: int, chosen: _Chosen, tools: int) -> Prompt:

@@ -129,12 +129,6 @@ def patience(time_ms: float, deadline: float | None, trace: Trace) -> float:
     return min(time_ms, left * 500)
 
 
-def quoted(name: str, text: str) -> str:
-    """A text between marks that it cannot close itself."""
-    inside = re.sub(rf"</?\s*{name}\s*>", " ", text, flags=re.IGNORECASE)
-    return f"<{name}>\n{inside}\n</{name}>"
-
-
 def one_line(text: str, longest: int) -> str:
     """A text as a search takes it: a line of so many characters, with nothing hidden in it."""
     return _BLANK.sub(" ", text).strip()[:longest].rstrip()

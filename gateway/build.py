@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 
 from cache.config import MemoryStore, RedisStore
 from cache.types import AnswerCache
+from context.prompts.catalogue import Prompts
+from context.prompts.catalogue import opened as prompts_of
+from context.prompts.template import BadPrompt
 from context.tokens import counter, warm
 from gateway.accounting import Accounting
 from gateway.accounts.keys import Accounts
@@ -188,6 +191,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     from gateway.providers.extractive import plausible
 
     prices = Prices(config.all_providers)
+    prompts = await opened_prompts(config)
     async with (
         open_clients(config) as clients,
         open_providers(config, clients) as providers,
@@ -198,7 +202,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         own = f"moorline/{stores.encoder.name}"
         stores.counts.know([*catalogue(config).targets, *embedders, own, *config.models, AUTO])
         known = KnownAnswers(
-            stores.cache, config.cache, policy(config), config.degrade.keep_stale_for
+            stores.cache, config.cache, policy(config, prompts), config.degrade.keep_stale_for
         )
         judge, screen = Judge(config.guardrails), Screen(config.guardrails)
         named = catalogue(config).targets.values()
@@ -212,13 +216,15 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             longest=config.server.request_timeout,
         )
         asides = Asides(dispatcher, catalogue(config), prices, counter())
-        more, leading = expanding(config, asides, stores.encoder), following(config, asides)
+        more = expanding(config, asides, stores.encoder, prompts)
+        leading = following(config, asides, prompts)
         canned = await prepared(config.degrade, stores.encoder)
         library = Library(
             stores.indexes,
             Retriever(config.retrieval, stores.reranker, stores.vocabularies),
             config.grounding,
             config.context,
+            prompts,
             plausible,
             judging=extractive(config),
         )
@@ -273,19 +279,32 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             yield gateway
 
 
-def following(config: Config, asides: Asides) -> Following | None:
+async def opened_prompts(config: Config) -> Prompts:
+    """What models are told, as the configuration has it. Raises ConfigError."""
+    context = config.context
+    try:
+        return await asyncio.to_thread(prompts_of, context.prompts, context.prompt_versions)
+    except BadPrompt as error:
+        raise ConfigError(f"`context.prompts`: {error}") from None
+
+
+def following(config: Config, asides: Asides, prompts: Prompts) -> Following | None:
     """What makes follow-ups stand-alone, where that is a model."""
     chosen = config.grounding.follow_ups
-    return Following(chosen, asides) if isinstance(chosen, FollowUpModel) else None
+    if isinstance(chosen, FollowUpModel):
+        return Following(chosen, asides, prompts.used("stand_alone"))
+    return None
 
 
-def expanding(config: Config, asides: Asides, encoder: Encoder) -> Expanding | None:
+def expanding(
+    config: Config, asides: Asides, encoder: Encoder, prompts: Prompts
+) -> Expanding | None:
     """What words questions otherwise, if anything does."""
     match config.retrieval.expansion:
         case NoExpansion():
             return None
         case chosen:
-            return Expanding(chosen, asides, encoder)
+            return Expanding(chosen, asides, encoder, prompts.used(chosen.kind))
 
 
 @asynccontextmanager
@@ -294,12 +313,13 @@ async def open_expanding(config: Config, encoder: Encoder) -> AsyncIterator[Expa
     if isinstance(config.retrieval.expansion, NoExpansion):
         yield None
         return
-    prices = Prices(config.all_providers)
+    prices, prompts = Prices(config.all_providers), await opened_prompts(config)
     async with open_clients(config) as clients, open_providers(config, clients) as providers:
         await prices.load()
         fits = fitting(config.all_providers, prices.listed)
         dispatcher = Dispatcher(providers, config.dispatch, fits)
-        yield expanding(config, Asides(dispatcher, catalogue(config), prices, counter()), encoder)
+        asides = Asides(dispatcher, catalogue(config), prices, counter())
+        yield expanding(config, asides, encoder, prompts)
 
 
 def admission(server: ServerConfig) -> Admission:
@@ -347,7 +367,7 @@ def extractive(config: Config) -> set[str]:
     return {name for name, provider in named if isinstance(provider, ExtractiveProvider)}
 
 
-def policy(config: Config) -> str:
+def policy(config: Config, prompts: Prompts) -> str:
     """A digest of everything that shapes an answer: with it a change of policy misses the cache."""
     shaping = config.model_dump_json(
         include={
@@ -355,7 +375,7 @@ def policy(config: Config) -> str:
             "structured",
         }
     )
-    return hashlib.sha256(f"{FORMAT}{shaping}".encode()).hexdigest()
+    return hashlib.sha256(f"{FORMAT}{shaping}{prompts.digest}".encode()).hexdigest()
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ COMMANDS = {
     "reembed": "gateway.commands.reembed",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
+    "prompts": "gateway.commands.prompts",
     "doctor": "gateway.commands.doctor",
 }
 

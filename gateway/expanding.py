@@ -13,8 +13,9 @@ import time
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from context.prompts import instructions
-from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, patience, quoted
+from context.prompts.template import Template
+from context.quoting import quoted
+from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, patience
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Spent
 from retrieval.config import HydeExpansion, MultiQueryExpansion
@@ -31,11 +32,12 @@ _NUMBER = re.compile(r"^(?:[-*•–]|\(?\d{1,2}[.):])\s+")
 class Expanding:
     """As it is configured."""
 
-    def __init__(self, config: Expansion, asides: Asides, encoder: Encoder) -> None:
+    def __init__(self, config: Expansion, asides: Asides, encoder: Encoder, told: Template) -> None:
         asides.check("retrieval.expansion.model", config.model)
         self._config = config
         self._asides = asides
         self._encoder = encoder
+        self._told = told
 
     @property
     def most(self) -> Spent:
@@ -52,7 +54,7 @@ class Expanding:
             return ()
         time_ms = patience(self._config.time_ms, deadline, trace)
         with trace.span("expand") as span:
-            span.set(kind=self._config.kind)
+            span.set(kind=self._config.kind, instructions=self._told.id)
             try:
                 return await self._more(self._aside(question, time_ms), question, span, spend)
             except (Unsaid, RetrievalError) as error:
@@ -85,10 +87,11 @@ class Expanding:
 
     def _aside(self, question: str, time_ms: float) -> Aside:
         config = self._config
-        text, most = instructions(config.kind), TOKENS_OF_A_PASSAGE
         if isinstance(config, MultiQueryExpansion):
-            text = text.replace("{many}", str(config.queries))
+            text = self._told.render(many=str(config.queries))
             most = TOKENS_OF_A_WORDING * config.queries
+        else:
+            text, most = self._told.render(), TOKENS_OF_A_PASSAGE
         asked = quoted("question", question[:LONGEST_QUESTION])
         return Aside(config.model, text, asked, most, time_ms)
 

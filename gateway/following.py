@@ -11,8 +11,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from context.prompts import instructions
-from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, patience, quoted
+from context.prompts.template import Template
+from context.quoting import quoted
+from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, patience
 from gateway.config import FollowUpModel
 from gateway.messages import text_of
 from gateway.tracing.trace import Trace
@@ -27,10 +28,11 @@ MOST_TOKENS = 100
 class Following:
     """A model makes questions stand-alone; the rules do where it does not."""
 
-    def __init__(self, config: FollowUpModel, asides: Asides) -> None:
+    def __init__(self, config: FollowUpModel, asides: Asides, told: Template) -> None:
         asides.check("grounding.follow_ups.model", config.model)
         self._config = config
         self._asides = asides
+        self._told = told
 
     @property
     def most(self) -> Spent:
@@ -48,6 +50,7 @@ class Following:
         time_ms = patience(self._config.time_ms, ask.deadline, trace)
         aside = self._aside(ask.question, earlier, time_ms)
         with trace.span("follow.model") as span:
+            span.set(instructions=self._told.id)
             try:
                 said = await self._asides.said(aside, span, spend)
                 question = one_line(said, LONGEST)
@@ -68,8 +71,7 @@ class Following:
         )
         asked = one_line(question, SHOWN_QUESTION)
         text = f"{quoted('conversation', said)}\n{quoted('question', asked)}"
-        told = instructions("stand_alone")
-        return Aside(self._config.model, told, text, MOST_TOKENS, time_ms)
+        return Aside(self._config.model, self._told.render(), text, MOST_TOKENS, time_ms)
 
 
 def followed(ask: Ask, trace: Trace) -> Ask:

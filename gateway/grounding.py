@@ -17,6 +17,7 @@ import orjson
 
 from context.config import ContextConfig
 from context.packing import pack
+from context.prompts.catalogue import Prompts
 from context.tokens import Counter, counter, most_tokens
 from context.types import NOT_IN_DOCUMENTS, Prompt
 from context.types import PromptTooLong as DoesNotFit
@@ -78,6 +79,7 @@ class Library:
         retriever: Retriever,
         grounding: GroundingConfig,
         budget: ContextConfig,
+        prompts: Prompts,
         plausible: Plausible,
         judging: Collection[str] = (),
     ) -> None:
@@ -85,6 +87,11 @@ class Library:
         self.retriever = retriever
         self._defaults = grounding
         self._budget = budget
+        strict, open_ = prompts.used("strict"), prompts.used("open")
+        self._instructions: dict[Grounding, tuple[str, str]] = {  # what is told, and its version
+            "strict": (strict.render(not_in_documents=NOT_IN_DOCUMENTS), strict.id),
+            "open": (open_.render(), open_.id),
+        }
         self._plausible = plausible
         self._judging = frozenset(judging)  # providers that say themselves when nothing answers
 
@@ -183,6 +190,8 @@ class Library:
         else:
             prompt = self._packed(ask, grounds, found, plan)
         span.set(prompt=prompt.messages, tokens=prompt.tokens)
+        if grounds:
+            span.set(instructions=self._instructions[grounds.mode][1])
         return prompt
 
     def _packed(self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan) -> Prompt:
@@ -199,6 +208,7 @@ class Library:
                 found.hits,
                 question=ask.question,
                 grounding=grounds.mode if grounds else "off",
+                instructions=self._instructions[grounds.mode][0] if grounds else "",
                 window=plan.window,
                 max_output=wanted or min(plan.max_output, plan.window // 4),
                 count=count,

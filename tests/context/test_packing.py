@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from context.config import ContextConfig
 from context.packing import pack
+from context.prompts.catalogue import opened
 from context.tokens import counter, messages_tokens
 from context.types import NOT_IN_DOCUMENTS, Message, Prompt, PromptTooLong
 from retrieval.types import Hit, Passage
 
 COUNT = counter()
+TOLD = opened().used("strict").render(not_in_documents=NOT_IN_DOCUMENTS)
 QUESTION: Message = {"role": "user", "content": "How long do I have?"}
 
 
@@ -33,6 +35,7 @@ def packed(messages: list[Message], hits: list[Hit], **changed: Any) -> Prompt:
     settings: dict[str, Any] = {
         "question": "How long do I have?",
         "grounding": "strict",
+        "instructions": TOLD,
         "window": 8_192,
         "max_output": 1_024,
         "count": COUNT,
