@@ -24,7 +24,7 @@ from gateway.providers.prices import Prices
 from gateway.streams import Choice, Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Events, Spent, Usage
-from routing.plan import Catalogue, NoSuchModel
+from routing.catalogue import Catalogue, NoSuchModel
 
 TOO_LATE = "too late"  # why a request was cancelled that nobody left
 CLIENT_LEFT = 499  # nginx's status for a client that closed the connection

@@ -24,7 +24,7 @@ from gateway.spending import share
 from gateway.streams import collect
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Ask, Spent, Usage
-from routing.plan import Catalogue, NoSuchModel
+from routing.catalogue import Catalogue, NoSuchModel
 from routing.types import Plan
 
 CHARACTERS_PER_TOKEN = 4
@@ -73,7 +73,7 @@ class Asides:
         try:
             self._catalogue.groups(model)
         except NoSuchModel:
-            known = ", ".join(self._catalogue.names()[1:])
+            known = ", ".join(self._catalogue.models())
             raise ConfigError(f"`{setting}`: no model {model!r}; there are {known}.") from None
 
     async def said(self, aside: Aside, span: Span, spend: Spend) -> str:

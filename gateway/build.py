@@ -89,7 +89,7 @@ from retrieval.config import (
 )
 from retrieval.retriever import Retriever
 from retrieval.types import Encoder, Indexes, Reranker, RetrievalError
-from routing.plan import AUTO, Catalogue
+from routing.catalogue import Catalogue
 from routing.types import Limits as TargetLimits
 from routing.types import Target
 
@@ -200,13 +200,13 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     ):
         await prices.load()
         own = f"moorline/{stores.encoder.name}"
-        stores.counts.know([*catalogue(config).targets, *embedders, own, *config.models, AUTO])
+        named = catalogue(config)
+        stores.counts.know([*embedders, own, *named.names()])
         known = KnownAnswers(
             stores.cache, config.cache, policy(config, prompts), config.degrade.keep_stale_for
         )
         judge, screen = Judge(config.guardrails), Screen(config.guardrails)
-        named = catalogue(config).targets.values()
-        quoter = next(target for target in named if target.provider in extractive(config))
+        quoter = next(target for target in named.targets.values() if target.built_in)
         fits = fitting(config.all_providers, prices.listed)
         dispatcher = Dispatcher(
             providers,
@@ -215,9 +215,11 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             stores.deployments,
             longest=config.server.request_timeout,
         )
-        asides = Asides(dispatcher, catalogue(config), prices, counter())
+        asides = Asides(dispatcher, named, prices, counter())
         more = expanding(config, asides, stores.encoder, prompts)
         leading = following(config, asides, prompts)
+        router = Router(named, config.routing, fits, prices, stores.deployments)
+        await router.warm()
         canned = await prepared(config.degrade, stores.encoder)
         library = Library(
             stores.indexes,
@@ -244,7 +246,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 Queries(stores.database),
                 counter(),
                 stores.counts,
-                catalogue(config),
+                named,
                 beside=tuple(each.most for each in (leading, more) if each),
             ),
             screen=screen,
@@ -252,7 +254,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             encoder=stores.encoder,
             embeddings=EmbeddingModels(stores.encoder, embedders, screen),
             conversations=Conversations(stores.database, config.conversations, screen.redacted),
-            router=Router(catalogue(config), config.routing),
+            router=router,
             following=leading,
             expanding=more,
             library=library,
@@ -356,6 +358,9 @@ def catalogue(config: Config) -> Catalogue:
                 TargetLimits(
                     model.requests_per_minute, model.tokens_per_minute, model.max_parallel
                 ),
+                model.quality,
+                model.latency,
+                isinstance(provider, ExtractiveProvider),
             )
             targets[target.name] = target
     return Catalogue(targets, config.models)

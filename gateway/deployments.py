@@ -30,6 +30,8 @@ from routing.types import Target
 CALLERS_FAULT = frozenset({400, 413, 422})
 TOO_MANY = 429
 
+REMEMBERED = 600.0  # seconds in which a model that is not asked loses two thirds of its latency
+
 Clock = Callable[[], float]
 
 
@@ -106,6 +108,10 @@ class Deployment:
         """What a choice looks at."""
         load = self.latency[stream].load(self.in_flight, now)
         return Candidate(load, self.in_flight, weight, self.price)
+
+    def expected(self, stream: bool, now: float) -> float | None:
+        """Seconds that an answer may be expected to take; None where it was never asked."""
+        return self.latency[stream].lately(now, REMEMBERED)
 
     def barred(self, tokens: float, now: float) -> Barred | None:
         """Why it is not to be asked now, if it is not."""
@@ -321,6 +327,11 @@ class Deployments:
         elif found.target is not target:
             found.configure(target, self._config, self._price(target.name))
         return found
+
+    def latency(self, target: Target, stream: bool) -> float | None:
+        """Seconds that its answers take; None where it has not been asked."""
+        known = self._all.get(target.name)
+        return known.expected(stream, self._now()) if known else None
 
     def asked(self) -> list[Deployment]:
         """All that were ever asked."""

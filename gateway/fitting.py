@@ -7,7 +7,7 @@ which cannot be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -148,6 +148,11 @@ class Fitting:
         span.set(passed_over={t.name: sorted(why) for t, why in unable.items()})
         return _without(plan, unable.__contains__)
 
+    def lacking(self, ask: Ask) -> Callable[[Target], Collection[Capability]]:
+        """What each target lacks of what a request cannot do without."""
+        needed = needs(ask.params, ask.messages, ask.n)
+        return lambda target: self._unable(target, needed)
+
     def fitted(self, call: Call, target: Target, span: Span) -> Call:
         """The call as this target takes it; what was left out or changed is noted in the span."""
         fit = self._special.get(target.name)
@@ -245,7 +250,7 @@ def _cannot(
 
 def _without(plan: Plan, unable: Callable[[Target], bool]) -> Plan:
     kept = (group.only(t for t in group.targets if not unable(t)) for group in plan.groups)
-    return Plan(tuple(group for group in kept if group.targets), plan.reason)
+    return plan.regrouped(kept)
 
 
 def _params(params: Mapping[str, Any], fit: Fit, notes: list[str]) -> tuple[Mapping[str, Any], str]:

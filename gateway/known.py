@@ -62,6 +62,7 @@ class KnownAnswers:
             caller.collections,
             caller.models,
             ask.model,
+            (caller.region, ask.region),
             {key: ask.params[key] for key in ask.params if key not in UNRELATED},
             _ground(grounds),
         ]

@@ -1,53 +1,202 @@
-"""Which model answers: the folder `routing` decides, this module asks it and says it in HTTP."""
+"""Which model answers: the folder `routing` decides, this module finds out what it decides by, and
+says in HTTP why nothing is left."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Sequence
+from typing import Any, get_args
 
-from gateway.errors import UnknownModel
+from gateway.config import ConfigError
+from gateway.deployments import Deployments
+from gateway.errors import Forbidden, GatewayError, InvalidRequest, PromptTooLong, UnknownModel
+from gateway.fitting import NOTHING_TO_FIT, Fitting
+from gateway.messages import size_of
+from gateway.providers.capabilities import needs
+from gateway.providers.prices import Prices
 from gateway.tracing.trace import Span
-from gateway.types import Ask, Caller
+from gateway.types import Ask, Caller, Usage
+from retrieval.language import language
+from retrieval.types import Scalar
+from routing.catalogue import AUTO, AUTO_BY, Catalogue, NoSuchModel
+from routing.choice import Choice, Expected, Outlook
 from routing.config import RoutingConfig
-from routing.features import Features, features
-from routing.plan import AUTO, Catalogue, NoSuchModel, plan
-from routing.types import Plan
+from routing.constraints import Constraint, Excluded, Needs, NothingFits
+from routing.features import features
+from routing.policy import Policy, Route
+from routing.rules import Signals
+from routing.types import Plan, Target
 
 CHARACTERS_PER_TOKEN = 4  # near enough to tell a long input from a short one
+USUAL_ANSWER = 250  # tokens, where the request sets no bound
 
 
-@dataclass(frozen=True, slots=True)
 class Router:
     """Plans a request's route."""
 
-    catalogue: Catalogue
-    config: RoutingConfig
-    named: dict[tuple[str, tuple[str, ...]], Plan] = field(default_factory=dict)
-    """Plans for models that were named, by name and by what the caller may use."""
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        config: RoutingConfig,
+        fitting: Fitting = NOTHING_TO_FIT,
+        prices: Prices | None = None,
+        deployments: Deployments | None = None,
+    ) -> None:
+        """Raises ConfigError for a model that is not configured."""
+        self.catalogue = catalogue
+        self.policy = Policy(catalogue, config)
+        self._config = config
+        self._fitting = fitting
+        self._prices = prices or Prices({})
+        self._deployments = deployments or Deployments()
+        self._named: dict[tuple[str, ...], Plan] = {}
+        """Plans for models that were named, by name, regions, and what the caller may use."""
+        for name in config.named:
+            _check(catalogue, name)
+
+    async def warm(self) -> None:
+        """Load what rules ask for, so that no request waits for it."""
+        if "language" in self.policy.asked:
+            await asyncio.to_thread(language, "warm up")
 
     def plan(self, caller: Caller, ask: Ask, grounded: bool, span: Span) -> Plan:
-        """The targets in the order of trying. Raises UnknownModel."""
-        chosen = self.named.get((ask.model, caller.models)) or self._plan(
-            caller, ask, grounded, span
-        )
-        span.set(reason=chosen.reason, targets=[target.name for target in chosen.targets])
-        return chosen
+        """The targets in the order of trying. Raises UnknownModel; Forbidden, InvalidRequest or
+        PromptTooLong where none of them may be asked."""
+        regions = self._regions(caller, ask)
+        key = (ask.model, *regions, "", *caller.models)
+        plan = self._named.get(key)
+        if plan is None:
+            route = self.route(caller, ask, grounded, span)
+            plan = route.plan
+            if not _automatic(ask):
+                self._named[key] = plan
+        span.set(reason=plan.reason, targets=[target.name for target in plan.targets])
+        return plan
 
-    def _plan(self, caller: Caller, ask: Ask, grounded: bool, span: Span) -> Plan:
-        # A model that was named is respected, so only `auto` is looked into.
-        seen = self._features(ask, grounded, span) if ask.model == AUTO else None
+    def route(self, caller: Caller, ask: Ask, grounded: bool, span: Span) -> Route:
+        """The same with how it came about, which is noted in the span. Raises what `plan` does."""
+        regions = self._regions(caller, ask)
+        signals: Signals = {}
+        wanted = Needs(caller.models, regions)
+        # A model that was named is respected: what the request looks like does not matter.
+        if _automatic(ask):
+            tokens = size_of(ask.messages) // CHARACTERS_PER_TOKEN
+            lacking = self._fitting.lacking(ask)
+            wanted = Needs(caller.models, regions, tokens, _bound(ask), lacking)
+            if ask.model == AUTO:
+                signals = self._signals(caller, ask, grounded, tokens, regions)
+                span.set(**signals)
         try:
-            chosen = plan(ask.model, seen, self.catalogue, self.config, caller.models)
+            route = self.policy.route(ask.model, signals, wanted, self.outlook(ask))
         except NoSuchModel:
             raise UnknownModel(
                 f"The model '{ask.model}' does not exist or is not allowed for this key.",
                 param="model",
             ) from None
-        if seen is None:
-            self.named[ask.model, caller.models] = chosen
-        return chosen
+        except NothingFits as error:
+            raise self._refused(caller, ask, error.excluded) from None
+        if route.excluded:
+            span.set(excluded={each.target.name: each.why for each in route.excluded})
+        if any(choice.expected != Expected() for choice in route.choices):
+            span.set(candidates=[told(choice) for choice in route.choices])
+        return route
 
-    def _features(self, ask: Ask, grounded: bool, span: Span) -> Features:
-        length = sum(len(m["content"]) for m in ask.messages if isinstance(m.get("content"), str))
-        seen = features(ask.question, grounded=grounded, tokens=length // CHARACTERS_PER_TOKEN)
-        span.set(task=seen.task, complexity=seen.complexity)
-        return seen
+    def outlook(self, ask: Ask) -> Outlook:
+        """What is expected of an answer to a request: its price by the input's estimated tokens
+        and a usual answer, its latency as it was measured, or else declared."""
+        tokens = size_of(ask.messages) // CHARACTERS_PER_TOKEN
+        usage = Usage(tokens, min(_bound(ask) or USUAL_ANSWER, USUAL_ANSWER) * ask.n)
+
+        def expected(target: Target) -> Expected:
+            known = self._prices.known(target.name)
+            cost = self._prices.cost(target.name, usage) if known else None
+            measured = self._deployments.latency(target, ask.stream)
+            latency = target.latency if measured is None else measured
+            return Expected(cost, latency, target.quality)
+
+        return expected
+
+    def _regions(self, caller: Caller, ask: Ask) -> tuple[str, ...]:
+        """Where a request has to be answered; of the caller's, the team's and its own all hold."""
+        if not (caller.region or ask.region or self._config.regions):
+            return ()
+        wanted = (caller.region, self._config.regions.get(caller.team), ask.region)
+        return tuple(dict.fromkeys(each.casefold() for each in wanted if each))
+
+    def _signals(
+        self, caller: Caller, ask: Ask, grounded: bool, tokens: int, regions: tuple[str, ...]
+    ) -> Signals:
+        """What rules may ask about; what takes a while only where one does."""
+        seen = features(ask.question, grounded=grounded, tokens=tokens)
+        signals: dict[str, Scalar | tuple[str, ...]] = {
+            "task": seen.task,
+            "complexity": seen.complexity,
+            "grounded": seen.grounded,
+            "tokens": seen.tokens,
+            "team": caller.team,
+            "key": caller.key,
+            "region": regions,
+        }
+        asked = self.policy.asked
+        if "language" in asked:
+            signals["language"] = language(ask.question)
+        if not asked.isdisjoint(("images", "tools")):
+            needed = needs(ask.params, ask.messages)
+            signals |= {"images": "vision" in needed, "tools": "tools" in needed}
+        return signals
+
+    def _refused(self, caller: Caller, ask: Ask, excluded: Sequence[Excluded]) -> GatewayError:
+        """Told by what stood in the way of whoever came furthest."""
+        furthest = max((each.constraint for each in excluded), key=_ORDER.index)
+        what = f"No model can be asked for '{ask.model}': {self._reasons(caller, excluded)}."
+        match furthest:
+            case "region" if caller.region or self._config.regions.get(caller.team):
+                return Forbidden(what, param="model")
+            case "region":
+                return InvalidRequest(what, param="moorline.region" if ask.region else "model")
+            case "window":
+                return PromptTooLong(what, param="messages")
+        return InvalidRequest(what, param="model")
+
+    def _reasons(self, caller: Caller, excluded: Sequence[Excluded]) -> str:
+        """By name only where the caller may know of the model."""
+        shown = [
+            f"{each.target.name} {each.why}"
+            for each in excluded
+            if not caller.models or {each.target.name, each.target.model} & set(caller.models)
+        ]
+        return "; ".join(shown) or _SUMMED[max((e.constraint for e in excluded), key=_ORDER.index)]
+
+
+_ORDER: Sequence[Constraint] = get_args(Constraint)
+_SUMMED: dict[Constraint, str] = {
+    "region": "none runs where the answer has to be made",
+    "ability": "none can do all that is asked for",
+    "window": "no window is large enough for the input and the answer",
+}
+
+
+def _automatic(ask: Ask) -> bool:
+    """Whether the model is ours to choose."""
+    return ask.model == AUTO or ask.model in AUTO_BY
+
+
+def _bound(ask: Ask) -> int | None:
+    """Tokens of the answer that the request sets."""
+    bound: int | None = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
+    return bound
+
+
+def told(choice: Choice) -> dict[str, Any]:
+    """A candidate with what is expected of it, for traces."""
+    seen = choice.expected
+    figures = {"cost_usd": seen.cost, "latency_s": seen.latency, "quality": seen.quality}
+    return {"model": choice.name} | {k: round(v, 6) for k, v in figures.items() if v is not None}
+
+
+def _check(catalogue: Catalogue, name: str) -> None:
+    try:
+        catalogue.groups(name)
+    except NoSuchModel:
+        known = ", ".join(catalogue.models())
+        raise ConfigError(f"`routing`: no model {name!r}; there are {known}.") from None

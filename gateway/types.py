@@ -33,6 +33,7 @@ class Caller:
     collection: str | None = None  # default collection
     collections: tuple[str, ...] = ()  # allowed ones; empty is all
     models: tuple[str, ...] = ()  # allowed ones; empty is all
+    region: str = ""  # where its requests have to be answered; "" is anywhere
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     budget_usd: float | None = None  # a calendar month's, UTC
@@ -60,6 +61,7 @@ class Ask:
     where: str | Mapping[str, Any] | None = None
     use_cache: bool = True
     deadline: float | None = None  # seconds from arrival
+    region: str = ""  # where it has to be answered
     door: str = "chat"  # the part of the API that it came through
     verbatim: bool = False  # whether the door takes Verbatim and Completion for Deltas
 

@@ -53,6 +53,13 @@ class PeakEwma:
         """Seconds. What is not asked comes back to be tried."""
         return self._seconds * math.exp(-max(now - self._at, 0.0) / DECAY)
 
+    def lately(self, now: float, memory: float) -> float | None:
+        """Seconds that it took when it was asked; that, too, is forgotten, so that what was slow
+        once is tried again. None where it never was."""
+        if not self._seconds:
+            return None
+        return self._seconds * math.exp(-max(now - self._at, 0.0) / memory)
+
     def load(self, under_way: int, now: float) -> float:
         """What another request may expect. A deployment that nobody knows gets one to begin with,
         not all at once."""

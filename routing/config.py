@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import chain
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from retrieval.config import Section
+from routing.rules import SIGNALS, condition
 from routing.types import Balance
 
 Task = Literal[
@@ -107,6 +109,13 @@ class ModelAlias(Section):
     fallbacks: tuple[str, ...] = Field(
         default=(), description="Further aliases or models, tried in order when all of `use` fail."
     )
+    quality: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="How good its answers are, where it is chosen among several; else that of the "
+        "best of its models.",
+    )
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -115,20 +124,73 @@ class ModelAlias(Section):
 
 
 class Rule(Section):
-    """All conditions that are set must hold; the first rule that holds decides."""
+    """The first rule that holds, and one of whose models may be asked, decides."""
 
     name: str = Field(description="Shown in traces as the reason.")
-    tasks: tuple[Task, ...] = Field(default=(), description="Any of these tasks; empty is all.")
-    complexity: Complexity | None = Field(default=None, description="simple or complex.")
-    grounded: bool | None = Field(default=None, description="Whether documents are searched.")
-    min_tokens: int | None = Field(default=None, ge=0, description="At least this long an input.")
+    when: str = Field(
+        default="",
+        description="What must hold, in the language of filters: `task = 'code' and tokens > "
+        f"8000`; always, where empty. The signals are {', '.join(SIGNALS)}.",
+    )
+    use: tuple[str, ...] = Field(min_length=1, description="Models in the order of trying.")
+    region: str = Field(
+        default="", description="Where the answer has to be made, also by what else is tried."
+    )
+
+    @field_validator("when")
+    @classmethod
+    def _is_a_condition(cls, when: str) -> str:
+        condition(when)
+        return when
+
+
+class TaskRoute(Section):
+    """What a task has of its own, where no rule holds."""
+
     use: tuple[str, ...] = Field(min_length=1, description="Models in the order of trying.")
 
 
+class WeightsConfig(Section):
+    """How much each counts where several models are left: the sum decides what is tried first.
+    A cost and a latency are taken as shares of the candidates' highest; a quality that nobody
+    declared is 0.5."""
+
+    cost: float = Field(default=0, ge=0, description="Of the expected cost.")
+    latency: float = Field(default=0, ge=0, description="Of the expected latency.")
+    quality: float = Field(default=0, ge=0, description="Of the declared quality.")
+
+
 class RoutingConfig(Section):
-    """How `auto` chooses among the configured models."""
+    """How `auto` chooses among the configured models: rules, then tasks, then `cheap` and `strong`,
+    then `default`."""
 
     rules: tuple[Rule, ...] = Field(default=(), description="Tried in order.")
+    tasks: dict[Task, TaskRoute] = Field(default={}, description="Where no rule holds, by task.")
+    cheap: tuple[str, ...] = Field(
+        default=(), description="Models for questions that these will do for; `strong` otherwise."
+    )
+    strong: tuple[str, ...] = Field(default=(), description="Models for all other questions.")
+    quality_floor: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of the strong model's quality that is to be kept; the cheap one is "
+        "asked as often as that allows.",
+    )
+    strong_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Instead of it: the share of questions that the strong model is asked.",
+    )
+    weights: WeightsConfig = Field(
+        default=WeightsConfig(),
+        description="What is tried first where a rule, a task or the default names several; in "
+        "their order where all are 0.",
+    )
+    regions: dict[str, str] = Field(
+        default={}, description="Where a team's requests have to be answered: team = region."
+    )
     default: tuple[str, ...] = Field(
         default=(),
         description="Used when no rule holds; empty is every configured provider's first model, "
@@ -137,3 +199,19 @@ class RoutingConfig(Section):
     last_resort: tuple[str, ...] = Field(
         default=(), description="Appended to every plan: tried when all else has failed."
     )
+
+    @model_validator(mode="after")
+    def _cheap_and_strong_belong_together(self) -> Self:
+        if bool(self.cheap) != bool(self.strong):
+            raise ValueError("`cheap` and `strong` are set together")
+        if self.quality_floor is not None and self.strong_share is not None:
+            raise ValueError("set `quality_floor` or `strong_share`, not both")
+        return self
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every model that is named in it."""
+        of_rules = chain.from_iterable(rule.use for rule in self.rules)
+        of_tasks = chain.from_iterable(task.use for task in self.tasks.values())
+        others = (*self.cheap, *self.strong, *self.default, *self.last_resort)
+        return (*of_rules, *of_tasks, *others)

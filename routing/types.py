@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 Balance: TypeAlias = Literal["latency", "least-busy", "weighted", "cheapest"]
@@ -29,6 +29,9 @@ class Target:
     max_output: int  # tokens reserved for the answer where the caller names none
     region: str = ""  # where it runs
     limits: Limits = Limits()
+    quality: float | None = None  # how good its answers are, 0 to 1, as the operator says
+    latency: float | None = None  # seconds until it answers, as the operator says
+    built_in: bool = False  # quotes documents within this process: nothing leaves it
     name: str = field(init=False, compare=False)  # provider/model; made once, read on every request
 
     def __post_init__(self) -> None:
@@ -80,7 +83,11 @@ class Plan:
         if place >= 0:
             rest = groups[0].only(t for t in groups[0].targets if t != target)
             groups[:1] = [rest] if rest.targets else []
-        return Plan(tuple(groups), self.reason)
+        return self.regrouped(groups)
+
+    def regrouped(self, groups: Iterable[Group]) -> Plan:
+        """The same plan with other groups; those that are left without targets are gone."""
+        return replace(self, groups=tuple(group for group in groups if group.targets))
 
     @property
     def window(self) -> int:

@@ -137,6 +137,7 @@ class Accounts:
             collection=key.collection,
             collections=key.collections,
             models=key.models,
+            region=key.region,
             requests_per_minute=key.requests_per_minute,
             tokens_per_minute=key.tokens_per_minute,
             budget_usd=key.budget_usd,

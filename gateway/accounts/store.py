@@ -17,7 +17,7 @@ from gateway.ledger.database import Connection, Database, Row
 PREFIX = "sk-moor-"
 _COLUMNS = (
     "id, name, team, hash, created_at, admin, collection, collections, models, "
-    "requests_per_minute, tokens_per_minute, budget_usd, expires_at, revoked_at, groups"
+    "requests_per_minute, tokens_per_minute, budget_usd, expires_at, revoked_at, groups, region"
 )
 
 _LISTS = ("groups", "collections", "models")
@@ -46,6 +46,7 @@ class KeyStore:
         collection: str | None = None,
         collections: tuple[str, ...] = (),
         models: tuple[str, ...] = (),
+        region: str = "",
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         budget_usd: float | None = None,
@@ -64,6 +65,7 @@ class KeyStore:
             collection=collection,
             collections=collections,
             models=models,
+            region=region,
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
             budget_usd=budget_usd,

@@ -19,6 +19,7 @@ class Key:
     collection: str | None = None  # searched where a request names none
     collections: tuple[str, ...] = ()  # allowed ones; empty is all
     models: tuple[str, ...] = ()  # allowed ones; empty is all
+    region: str = ""  # where its requests have to be answered; "" is anywhere
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     budget_usd: float | None = None  # a calendar month's, UTC

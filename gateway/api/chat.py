@@ -21,7 +21,7 @@ from gateway.pipeline import Gateway
 from gateway.streams import Choice, Collected, deltas_of
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Completion, Delta, Done, Usage, Verbatim
-from routing.plan import AUTO
+from routing.catalogue import AUTO
 
 DONE_LINE = b"data: [DONE]\n\n"
 OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})

@@ -25,6 +25,9 @@ class MoorlineOptions(BaseModel):
         '`{"region": "EU", "year": {"gte": 2024}}`.',
     )
     cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
+    region: str = Field(
+        default="", max_length=64, description="Where the answer has to be made: `EU`."
+    )
     timeout: float | None = Field(
         default=None,
         gt=0,
@@ -46,6 +49,7 @@ def with_options(ask: Ask, options: MoorlineOptions | None) -> Ask:
         where=options.filter,
         use_cache=options.cache,
         deadline=options.timeout,
+        region=options.region,
     )
 
 

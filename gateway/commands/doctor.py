@@ -149,12 +149,11 @@ async def _vocabulary() -> str:
 
 def _models(config: Config) -> Finding:
     from gateway.build import catalogue
-    from routing.plan import NoSuchModel
+    from routing.catalogue import NoSuchModel
 
     names = [each.to for alias in config.models.values() for each in alias.deployments]
     names += [each for alias in config.models.values() for each in alias.fallbacks]
-    names += [use for rule in config.routing.rules for use in rule.use]
-    names += [*config.routing.default, *config.routing.last_resort]
+    names += config.routing.named
     known = catalogue(config)
     for name in names:
         try:

@@ -52,6 +52,7 @@ def keys() -> None:
 @click.option(
     "--model", "models", multiple=True, help="May use this model; repeat for more. All otherwise."
 )
+@click.option("--region", default="", help="Its requests are answered nowhere else.")
 @click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute.")
 @click.option("--tpm", type=click.IntRange(min=1), help="Tokens a minute, prompt and answer.")
 @click.option(
@@ -69,6 +70,7 @@ def create(
     admin: bool,
     collections: tuple[str, ...],
     models: tuple[str, ...],
+    region: str,
     rpm: int | None,
     tpm: int | None,
     budget: float | None,
@@ -85,6 +87,7 @@ def create(
             collection=collections[0] if collections else None,
             collections=collections,
             models=models,
+            region=region,
             requests_per_minute=rpm,
             tokens_per_minute=tpm,
             budget_usd=budget,
@@ -143,7 +146,8 @@ def _shown(key: Key) -> dict[str, Any]:
 
 def _line(key: Key, now: float) -> tuple[str, ...]:
     groups = (f"group {group}" for group in key.groups)
-    may = [*(["admin"] if key.admin else []), *key.collections, *key.models, *groups]
+    within = [f"in {key.region}"] if key.region else []
+    may = [*(["admin"] if key.admin else []), *key.collections, *key.models, *groups, *within]
     limits = [
         f"{limit:g} {unit}"
         for limit, unit in (

@@ -52,6 +52,17 @@ class ModelConfig(Section):
     max_output: int = Field(
         default=4096, ge=1, description="Tokens of the window kept free for the answer."
     )
+    quality: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="How good its answers are, by your own judgement: for `auto:best` and weights.",
+    )
+    latency: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds until it answers, for `auto:fast` until that has been measured.",
+    )
     requests_per_minute: int | None = Field(
         default=None, ge=1, description="What the provider allows; this gateway sends no more."
     )
@@ -103,7 +114,10 @@ class ModelConfig(Section):
 class _Placed(Section):
     """What every provider has."""
 
-    region: str = Field(default="", description="Where it runs: shown, and recorded in traces.")
+    region: str = Field(
+        default="",
+        description="Where it runs; what has to be answered in a region is asked nowhere else.",
+    )
 
 
 class _Remote(_Placed):

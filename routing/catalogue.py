@@ -1,15 +1,18 @@
-"""From a model's name and a request's features to targets in order: a decision, no I/O."""
+"""Every model that can be named, and the groups of targets that a name leads to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
-from routing.config import ModelAlias, RoutingConfig, Rule
-from routing.features import Features
-from routing.types import Group, Plan, Target
+from routing.choice import By
+from routing.config import ModelAlias
+from routing.types import Group, Target
 
 AUTO = "auto"
+AUTO_BY: Mapping[str, By] = {f"{AUTO}:{by}": by for by in get_args(By)}
+"""Names that leave the choice among all models to one figure."""
 
 
 class NoSuchModel(Exception):
@@ -25,7 +28,11 @@ class Catalogue:
 
     def names(self) -> list[str]:
         """Every name that a request may use, `auto` first."""
-        return [AUTO, *self.aliases, *self.targets]
+        return [AUTO, *AUTO_BY, *self.models()]
+
+    def models(self) -> list[str]:
+        """Every name of one model, or of several that stand in for each other."""
+        return [*self.aliases, *self.targets]
 
     def resolve(self, name: str) -> list[Target]:
         """Every target that a name may lead to, in order."""
@@ -35,13 +42,23 @@ class Catalogue:
         """An alias, `provider/model`, or a model's bare name: whoever serves it, in order.
 
         No target is in two groups, so that none is tried again after it has failed."""
-        return _distinct(self._groups(name))
+        return distinct(self._groups(name))
 
-    def first_of_each_provider(self) -> list[Group]:
-        first: dict[str, Target] = {}
-        for target in self.targets.values():
-            first.setdefault(target.provider, target)
-        return [_alone(target) for target in first.values()]
+    def quality(self, name: str) -> float | None:
+        """What is declared of an alias; that of its models is theirs."""
+        alias = self.aliases.get(name)
+        return alias.quality if alias else None
+
+    def apart(self) -> list[Group]:
+        """Every model once: the deployments of one model together, by their alias, others alone."""
+        pools = [self.groups(name)[0] for name, alias in self.aliases.items() if alias.balance]
+        return distinct([*pools, *map(_alone, self.targets.values())])
+
+    def first_of_each_provider(self) -> list[str]:
+        first: dict[str, str] = {}
+        for name, target in self.targets.items():
+            first.setdefault(target.provider, name)
+        return list(first.values())
 
     def _groups(self, name: str) -> list[Group]:
         if alias := self.aliases.get(name):
@@ -66,53 +83,11 @@ class Catalogue:
         return [group, *below]
 
 
-def plan(
-    model: str,
-    seen: Features | None,
-    catalogue: Catalogue,
-    config: RoutingConfig,
-    allowed: Sequence[str] = (),
-) -> Plan:
-    """Which targets, in what order. A name that is given is respected; `auto` asks the rules, and
-    only then what the request looks like matters.
-
-    Raises NoSuchModel, also for a model that the caller may not use.
-    """
-    if model != AUTO or seen is None:
-        chosen, reason = catalogue.groups(model), "named"
-    elif rule := next((rule for rule in config.rules if _holds(rule, seen)), None):
-        chosen, reason = _all(catalogue, rule.use), f"rule:{rule.name}"
-    elif config.default:
-        chosen, reason = _all(catalogue, config.default), "default"
-    else:
-        chosen, reason = catalogue.first_of_each_provider(), "default"
-    groups = [*chosen, *_all(catalogue, config.last_resort)]
-    if allowed and model not in allowed:
-        groups = [g.only(t for t in g.targets if {t.name, t.model} & set(allowed)) for g in groups]
-    groups = _distinct(groups)
-    if not groups:
-        raise NoSuchModel(model)
-    return Plan(tuple(groups), reason)
-
-
-def _holds(rule: Rule, seen: Features) -> bool:
-    return (
-        (not rule.tasks or seen.task in rule.tasks)
-        and (rule.complexity is None or rule.complexity == seen.complexity)
-        and (rule.grounded is None or rule.grounded == seen.grounded)
-        and (rule.min_tokens is None or seen.tokens >= rule.min_tokens)
-    )
-
-
-def _all(catalogue: Catalogue, names: Sequence[str]) -> list[Group]:
-    return [group for name in names for group in catalogue.groups(name)]
-
-
 def _alone(target: Target) -> Group:
     return Group(target.name, (target,))
 
 
-def _distinct(groups: Iterable[Group]) -> list[Group]:
+def distinct(groups: Iterable[Group]) -> list[Group]:
     """Each target where it comes first; groups that are left without any are gone."""
     seen: set[Target] = set()
     distinct = []

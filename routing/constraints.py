@@ -1,0 +1,68 @@
+"""What a model must be able to do for a request at all, whatever rules and weights would prefer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from routing.types import Target
+
+Constraint: TypeAlias = Literal["allowed", "region", "ability", "window"]
+"""In this order they are looked at."""
+
+SHARE_OF_ANSWER = 4
+"""Of a window, so much of it at most is kept for an answer whose length nobody bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A target that cannot be asked, and why not."""
+
+    target: Target
+    constraint: Constraint
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a request cannot do without."""
+
+    allowed: tuple[str, ...] = ()  # models that may be asked, with or without provider; none is all
+    regions: tuple[str, ...] = ()  # in all of which it has to be answered
+    tokens: int = 0  # of the input, estimated
+    answer: int | None = None  # tokens that the request asks for
+    lacking: Callable[[Target], Collection[str]] | None = None
+
+    def excluded(self, target: Target) -> Excluded | None:
+        """Why a target cannot be asked, if it cannot."""
+        if self.allowed and not {target.name, target.model} & set(self.allowed):
+            return Excluded(target, "allowed", "not allowed for this key")
+        if beyond := [each for each in self.regions if not runs_in(target, each)]:
+            where = f"runs in {target.region}" if target.region else "its region is not known"
+            return Excluded(target, "region", f"{where}, not in {' and '.join(beyond)}")
+        if self.lacking and (lacks := self.lacking(target)):
+            return Excluded(target, "ability", f"lacks {', '.join(sorted(lacks))}")
+        if self.tokens and self.tokens + self._answer(target) > target.window:
+            why = f"its window of {target.window} tokens is too small for about {self.tokens}"
+            return Excluded(target, "window", f"{why} and the answer")
+        return None
+
+    def _answer(self, target: Target) -> int:
+        return self.answer or min(target.max_output, target.window // SHARE_OF_ANSWER)
+
+
+def runs_in(target: Target, region: str) -> bool:
+    """Whether what is sent to a target stays in a region: `EU` is also where `EU-west` is."""
+    if target.built_in:
+        return True
+    where, wanted = target.region.casefold(), region.casefold()
+    return where == wanted or where.startswith(f"{wanted}-")
+
+
+class NothingFits(Exception):
+    """Every target that might have been asked is excluded."""
+
+    def __init__(self, excluded: Sequence[Excluded]) -> None:
+        super().__init__("; ".join(f"{each.target.name} {each.why}" for each in excluded))
+        self.excluded = tuple(excluded)

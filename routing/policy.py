@@ -1,0 +1,162 @@
+"""From a model's name and a request's signals to targets in order: a decision, no I/O.
+
+A name that is given is respected. `auto` asks the rules, then what the task has of its own, then
+whether the cheap model will do, then the default; the first of these that leaves a model which may
+be asked decides. What a request cannot do without holds for all of them, and for what is tried
+when they fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from retrieval.filters import Condition
+from routing.catalogue import AUTO, AUTO_BY, Catalogue, NoSuchModel, distinct
+from routing.choice import By, Choice, Outlook, Weights, expected, ordered
+from routing.config import RoutingConfig, Rule
+from routing.constraints import Excluded, Needs, NothingFits
+from routing.rules import Signals, condition, holds, names
+from routing.types import Group, Plan, Target
+
+Enough: TypeAlias = Callable[[float], bool]
+"""Whether so high a probability that the cheap model will do is enough to ask it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A plan, and how it came about."""
+
+    plan: Plan
+    choices: tuple[Choice, ...] = ()  # in their order, before the last resort
+    excluded: tuple[Excluded, ...] = ()  # of all that would have come before
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One way to decide: candidates by tiers, the first of which is tried first."""
+
+    reason: str
+    tiers: tuple[Sequence[Choice], ...]
+    by: By | Weights | None = None
+    region: str = ""
+
+
+class Policy:
+    """The configured routing, its rules read once."""
+
+    def __init__(
+        self, catalogue: Catalogue, config: RoutingConfig, enough: Enough | None = None
+    ) -> None:
+        """`enough` reads `p_cheap`; where there is none, the question's words decide."""
+        self.catalogue = catalogue
+        self._config = config
+        self._enough = enough
+        self._rules = [(rule, condition(rule.when)) for rule in config.rules]
+        weights = Weights(config.weights.cost, config.weights.latency, config.weights.quality)
+        self._weights = weights if weights != Weights() else None
+        self.asked = _asked(config, self._rules)
+
+    def route(self, model: str, signals: Signals, needs: Needs, outlook: Outlook) -> Route:
+        """Which targets, in what order. Of a name that is given only the needs are looked at.
+
+        Raises NoSuchModel, also for a model that the caller may not use, and NothingFits.
+        """
+        if model in needs.allowed:
+            needs = replace(needs, allowed=())
+        sieve = _Sieve(needs)
+        choices: list[Choice] = []
+        reason = "default"
+        for step in self._steps(model, signals):
+            if step.region:
+                sieve.needs = replace(sieve.needs, regions=(*sieve.needs.regions, step.region))
+            reason = step.reason
+            tiers = (self._tier(tier, step.by, sieve, outlook) for tier in step.tiers)
+            choices = [choice for tier in tiers for choice in tier]
+            if choices:
+                break
+        last = [g for name in self._config.last_resort for g in self.catalogue.groups(name)]
+        groups = distinct([*(g for each in choices for g in each.groups), *sieve.kept(last)])
+        if not groups:
+            raise sieve.nothing_left(model)
+        return Route(Plan(tuple(groups), reason), tuple(choices), tuple(sieve.excluded.values()))
+
+    def _steps(self, model: str, signals: Signals) -> Iterator[_Step]:
+        config, weights = self._config, self._weights
+        if by := AUTO_BY.get(model):
+            yield _Step(model, ([Choice(g.name, (g,)) for g in self.catalogue.apart()],), by)
+            return
+        if model != AUTO:
+            yield _Step("named", (self._choices([model]),))
+            return
+        for rule, when in self._rules:
+            if holds(when, signals):
+                yield _Step(f"rule:{rule.name}", (self._choices(rule.use),), weights, rule.region)
+        for task, own in config.tasks.items():
+            if task == signals.get("task"):
+                yield _Step(f"task:{task}", (self._choices(own.use),), weights)
+        if config.cheap:
+            cheap, strong = self._choices(config.cheap), self._choices(config.strong)
+            if self._cheap_will_do(signals):
+                yield _Step("cheap", (cheap, strong), weights)
+            else:
+                yield _Step("strong", (strong, cheap), weights)
+        default = config.default or self.catalogue.first_of_each_provider()
+        yield _Step("default", (self._choices(default),), weights)
+
+    def _cheap_will_do(self, signals: Signals) -> bool:
+        p_cheap = signals.get("p_cheap")
+        if self._enough and isinstance(p_cheap, float):
+            return self._enough(p_cheap)
+        return signals.get("complexity") == "simple"
+
+    def _choices(self, names: Iterable[str]) -> list[Choice]:
+        return [Choice(name, tuple(self.catalogue.groups(name))) for name in names]
+
+    def _tier(
+        self, tier: Sequence[Choice], by: By | Weights | None, sieve: _Sieve, outlook: Outlook
+    ) -> list[Choice]:
+        choices = [
+            replace(choice, groups=kept) for choice in tier if (kept := sieve.kept(choice.groups))
+        ]
+        if by is None or len(choices) < 2:
+            return choices
+        return ordered([self.weighed(each, outlook) for each in choices], by)
+
+    def weighed(self, choice: Choice, outlook: Outlook) -> Choice:
+        """The same with what is expected of it."""
+        declared = self.catalogue.quality(choice.name)
+        return replace(choice, expected=expected(choice.groups[0], outlook, declared))
+
+
+@dataclass(slots=True)
+class _Sieve:
+    """Lets through what may be asked, and remembers what may not."""
+
+    needs: Needs
+    excluded: dict[Target, Excluded] = field(default_factory=dict)
+
+    def kept(self, groups: Iterable[Group]) -> tuple[Group, ...]:
+        narrowed = (group.only(filter(self._may, group.targets)) for group in groups)
+        return tuple(group for group in narrowed if group.targets)
+
+    def _may(self, target: Target) -> bool:
+        if found := self.needs.excluded(target):
+            self.excluded.setdefault(target, found)
+        return found is None
+
+    def nothing_left(self, model: str) -> Exception:
+        """What the caller may not use does not exist for him."""
+        others = [each for each in self.excluded.values() if each.constraint != "allowed"]
+        return NothingFits(others) if others else NoSuchModel(model)
+
+
+def _asked(config: RoutingConfig, rules: Iterable[tuple[Rule, Condition]]) -> frozenset[str]:
+    """The signals that decide."""
+    asked = set[str]().union(*(names(when) for _, when in rules))
+    if config.tasks:
+        asked.add("task")
+    if config.cheap:
+        asked |= {"p_cheap", "complexity"}
+    return frozenset(asked)

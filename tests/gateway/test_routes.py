@@ -1,0 +1,159 @@
+"""Which model answers, as the door's client sees it, and what stands in the trace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.build import catalogue
+from gateway.config import Config, ConfigError, parse
+from gateway.deployments import Deployments
+from gateway.errors import Forbidden, GatewayError, InvalidRequest, PromptTooLong, UnknownModel
+from gateway.fitting import fitting
+from gateway.providers.prices import Prices
+from gateway.routes import Router
+from gateway.tracing.trace import Span
+from gateway.types import Ask, Caller
+from routing.types import Target
+
+CONFIG = """
+[providers.us]
+kind = "simulated"
+region = "US"
+models = [
+  { name = "small", window = 4000, input_usd_per_million = 1, latency = 2 },
+  { name = "large", input_usd_per_million = 9, latency = 1, quality = 0.9 },
+]
+[providers.eu]
+kind = "simulated"
+region = "EU"
+models = [{ name = "small", lacks = ["vision"], input_usd_per_million = 2, latency = 3 }]
+[routing]
+regions = { legal = "EU" }
+"""
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+
+
+def router(more: str = "", deployments: Deployments | None = None) -> Router:
+    config: Config = parse(CONFIG + more)
+    prices = Prices(config.all_providers)
+    fits = fitting(config.all_providers, lambda name: None)
+    return Router(catalogue(config), config.routing, fits, prices, deployments)
+
+
+def ask(model: str = "auto:cheap", content: Any = "Why?", **fields: Any) -> Ask:
+    question = content if isinstance(content, str) else "Why?"
+    return Ask(model, ({"role": "user", "content": content},), question, **fields)
+
+
+def caller(**fields: Any) -> Caller:
+    return Caller("k_1", "someone", **fields)
+
+
+def names(asked: Ask, by: Caller, house: Router | None = None) -> list[str]:
+    plan = (house or router()).plan(by, asked, False, Span("route", 0))
+    return [target.name for target in plan.targets]
+
+
+def refused(asked: Ask, by: Caller) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        names(asked, by)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("model", "first"),
+    [("auto:cheap", "us/small"), ("auto:fast", "us/large"), ("auto:best", "us/large")],
+)
+def test_a_choice_by_one_figure(model: str, first: str) -> None:
+    assert names(ask(model), caller())[0] == first
+
+
+def test_a_latency_that_was_measured_comes_before_what_is_declared() -> None:
+    deployments = Deployments(now=lambda: 0.0)
+    slow = Target("us", "large", 32_768, 4096)
+    deployments.of(slow).latency[False].add(9.0, 0.0)
+    assert names(ask("auto:fast"), caller(), router("", deployments))[0] == "us/small"
+
+
+def test_the_teams_region_binds_a_model_that_was_named() -> None:
+    legal = caller(team="legal")
+    assert names(ask(), legal) == ["eu/small", "extractive/extractive"]
+    assert isinstance(refused(ask("us/large"), legal), Forbidden)
+
+
+def test_a_key_and_a_request_may_narrow_the_region_and_never_widen_it() -> None:
+    here = caller(region="EU")
+    assert names(ask(region="eu"), here)[0] == "eu/small"
+    error = refused(ask("us/large", region="US"), here)
+    assert isinstance(error, Forbidden)
+    error = refused(ask("us/large", region="EU"), caller())
+    assert (type(error), error.param) == (InvalidRequest, "moorline.region")
+    assert "us/large runs in US, not in eu" in error.message
+
+
+def test_a_plan_for_one_region_is_not_another_regions() -> None:
+    house = router()
+    assert names(ask("small"), caller(), house) == ["us/small", "eu/small"]
+    assert names(ask("small"), caller(region="EU"), house) == ["eu/small"]
+    assert names(ask("small"), caller(region="US"), house) == ["us/small"]
+
+
+def test_images_go_to_who_can_see() -> None:
+    mine = caller(models=("us/large", "eu/small"))
+    assert names(ask(content=[IMAGE]), mine) == ["us/large"]
+    error = refused(ask(content=[IMAGE]), caller(models=("eu/small",)))
+    assert (type(error), error.param) == (InvalidRequest, "model")
+    assert "eu/small lacks vision" in error.message
+
+
+def test_an_input_that_no_window_holds_is_refused_with_who_was_left_out_and_why() -> None:
+    error = refused(ask(content="word " * 4_000), caller(models=("us/small",)))
+    assert isinstance(error, PromptTooLong)
+    assert "us/small its window of 4000 tokens is too small for about 5000" in error.message
+
+
+def test_who_may_not_see_a_model_is_not_told_of_it() -> None:
+    assert isinstance(refused(ask("us/large"), caller(models=("us/small",))), UnknownModel)
+    error = refused(ask(content=[IMAGE]), caller(models=("eu/small",)))
+    assert "us/" not in error.message
+    error = refused(ask("auto:cheap", [IMAGE], region="EU"), caller(models=("auto:cheap",)))
+    assert "eu/" not in error.message
+    assert "us/" not in error.message
+    assert "none can do all that is asked for" in error.message
+
+
+def test_the_span_says_by_what_was_chosen_and_who_was_left_out() -> None:
+    span = Span("route", 0)
+    router().plan(caller(region="EU"), ask(), False, span)
+    assert span.attributes["excluded"] == {
+        "us/small": "runs in US, not in eu",
+        "us/large": "runs in US, not in eu",
+    }
+    first = span.attributes["candidates"][0]
+    assert (first["model"], first["latency_s"]) == ("eu/small", 3)
+
+
+@pytest.mark.parametrize(
+    ("when", "asked", "by"),
+    [
+        ("images = true", ask("auto", [IMAGE]), caller()),
+        ("tools = true", ask("auto", params={"tools": [{"type": "function"}]}), caller()),
+        ("team = 'red' and key = 'k_1'", ask("auto"), caller(team="red")),
+        ("region = 'eu'", ask("auto"), caller(region="EU")),
+        ("language = 'de'", ask("auto", "Wie lange darf ich die Ware behalten?"), caller()),
+    ],
+)
+def test_a_rule_may_ask_for_any_signal(when: str, asked: Ask, by: Caller) -> None:
+    rule = f'[[routing.rules]]\nname = "r"\nwhen = "{when}"\nuse = ["us/large", "extractive"]'
+    span = Span("route", 0)
+    assert router(rule).plan(by, asked, False, span).reason == "rule:r"
+    neither = router(rule).plan(caller(team="blue"), replace(ask("auto"), question=""), False, span)
+    assert neither.reason == "default"
+
+
+def test_a_rule_that_names_an_unknown_model_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigError, match="no model 'gone'; there are us/small"):
+        router('[[routing.rules]]\nname = "r"\nuse = ["gone"]')
