@@ -71,6 +71,8 @@ from gateway.providers.wire.client import Client
 from gateway.providers.wire.proxies import Proxies, Proxy
 from gateway.routes import Router
 from gateway.screening import Screen
+from gateway.strategies.chosen import Strategies
+from gateway.strategies.run import Means
 from gateway.structured import Starter, Structured
 from gateway.tracing.sinks import open_sinks
 from gateway.types import Usage
@@ -248,6 +250,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 stores.counts,
                 named,
                 beside=tuple(each.most for each in (leading, more) if each),
+                strategies=config.strategies,
             ),
             screen=screen,
             known=known,
@@ -262,7 +265,16 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             files=files,
             shelves=shelves,
             dispatcher=dispatcher,
-            answers=answers(config, dispatcher, fits),
+            answers=Strategies(
+                Means(
+                    answers(config, dispatcher, fits),
+                    config.strategies,
+                    prompts,
+                    prices,
+                    counter(),
+                    stores.reader,
+                )
+            ),
             ladder=Ladder(
                 config.degrade,
                 known,
@@ -377,7 +389,7 @@ def policy(config: Config, prompts: Prompts) -> str:
     shaping = config.model_dump_json(
         include={
             *("providers", "models", "routing", "retrieval", "context", "guardrails"),
-            "structured",
+            *("structured", "strategies"),
         }
     )
     return hashlib.sha256(f"{FORMAT}{shaping}{prompts.digest}".encode()).hexdigest()

@@ -37,7 +37,7 @@ from retrieval.types import Query
 log = logging.getLogger("moorline")
 T = TypeVar("T")
 
-FORMAT = 3
+FORMAT = 4
 """Of a kept answer; a new one misses what an older gateway has kept in a shared cache."""
 
 
@@ -63,6 +63,7 @@ class KnownAnswers:
             caller.models,
             ask.model,
             (caller.region, ask.region),
+            ask.strategy,
             {key: ask.params[key] for key in ask.params if key not in UNRELATED},
             _ground(grounds),
         ]
@@ -189,6 +190,7 @@ def written(choice: Choice, done: Done) -> bytes:
                 "grounded": done.grounded,
                 "faithfulness": done.faithfulness,
                 "tokens": done.tokens,
+                "strategy": done.strategy,
                 "fields": done.fields,
             },
             "sources": done.sources,

@@ -32,7 +32,7 @@ from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
-from gateway.structured import Structured
+from gateway.strategies.chosen import Strategies
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Done, Usage
 from retrieval.types import Encoder, Query
@@ -58,7 +58,7 @@ class Gateway:
     files: Files  # that clients have uploaded
     shelves: Shelves  # collections that they make of them
     dispatcher: Dispatcher  # the models themselves
-    answers: Structured  # what they answer, whole and in its form
+    answers: Strategies  # what they answer: in its form, in several calls
     ladder: Ladder  # what stands in for them
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door
@@ -174,7 +174,7 @@ class Gateway:
             numbered(trace, prompt)
         try:
             with trace.span("dispatch") as span:
-                begun = await self.answers.start(prompt, plan, ask, span)
+                begun = await self.answers.start(prompt, plan, ask, span, tab.spend)
         except UNANSWERED as failure:
             missed = Unanswered(ask, plan, prompt, grounds, scope, query, cache)
             return await self.ladder.instead(failure, missed, trace)
