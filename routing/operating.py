@@ -25,6 +25,10 @@ class Point:
     quality: float  # of the answers, as a share of the strong model's
     low: float  # the lower end of its 95 % interval
 
+    def enough(self, probability: float) -> bool:
+        """Whether the cheap model is asked."""
+        return probability >= self.threshold
+
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoints:
@@ -71,9 +75,9 @@ class StrongShare:
         place = round(self._share * len(self._sorted))
         return self._sorted[place] if place < len(self._sorted) else float("inf")
 
-    def strong(self, probability: float) -> bool:
-        """Whether this question goes to the strong model; it is remembered."""
-        decided = probability < self.threshold
+    def enough(self, probability: float) -> bool:
+        """Whether the cheap model is asked this time; the probability is remembered."""
+        decided = probability >= self.threshold
         self._lately.append(probability)
         insort(self._sorted, probability)
         if len(self._lately) > MEMORY:

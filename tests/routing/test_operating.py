@@ -35,6 +35,12 @@ def test_a_point_whose_quality_sinks_again_with_more_strong_calls_is_not_trusted
     assert lucky.keeping(0.95).share == 0.5
 
 
+def test_below_its_threshold_a_probability_is_not_enough() -> None:
+    point = RISING.keeping(0.95)
+    assert not point.enough(point.threshold - 0.01)
+    assert point.enough(point.threshold)
+
+
 def test_a_share_is_not_exceeded() -> None:
     assert RISING.sharing(0.3).share == 0.3
     assert RISING.sharing(0.39).share == 0.3
@@ -77,7 +83,7 @@ def test_points_that_do_not_go_from_never_to_always_are_refused(wrong: tuple[Poi
 @pytest.mark.parametrize("shape", [(1, 1), (8, 2), (2, 8)])
 def test_a_share_is_kept_whatever_is_asked(share: float, shape: tuple[int, int]) -> None:
     random, keeper = Random(13), StrongShare(RISING, share)
-    asked = [keeper.strong(random.betavariate(*shape)) for _ in range(4000)]
+    asked = [not keeper.enough(random.betavariate(*shape)) for _ in range(4000)]
     assert abs(sum(asked[1000:]) / 3000 - share) < 0.03
 
 
