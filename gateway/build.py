@@ -336,6 +336,16 @@ async def open_expanding(config: Config, encoder: Encoder) -> AsyncIterator[Expa
         yield expanding(config, asides, encoder, prompts)
 
 
+@asynccontextmanager
+async def open_router(config: Config) -> AsyncIterator[tuple[Router, Encoder]]:
+    """Who chooses a model, and what embeds for it; for a command that holds no gateway."""
+    prices = Prices(config.all_providers)
+    await prices.load()
+    async with open_encoder(config) as encoder:
+        fits = fitting(config.all_providers, prices.listed)
+        yield Router(catalogue(config), config.routing, fits, prices), encoder
+
+
 def admission(server: ServerConfig) -> Admission:
     """How many are answered at once."""
     return Admission(server.max_in_flight, server.max_waiting, server.max_wait)

@@ -148,15 +148,16 @@ class Gateway:
         elif grounds and self.config.grounding.follow_ups == "rules":
             ask = followed(ask, trace)
 
-        # The one embedding of this request: cache and retriever share it.
+        # The one embedding of this request: cache, router and retriever share it.
         query = None
-        if grounds or (scope and self.config.cache.semantic.enabled):
+        similar = scope is not None and self.config.cache.semantic.enabled
+        if grounds or similar or self.router.embeds(ask):
             query = await trace.step("embed", embedded(self.encoder, ask.question, grounds))
         if answer := await self.known.near(scope, query, trace):
             return answer
 
         with trace.span("route") as span:
-            plan = self.router.plan(caller, ask, grounds is not None, span)
+            plan = self.router.plan(caller, ask, grounds is not None, span, query)
         found = NOTHING
         if grounds and query:
             more: Sequence[Query] = ()

@@ -84,6 +84,10 @@ class Policy:
         plan = Plan(tuple(groups), reason, strategy=strategy)
         return Route(plan, tuple(choices), tuple(sieve.excluded.values()))
 
+    def held(self, signals: Signals) -> list[tuple[Rule, bool]]:
+        """Every rule, and whether it holds."""
+        return [(rule, holds(when, signals)) for rule, when in self._rules]
+
     def _steps(self, model: str, signals: Signals) -> Iterator[_Step]:
         config, weights = self._config, self._weights
         if by := AUTO_BY.get(model):
