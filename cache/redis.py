@@ -242,7 +242,7 @@ async def _awaited(result: Any) -> Any:
 
 def _written(entry: Entry) -> bytes:
     head = [entry.question, entry.sources, entry.made_at, entry.answer]
-    head += [entry.collection, entry.edition, entry.found]
+    head += [entry.collection, entry.edition, entry.found, entry.until]
     return orjson.dumps(head) + b"\n" + entry.value
 
 

@@ -37,6 +37,7 @@ class Entry:
     collection: str = ""  # that was searched; "" where none was
     edition: str = ""  # of that collection when it was searched
     found: str = ""  # identifies the passages that were found: equal for equal ones
+    until: float | None = None  # seconds since the epoch, when one of them ceases to be valid
 
     def matches(self, document: str | None, collection: str | None) -> bool:
         """Whether it stands on this document, in any version, and in this collection; None says

@@ -47,7 +47,8 @@ from gateway.fitting import Fitting, fitting
 from gateway.following import Following
 from gateway.grounding import Library
 from gateway.judging import Judge
-from gateway.known import FORMAT, KnownAnswers
+from gateway.keeping import FORMAT
+from gateway.known import KnownAnswers
 from gateway.ledger.database import Database
 from gateway.ledger.database import open_database as database_of
 from gateway.ledger.queries import Queries
@@ -71,8 +72,6 @@ from gateway.providers.wire.client import Client
 from gateway.providers.wire.proxies import Proxies, Proxy
 from gateway.routes import Router
 from gateway.screening import Screen
-from gateway.strategies.chosen import Strategies
-from gateway.strategies.run import Means
 from gateway.structured import Starter, Structured
 from gateway.tracing.sinks import open_sinks
 from gateway.types import Usage
@@ -250,7 +249,6 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 stores.counts,
                 named,
                 beside=tuple(each.most for each in (leading, more) if each),
-                strategies=config.strategies,
             ),
             screen=screen,
             known=known,
@@ -265,19 +263,9 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             files=files,
             shelves=shelves,
             dispatcher=dispatcher,
-            answers=Strategies(
-                Means(
-                    answers(config, dispatcher, fits),
-                    config.strategies,
-                    prompts,
-                    prices,
-                    counter(),
-                    stores.reader,
-                )
-            ),
+            answers=answers(config, dispatcher, fits),
             ladder=Ladder(
                 config.degrade,
-                known,
                 providers[quoter.provider],
                 quoter,
                 judge,
@@ -336,16 +324,6 @@ async def open_expanding(config: Config, encoder: Encoder) -> AsyncIterator[Expa
         yield expanding(config, asides, encoder, prompts)
 
 
-@asynccontextmanager
-async def open_router(config: Config) -> AsyncIterator[tuple[Router, Encoder]]:
-    """Who chooses a model, and what embeds for it; for a command that holds no gateway."""
-    prices = Prices(config.all_providers)
-    await prices.load()
-    async with open_encoder(config) as encoder:
-        fits = fitting(config.all_providers, prices.listed)
-        yield Router(catalogue(config), config.routing, fits, prices), encoder
-
-
 def admission(server: ServerConfig) -> Admission:
     """How many are answered at once."""
     return Admission(server.max_in_flight, server.max_waiting, server.max_wait)
@@ -398,8 +376,8 @@ def policy(config: Config, prompts: Prompts) -> str:
     """A digest of everything that shapes an answer: with it a change of policy misses the cache."""
     shaping = config.model_dump_json(
         include={
-            *("providers", "models", "routing", "retrieval", "context", "guardrails"),
-            *("structured", "strategies"),
+            *("providers", "models", "routing", "retrieval", "grounding", "context"),
+            *("guardrails", "structured"),
         }
     )
     return hashlib.sha256(f"{FORMAT}{shaping}{prompts.digest}".encode()).hexdigest()

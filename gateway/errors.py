@@ -8,7 +8,8 @@ GatewayError
 ├── Forbidden                 403  insufficient_permissions
 ├── NotFound                  404  not_found
 │   ├── UnknownModel          404  model_not_found
-│   └── UnknownCollection     404  collection_not_found
+│   ├── UnknownCollection     404  collection_not_found
+│   └── NotCached             404  not_cached
 ├── NotAllowed                405  method_not_allowed
 ├── TooSlow                   408  request_timeout
 ├── TooLarge                  413  request_too_large
@@ -117,6 +118,14 @@ class UnknownCollection(NotFound):
     """No such collection has been ingested."""
 
     code = "collection_not_found"
+
+
+class NotCached(NotFound):
+    """The request takes only an answer that was given before, and there is none.
+
+    HTTP's own answer to that is 504, which clients' libraries take for a reason to ask again."""
+
+    code = "not_cached"
 
 
 class NotAllowed(GatewayError):

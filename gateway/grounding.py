@@ -142,8 +142,9 @@ class Library:
 
     async def search(
         self, grounds: Grounds, query: Query, span: Span, wordings: Sequence[Query] = ()
-    ) -> list[Hit]:
-        """The passages that bear on the question, best first. `wordings`: see Retriever."""
+    ) -> list[Hit] | None:
+        """The passages that bear on the question, best first; None where they cannot be searched
+        and the answer may do without. `wordings`: see Retriever. Raises SourcesUnavailable."""
         told = Explanation()
         try:
             hits = await self.retriever.search(
@@ -160,7 +161,7 @@ class Library:
             if grounds.mode == "strict":
                 raise SourcesUnavailable(str(error)) from error
             span.error = str(error)
-            return []
+            return None
         span.set(passages=[_seen(hit) for hit in hits])
         if told.corrected:
             span.set(corrected=[str(one) for one in told.corrected])

@@ -20,7 +20,6 @@ from guardrails.chain import Guard
 from guardrails.config import GuardrailsConfig
 from guardrails.faithfulness import Evidence, faithfulness
 from guardrails.output import OutputGuard
-from guardrails.types import Verdict
 from routing.types import Plan
 
 SHORTEST_SECRET = 16  # characters; most pieces of a stream are shorter
@@ -51,33 +50,27 @@ class Judge:
             sources=references(grounds, prompt),
             tokens=prompt.tokens,
             degraded="fallback" if begun.fallback else "",
-            strategy=begun.strategy,
         )
         if grounds is None:
             guard = OutputGuard(self._config) if self._config.secrets == "redact" else None
             return Answer(
-                begun.events, known, (lambda: Words(guard)) if guard else None, (_joined(known),)
+                begun.events,
+                known,
+                (lambda: Words(guard)) if guard else None,
+                (_joined(known, guard),),
             )
-        claims = Claims(prompt, grounds.mode == "strict", self._guard(prompt), begun.formed)
+        output = self._guard(prompt)
+        claims = Claims(prompt, grounds.mode == "strict", output, begun.formed)
         return Answer(
-            begun.events, known, claims.of_another_choice, (_joined(known), claims.ending(trace))
+            begun.events,
+            known,
+            claims.of_another_choice,
+            (_joined(known, output), claims.ending(trace)),
         )
 
-    def _guard(self, prompt: Prompt) -> Guard:
+    def _guard(self, prompt: Prompt) -> OutputGuard:
         ours = (str(m.get("content")) for m in prompt.messages if m.get("role") == "system")
         return OutputGuard(self._config, "\n".join(ours))
-
-
-def supported(text: str, prompt: Prompt) -> float | None:
-    """The share of a text's claims that the prompt's passages support; None where it makes none,
-    or there are none."""
-    if not prompt.sources:
-        return None
-    claims = Claims(prompt, True, Verdict)
-    judged = claims.of_another_choice()
-    judged.feed(text)
-    judged.finish()
-    return claims.share()
 
 
 @dataclass(slots=True)
@@ -175,7 +168,7 @@ class Claims:
         """The end of the answer, with what its claims came to."""
         claims = [claim for citing in self.choices for claim in citing.claims]
         cited = {number for citing in self.choices for number in citing.cited}
-        share = self.share()
+        share = faithfulness(((claim.text, claim.cited) for claim in claims), self.evidence)
         span.set(
             claims=len(claims),
             faithfulness=share,
@@ -189,22 +182,18 @@ class Claims:
             sources=_with_cited(done.sources, cited),
         )
 
-    def share(self) -> float | None:
-        """How many of all claims the passages support that they name."""
-        claims = (claim for citing in self.choices for claim in citing.claims)
-        return faithfulness(((claim.text, claim.cited) for claim in claims), self.evidence)
-
 
 def _with_cited(sources: Sequence[Reference], cited: set[int]) -> tuple[Reference, ...]:
     return tuple(replace(source, cited=source.n in cited) for source in sources)
 
 
-def _joined(known: Done) -> Ending:
+def _joined(known: Done, guard: OutputGuard | None) -> Ending:
     """At the end, what the provider says joined with what was known before."""
 
     async def joined(whole: Collected, done: Done) -> Done:
         known.usage, known.fields, known.grounded = done.usage, done.fields, done.grounded
         known.spent, known.continued = done.spent, done.continued
+        known.redacted = guard is not None and guard.redacted
         return known
 
     return joined

@@ -1,155 +1,283 @@
-"""Answers given before: what may be given again, to whom, and in which form it is kept.
+"""Answers given before: which may be given again, and to whom.
 
-The folder `cache` keeps opaque bytes under a scope; this module knows what an answer is. A cache
-that is down is a miss, never an error.
+The folder `cache` keeps opaque bytes under a scope; in which form an answer is kept is in
+gateway/keeping.py. An answer that stood on documents is given again where they are in the edition
+that it was made from; where they have changed since, only if the new search finds what it stood on.
+A cache that is down is a miss, never an error.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-import orjson
-
 from cache.config import CacheConfig
-from cache.keys import cacheable, digest, scope
+from cache.keys import cacheable, digest, scope, settled
 from cache.semantic import chosen
 from cache.types import AnswerCache, CacheDown, Candidate, Entry, Scope
-from gateway.grounding import Grounds
-from gateway.streams import Choice, Collected, replay
+from context.types import NOT_IN_DOCUMENTS
+from gateway.errors import NotCached
+from gateway.grounding import Grounds, url_of
+from gateway.keeping import told_again, written
+from gateway.screening import NOTHING, Screened
+from gateway.streams import Collected
 from gateway.tracing.trace import Trace
-from gateway.types import (
-    Answer,
-    Ask,
-    CacheState,
-    Caller,
-    Delta,
-    Done,
-    Reference,
-    Step,
-    Usage,
-)
-from retrieval.types import Query
+from gateway.types import Answer, Ask, CacheState, Caller, Done, Step
+from retrieval.index.access import stored
+from retrieval.types import Query, RetrievalError
 
 log = logging.getLogger("moorline")
 T = TypeVar("T")
 
-FORMAT = 4
-"""Of a kept answer; a new one misses what an older gateway has kept in a shared cache."""
+UNRELATED = frozenset({"user", "metadata", "store", "safety_identifier", "service_tier"})
+"""Parameters that do not change what is said."""
+_ELSEWHERE = {"messages", "question", "params", "collection", "top_k", "grounding", "where"}
+_TOLD = {"stream", "include_usage", "use_cache", "deadline", "door", "verbatim"}
+_NOT_SAID = {"key", "name", "admin", "requests_per_minute", "tokens_per_minute", "budget_usd"}
+OF_THE_ASK = tuple(each.name for each in fields(Ask) if each.name not in _ELSEWHERE | _TOLD)
+OF_THE_CALLER = tuple(
+    each.name
+    for each in fields(Caller)
+    if each.name not in _NOT_SAID | {"collection", "groups"}  # which the grounds tell
+)
+"""What has to be equal besides: all but what is compared in another form, and what changes only
+how the answer is told, or how often. A field that is new is compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswers:
-    """Looks answers up and keeps them."""
+    """The answer cache, for all requests."""
 
     cache: AnswerCache
     config: CacheConfig
     policy: str  # digest of everything in the configuration that shapes an answer
     stale_for: float = 0.0  # seconds after its time in which an answer may stand in for a model
 
-    def scope(self, caller: Caller, ask: Ask, grounds: Grounds | None) -> Scope | None:
+    async def recall(
+        self, caller: Caller, ask: Ask, grounds: Grounds | None, trace: Trace
+    ) -> Recall:
+        """What one request has to do with it."""
+        scope = self.scope(caller, ask, grounds, trace)
+        edition = ""
+        if scope and grounds:
+            try:  # before anything is searched: an answer may be newer than it says, never older
+                edition = await grounds.index.latest()
+            except RetrievalError as error:
+                log.warning("cache: %s", error)
+                scope = None
+        return Recall(self, ask, grounds, trace, scope, edition)
+
+    def scope(
+        self, caller: Caller, ask: Ask, grounds: Grounds | None, trace: Trace
+    ) -> Scope | None:
         """What must be equal for an answer to be given again; None where none may be."""
-        if not (self.config.enabled and ask.use_cache and ask.n == 1 and ask.messages):
+        wishes, params = trace.wishes, settled(ask.params)
+        if not (self.config.enabled and ask.use_cache and ask.messages):
             return None
-        if not self._settled(ask, grounds):
+        if not (wishes.read or wishes.keep):
+            return None
+        if not wishes.hot and not (ask.n == 1 and self._cool(params, grounds)):
             return None
         shared = [
             self.policy,
-            caller.team,
-            caller.collections,
-            caller.models,
-            ask.model,
-            (caller.region, ask.region),
-            ask.strategy,
-            {key: ask.params[key] for key in ask.params if key not in UNRELATED},
+            [getattr(caller, name) for name in OF_THE_CALLER],
+            [getattr(ask, name) for name in OF_THE_ASK],
+            {name: params[name] for name in params if name not in UNRELATED},
             _ground(grounds),
         ]
-        return scope(shared, ask.messages, similar=self.config.semantic.enabled)
+        similar, prose = self.config.semantic.enabled, ask.door != "completions"
+        return scope(shared, ask.messages, similar=similar, prose=prose)
 
-    def _settled(self, ask: Ask, grounds: Grounds | None) -> bool:
+    def _cool(self, params: dict[str, Any], grounds: Grounds | None) -> bool:
         """Whether the same answer is expected twice: cool, seeded or grounded. Where nothing is
         said OpenAI's default temperature is 1, and such a request expects variety."""
-        if not cacheable(ask.params, self.config.max_temperature):
+        if not cacheable(params, self.config.max_temperature):
             return False
-        return grounds is not None or bool(ask.params.keys() & {"temperature", "seed"})
+        return grounds is not None or bool(params.keys() & {"temperature", "seed"})
 
-    async def exact(self, scope: Scope | None, trace: Trace) -> Answer | None:
+    async def forget(self, retired: Sequence[str]) -> None:
+        """Drop every answer that stood on one of these document versions."""
+        if retired:
+            await unless_down(self.cache.retire(retired))
+
+
+@dataclass(slots=True)
+class Recall:
+    """What one request has to do with answers given before, stage by stage."""
+
+    known: KnownAnswers
+    ask: Ask
+    grounds: Grounds | None
+    trace: Trace
+    scope: Scope | None  # None where no answer may be given again
+    edition: str  # of the documents, when the request came in
+    query: Query | None = None
+    found: Screened = NOTHING
+    waiting: tuple[Entry, CacheState] | None = None  # good if its passages are found again
+
+    @property
+    def state(self) -> CacheState:
+        """What is said of an answer that is not one of these."""
+        return "miss" if self.scope else "off"
+
+    async def exact(self) -> Answer | None:
         """The answer to the very same request."""
-        if scope is None:
+        if self.scope is None or not self.trace.wishes.read:
             return None
-        entry = await trace.step("cache.exact", _unless_down(self.cache.exact(scope)))
-        return _given_again(entry, "exact") if entry else None
+        entry = await self.trace.step("cache.exact", unless_down(self.cache.exact(self.scope)))
+        return self._offered(entry, "exact") if entry else None
 
-    async def near(self, scope: Scope | None, query: Query | None, trace: Trace) -> Answer | None:
-        """The answer to the same question in other words."""
-        if scope is None or query is None or not self.config.semantic.enabled:
-            return None
-        near = self._near(scope, query, self.config.semantic.threshold)
-        found = await trace.step("cache.semantic", near)
-        return _given_again(found.entry, "semantic") if found else None
+    async def near(self, query: Query | None) -> Answer | None:
+        """The answer to the same question in other words. Raises NotCached."""
+        self.query, scope = query, self.scope
+        wanted = self.trace.wishes.read and self.waiting is None
+        if scope and query and wanted and self.known.config.semantic.enabled:
+            looking = self._nearest(scope, query, self.known.config.semantic.threshold)
+            near = await self.trace.step("cache.semantic", looking)
+            if near and (answer := self._offered(near.entry, "semantic")):
+                return answer
+        if self.trace.wishes.only and (self.waiting is None or query is None):
+            raise _not_cached()
+        return None
 
-    async def _near(
-        self, scope: Scope, query: Query, threshold: float, stale_for: float = 0.0
-    ) -> Candidate | None:
-        config = self.config.semantic
-        floor = threshold - config.margin
-        near = self.cache.near(scope, query, floor=floor, stale_for=stale_for)
-        return chosen(await _unless_down(near) or (), config, threshold)
+    async def confirmed(self, found: Screened) -> Answer | None:
+        """The answer that was waiting for what is found now, where that bears it out. Raises
+        NotCached."""
+        self.found = found
+        if self.waiting and self.scope:
+            entry, state = self.waiting
+            with self.trace.span("cache.confirm") as span:
+                same = self._borne_out(entry, state)
+                span.set(state=state, borne_out=same)
+                if same and state == "exact":
+                    renewed = replace(entry, edition=self.edition)
+                    await unless_down(self.cache.renew(self.scope.exact, renewed))
+            if same:
+                return self._given(entry, state)
+        if self.trace.wishes.only:
+            raise _not_cached()
+        return None
 
-    async def older(self, scope: Scope, query: Query | None, threshold: float) -> Answer | None:
+    async def older(self, threshold: float) -> Answer | None:
         """What may stand in for a model: the answer to the very same request though its time is
         over, or to a question that is only as similar as `threshold` says."""
-        stale = self.stale_for
-        if entry := await _unless_down(self.cache.exact(scope, stale_for=stale)):
-            return _given_again(entry, "exact", "cached")
-        if query is None or not self.config.semantic.enabled:
+        stale = self.known.stale_for
+        if self.scope is None or not self.trace.wishes.read:
             return None
-        near = await self._near(scope, query, threshold, stale)
-        return _given_again(near.entry, "semantic", "cached") if near else None
+        entry = await unless_down(self.cache.exact(self.scope, stale_for=stale))
+        if entry and self._stands(entry, "exact"):
+            return self._given(entry, "exact", "cached")
+        if self.query is None or not self.known.config.semantic.enabled:
+            return None
+        near = await self._nearest(self.scope, self.query, threshold, stale)
+        if near and self._stands(near.entry, "semantic"):
+            return self._given(near.entry, "semantic", "cached")
+        return None
 
-    def kept(
-        self, answer: Answer, scope: Scope | None, ask: Ask, query: Query | None, trace: Trace
-    ) -> Answer:
+    def kept(self, answer: Answer) -> Answer:
         """The same answer, kept once it has been told whole."""
-        if scope is None or trace.no_store:
+        scope = self.scope
+        if scope is None or not self.trace.wishes.keep:
+            return answer
+        if self.grounds and not self.found.sought:  # it had to do without the documents
             return answer
 
         async def keep(whole: Collected, done: Done) -> Done:
-            await trace.step("keep", self._keep(scope, whole, done, ask, query))
+            if _fit(whole, done):
+                await self.trace.step("keep", self._keep(scope, whole, done))
             return done
 
         answer.endings = (*answer.endings, keep)
         return answer
 
-    async def forget(self, retired: Sequence[str]) -> None:
-        """Drop every answer that stood on one of these document versions."""
-        if retired:
-            await _unless_down(self.cache.retire(retired))
+    @property
+    def cache(self) -> AnswerCache:
+        return self.known.cache
 
-    async def _keep(
-        self, scope: Scope, whole: Collected, done: Done, ask: Ask, query: Query | None
-    ) -> None:
-        """Keep a whole answer, unless it is one that nobody should be given again."""
-        choice = whole.choices.get(0)
-        if choice is None or choice.finish not in (None, "stop", "tool_calls"):
-            return
+    def _offered(self, entry: Entry, state: CacheState) -> Answer | None:
+        """An entry as an answer, if it may be given as it is; it may have to wait."""
+        if self._young(entry):
+            if entry.edition == self.edition:
+                return self._given(entry, state)
+            self.waiting = entry, state
+        return None
+
+    def _young(self, entry: Entry) -> bool:
+        now = time.time()
+        return now - entry.made_at <= self.trace.wishes.max_age and now < (entry.until or now + 1)
+
+    def _stands(self, entry: Entry, state: CacheState) -> bool:
+        in_force = entry.edition == self.edition or self._borne_out(entry, state)
+        return self._young(entry) and in_force
+
+    def _borne_out(self, entry: Entry, state: CacheState) -> bool:
+        """Whether an entry from before the documents changed is as good as one from now.
+
+        The same question has to find the very same passages, for then its answer would be made of
+        the same. Another wording has to find the very same documents in the same versions: one
+        that is missing may have said it, one that is new may say otherwise."""
+        if not self.found.sought:
+            return False
+        if state == "exact":
+            return entry.found == _passages(self.found, entry.collection)
+        return set(entry.sources) == set(_documents(self.found))
+
+    def _given(self, entry: Entry, state: CacheState, degraded: Step = "") -> Answer:
+        age = max(0.0, time.time() - entry.made_at)
+        return told_again(entry.value, state, age, self.ask.stream, degraded)
+
+    async def _nearest(
+        self, scope: Scope, query: Query, threshold: float, stale_for: float = 0.0
+    ) -> Candidate | None:
+        config = self.known.config.semantic
+        floor = threshold - config.margin
+        near = self.cache.near(scope, query, floor=floor, stale_for=stale_for)
+        return chosen(await unless_down(near) or (), config, threshold)
+
+    async def _keep(self, scope: Scope, whole: Collected, done: Done) -> None:
+        name = self.grounds.collection if self.grounds else ""
+        semantic = self.known.config.semantic.enabled
         entry = Entry(
-            value=written(choice, done),
-            question=ask.question,
+            value=written(whole.choices, done),
+            question=self.query.text if self.query else self.ask.question,
             # Only questions that are merely alike are told apart by what is answered to them.
-            answer=digest(choice.text) if self.config.semantic.enabled else "",
+            answer=digest(whole.text) if semantic else "",
             sources=done.grounded_on,
             made_at=time.time(),
+            collection=name,
+            edition=self.edition,
+            found=_passages(self.found, name) if self.grounds else "",
+            until=_until(self.found),
         )
-        near = query if self.config.semantic.enabled else None
-        await _unless_down(self.cache.fill(scope, entry, near, stale_for=self.stale_for))
+        # That the documents say nothing is said of these very words alone.
+        alike = semantic and whole.text.strip() != NOT_IN_DOCUMENTS
+        await self._fill(scope, entry, self.query if alike else None)
+
+    async def _fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
+        await unless_down(self.cache.fill(scope, entry, query, stale_for=self.known.stale_for))
+        if self.grounds and await self._outdated(self.grounds):
+            # It may stand on what was retired before it was there to be forgotten.
+            await unless_down(self.cache.purge(key=scope.exact))
+
+    async def _outdated(self, grounds: Grounds) -> bool:
+        """Whether the documents have changed while the answer was made."""
+        try:
+            return await grounds.index.latest() != self.edition
+        except RetrievalError:
+            return True
 
 
-# Parameters that do not change what is said.
-UNRELATED = frozenset({"user", "metadata", "store", "safety_identifier", "service_tier"})
+def _fit(whole: Collected, done: Done) -> bool:
+    """Whether an answer that was told whole is one that others may be given."""
+    if done.degraded or done.continued or done.redacted or not whole.choices:
+        return False
+    return all(
+        choice.finish in (None, "stop", "tool_calls") and not choice.fields.get("refusal")
+        for choice in whole.choices.values()
+    )
 
 
 def _ground(grounds: Grounds | None) -> list[Any] | None:
@@ -157,56 +285,42 @@ def _ground(grounds: Grounds | None) -> list[Any] | None:
         return None
     # The team is in every scope; the groups matter where they decide what was found.
     groups = sorted(grounds.viewer.groups) if grounds.viewer else None
-    edition, where = grounds.index.edition(), repr(grounds.where)
-    return [grounds.collection, edition, grounds.mode, grounds.top_k, where, groups]
+    return [grounds.collection, grounds.mode, grounds.top_k, repr(grounds.where), groups]
 
 
-async def _unless_down(work: Awaitable[T]) -> T | None:
+def _passages(found: Screened, collection: str) -> str:
+    """Identifies what a model was given to read: equal for the same passages in the same order."""
+    read = [
+        (
+            (passage.id, passage.version, passage.title, passage.headings, passage.page),
+            (passage.text, url_of(collection, passage), passage.id in found.flagged),
+        )
+        for passage in (hit.passage for hit in found.hits)
+    ]
+    return digest([read, found.fenced])
+
+
+def _documents(found: Screened) -> Iterator[str]:
+    """As an entry names its sources."""
+    return (f"{hit.passage.document}@{hit.passage.version}" for hit in found.hits)
+
+
+def _until(found: Screened) -> float | None:
+    """When the first of the passages ceases to be valid."""
+    ends = (
+        stored(hit.passage.meta).until for hit in found.hits if "valid_until" in hit.passage.meta
+    )
+    return min(ends, default=None)
+
+
+def _not_cached() -> NotCached:
+    return NotCached("No earlier answer fits the request, which asks for no other.")
+
+
+async def unless_down(work: Awaitable[T]) -> T | None:
+    """What the cache says; None while it is down."""
     try:
         return await work
     except CacheDown as error:
         log.warning("cache: %s", error)
         return None
-
-
-def written(choice: Choice, done: Done) -> bytes:
-    """What is said of this answer, without what belongs to the request that it was given to."""
-    usage = done.usage
-    return orjson.dumps(
-        {
-            "choice": (choice.text, choice.fields, choice.extra, choice.finish),
-            "usage": (
-                usage.prompt,
-                usage.completion,
-                usage.cached,
-                usage.reasoning,
-                usage.estimated,
-            ),
-            "done": {
-                "model": done.model,
-                "route": done.route,
-                "collection": done.collection,
-                "grounding": done.grounding,
-                "grounded": done.grounded,
-                "faithfulness": done.faithfulness,
-                "tokens": done.tokens,
-                "strategy": done.strategy,
-                "fields": done.fields,
-            },
-            "sources": done.sources,
-        }
-    )
-
-
-def _given_again(entry: Entry, state: CacheState, degraded: Step = "") -> Answer:
-    """An entry as the events of a new answer. It costs nothing: its tokens were paid for."""
-    raw = orjson.loads(entry.value)
-    done = Done(
-        usage=Usage(*raw["usage"]),
-        sources=tuple(Reference(**each) for each in raw["sources"]),
-        cache=state,
-        degraded=degraded,
-        **raw["done"],
-    )
-    text, fields, extra, finish = raw["choice"]
-    return Answer(replay([Delta(text, 0, fields, extra, finish)], done), done)

@@ -32,9 +32,9 @@ from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
-from gateway.strategies.chosen import Strategies
+from gateway.structured import Structured
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, CacheState, Caller, Done, Usage
+from gateway.types import Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
 
 
@@ -58,7 +58,7 @@ class Gateway:
     files: Files  # that clients have uploaded
     shelves: Shelves  # collections that they make of them
     dispatcher: Dispatcher  # the models themselves
-    answers: Strategies  # what they answer: in its form, in several calls
+    answers: Structured  # what they answer, whole and in its form
     ladder: Ladder  # what stands in for them
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door
@@ -136,11 +136,10 @@ class Gateway:
         with trace.span("screen") as span:
             ask = await self.screen.request(ask, span)
         grounds = await self.library.grounds(caller, ask)
-        scope = self.known.scope(caller, ask, grounds)
-        cache: CacheState = "miss" if scope else "off"
+        recall = await self.known.recall(caller, ask, grounds, trace)
 
         # An exact hit needs no embedding, so it is looked up first.
-        if answer := await self.known.exact(scope, trace):
+        if answer := await recall.exact():
             return answer
 
         if grounds and self.following:
@@ -148,16 +147,15 @@ class Gateway:
         elif grounds and self.config.grounding.follow_ups == "rules":
             ask = followed(ask, trace)
 
-        # The one embedding of this request: cache, router and retriever share it.
+        # The one embedding of this request: cache and retriever share it.
         query = None
-        similar = scope is not None and self.config.cache.semantic.enabled
-        if grounds or similar or self.router.embeds(ask):
+        if grounds or (recall.scope and self.config.cache.semantic.enabled):
             query = await trace.step("embed", embedded(self.encoder, ask.question, grounds))
-        if answer := await self.known.near(scope, query, trace):
+        if answer := await recall.near(query):
             return answer
 
         with trace.span("route") as span:
-            plan = self.router.plan(caller, ask, grounds is not None, span, query)
+            plan = self.router.plan(caller, ask, grounds is not None, span)
         found = NOTHING
         if grounds and query:
             more: Sequence[Query] = ()
@@ -167,17 +165,18 @@ class Gateway:
                 hits = await self.library.search(grounds, query, span, more)
             with trace.span("screen.sources") as span:
                 found = self.screen.passages(hits, grounds.collection, span)
+            if answer := await recall.confirmed(found):
+                return answer
             if await self.library.silent(grounds, ask.question, found, plan):
-                return not_in_documents(grounds, plan, cache)
+                return recall.kept(not_in_documents(grounds, plan, recall.state))
 
         with trace.span("pack") as span:
             prompt = await self.library.pack(ask, grounds, found, plan, span)
             numbered(trace, prompt)
         try:
             with trace.span("dispatch") as span:
-                begun = await self.answers.start(prompt, plan, ask, span, tab.spend)
+                begun = await self.answers.start(prompt, plan, ask, span)
         except UNANSWERED as failure:
-            missed = Unanswered(ask, plan, prompt, grounds, scope, query, cache)
+            missed = Unanswered(ask, plan, prompt, grounds, recall)
             return await self.ladder.instead(failure, missed, trace)
-        answer = self.judge.judged(begun, prompt, grounds, plan, cache, trace)
-        return self.known.kept(answer, scope, ask, query, trace)
+        return recall.kept(self.judge.judged(begun, prompt, grounds, plan, recall.state, trace))

@@ -36,9 +36,10 @@ class Screened:
     hits: tuple[Hit, ...]
     flagged: frozenset[str] = frozenset()
     fenced: bool = False  # whether these are to be marked word by word
+    sought: bool = True  # whether the documents were searched at all
 
 
-NOTHING = Screened(())
+NOTHING = Screened((), sought=False)
 
 
 class Screen:
@@ -87,10 +88,12 @@ class Screen:
             raise Refused(f"The request was blocked by {clean.blocked_by}.", param="input")
         return [message["content"] for message in clean.messages]
 
-    def passages(self, hits: Sequence[Hit], collection: str, span: Span) -> Screened:
+    def passages(self, hits: Sequence[Hit] | None, collection: str, span: Span) -> Screened:
         """What was found, without or with a flag on the passages that give the model orders.
 
         They were scanned when they were ingested; here only the verdict is read."""
+        if hits is None:
+            return NOTHING
         policy = self._config.injection.policy(collection)
         speaking = [hit.passage for hit in hits if hit.passage.flags]
         if policy == "off" or not speaking:

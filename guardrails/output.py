@@ -23,6 +23,7 @@ class OutputGuard:
     """Redacts secrets and verbatim stretches of the instructions that one answer was given."""
 
     def __init__(self, config: OutputConfig, instructions: str = "") -> None:
+        self.redacted = False  # whether it has taken anything out
         self._config = config
         watched = instructions if config.instructions == "redact" else ""
         self._runs = frozenset(run for run, _, _ in _runs(watched))
@@ -31,7 +32,10 @@ class OutputGuard:
         findings = secrets(text) if self._config.secrets == "redact" else []
         if self._runs:
             findings = _apart([*findings, *self._recited(text)])
-        return Verdict(without(text, findings) if findings else text, None, tuple(findings))
+        if not findings:
+            return Verdict(text)
+        self.redacted = True
+        return Verdict(without(text, findings), None, tuple(findings))
 
     def _recited(self, text: str) -> list[Finding]:
         """Stretches that the instructions have word for word."""

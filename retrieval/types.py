@@ -266,7 +266,11 @@ class Index(Protocol):
 
     def edition(self) -> str:
         """Another one whenever something else may be found: after a change, and when something
-        begins or ceases to be valid. Part of every cache key."""
+        begins or ceases to be valid. What another process has just published may be missing."""
+        ...
+
+    async def latest(self) -> str:
+        """The edition as it is now, whoever published it. Raises RetrievalError."""
         ...
 
     async def search(

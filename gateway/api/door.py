@@ -31,6 +31,7 @@ from gateway.streams import Collected, collect
 from gateway.tracing.parent import parent_of
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Completion, Delta, Done, Verbatim
+from gateway.wishes import wishes_of
 
 log = logging.getLogger("moorline")
 
@@ -131,8 +132,7 @@ class Endpoint(ABC):
                         trace.parent = parent_of(above)
                     if within := headers.get(b"x-request-timeout"):
                         trace.deadline = deadline_of(within)
-                    if b"no-store" in headers.get(b"cache-control", b"").lower():
-                        trace.no_store = True
+                    trace.wishes = wishes_of(headers)
                     authorization = credential(headers)
                     await self._answer(gateway, authorization, body, trace, reply)
                 finally:
@@ -223,7 +223,7 @@ class Reply:
             (b"x-moorline-cache", answer.known.cache.encode()),
             (b"cache-control", b"no-cache"),
             (b"x-accel-buffering", b"no"),
-            *_degraded(answer.known),
+            *_if_any(answer.known),
             *answer.headers,
         ]
         end = b""
@@ -274,12 +274,16 @@ def facts(done: Done) -> list[tuple[bytes, bytes]]:
         (b"x-moorline-model", done.model.encode()),
         (b"x-moorline-cache", done.cache.encode()),
         (b"x-moorline-cost-usd", f"{done.cost_usd:.8f}".encode()),
-        *_degraded(done),
+        *_if_any(done),
     ]
 
 
-def _degraded(done: Done) -> tuple[tuple[bytes, bytes], ...]:
-    return ((b"x-moorline-degraded", done.degraded.encode()),) if done.degraded else ()
+def _if_any(done: Done) -> Iterable[tuple[bytes, bytes]]:
+    """What few answers have to say."""
+    if done.degraded:
+        yield b"x-moorline-degraded", done.degraded.encode()
+    if done.age is not None:
+        yield b"age", str(int(done.age)).encode()
 
 
 class Attended:

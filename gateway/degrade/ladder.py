@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cache.types import Scope
 from context.types import Prompt
 from gateway.degrade.canned import Canned
 from gateway.degrade.config import DegradeConfig
@@ -18,12 +17,11 @@ from gateway.dispatch import Begun
 from gateway.errors import GatewayError, HandedOver, NoModelAvailable, ProviderTimeout
 from gateway.grounding import Grounds
 from gateway.judging import Judge
-from gateway.known import KnownAnswers
+from gateway.known import Recall
 from gateway.providers.base import Call, Provider
 from gateway.streams import Collected, Told, replay
 from gateway.tracing.trace import Span, Trace
-from gateway.types import Answer, Ask, CacheState, Delta, Done, Event
-from retrieval.types import Query
+from gateway.types import Answer, Ask, Delta, Done, Event
 from routing.types import Plan, Target
 
 UNANSWERED = (NoModelAvailable, ProviderTimeout)
@@ -38,9 +36,7 @@ class Unanswered:
     plan: Plan
     prompt: Prompt
     grounds: Grounds | None
-    scope: Scope | None  # None where no earlier answer may be given
-    query: Query | None  # the request's embedding, where one was made
-    cache: CacheState
+    recall: Recall  # of earlier answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,6 @@ class Ladder:
     """The configured steps."""
 
     config: DegradeConfig
-    known: KnownAnswers
     quoting: Provider  # answers with what the prompt's passages say, word for word
     quoter: Target  # its model
     judge: Judge
@@ -77,10 +72,9 @@ class Ladder:
 
     async def _cached(self, request: Unanswered) -> Answer | str:
         """An answer that was given before, or why there is none."""
-        if request.scope is None:
+        if request.recall.scope is None:
             return "The request may not be given an earlier answer."
-        threshold = self.config.looser_threshold
-        answer = await self.known.older(request.scope, request.query, threshold)
+        answer = await request.recall.older(self.config.looser_threshold)
         return answer or "No earlier answer fits."
 
     async def _extracted(self, request: Unanswered, trace: Trace) -> Answer | str:
@@ -95,7 +89,9 @@ class Ladder:
         if not (isinstance(events[-1], Done) and events[-1].grounded):
             return "The passages do not answer."
         begun = Begun(Told(events), self.quoter)
-        answer = self.judge.judged(begun, prompt, grounds, request.plan, request.cache, trace)
+        answer = self.judge.judged(
+            begun, prompt, grounds, request.plan, request.recall.state, trace
+        )
 
         async def marked(whole: Collected, done: Done) -> Done:
             return replace(done, degraded="extract")
@@ -109,14 +105,14 @@ class Ladder:
         ask, grounds = request.ask, request.grounds
         if not _wants_prose(ask.params):
             return "The request wants more than prose."
-        chosen = self.canned.to(ask.question, request.query)
+        chosen = self.canned.to(ask.question, request.recall.query)
         if chosen is None:
             return "No topic fits."
         span.set(topic=chosen.topic)
         done = Done(
             model="moorline/canned",
             route=request.plan.reason,
-            cache=request.cache,
+            cache=request.recall.state,
             collection=grounds.collection if grounds else None,
             grounding=grounds.mode if grounds else "off",
             grounded=False if grounds else None,

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from gateway.tracing.parent import Parent
+from gateway.wishes import USUAL
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Trace:
     """Collects the spans of one request."""
 
     __slots__ = (
-        *("_origin", "attributes", "deadline", "id", "no_store", "parent", "spans", "started_at"),
+        *("_origin", "attributes", "deadline", "id", "parent", "spans", "started_at", "wishes"),
     )
 
     def __init__(self, trace_id: str | None = None) -> None:
@@ -71,11 +72,17 @@ class Trace:
         self.id = trace_id or f"{_random.getrandbits(128):032x}"
         self.parent: Parent | None = None  # of a trace that began elsewhere
         self.deadline: float | None = None  # seconds that the caller gives the whole
-        self.no_store = False  # the caller wants no answer kept in a cache
+        self.wishes = USUAL  # what the caller says of answers that were given before
         self.started_at = time.time()  # seconds since the epoch
         self._origin = time.perf_counter_ns()
         self.spans: list[Span] = []
         self.attributes: dict[str, Any] = {}
+
+    def beside(self) -> Trace:
+        """One for another request that came with this one."""
+        other = Trace()
+        other.parent, other.deadline, other.wishes = self.parent, self.deadline, self.wishes
+        return other
 
     @property
     def elapsed(self) -> int:

@@ -203,6 +203,10 @@ class EmbeddedIndex:
     def edition(self) -> str:
         return self._kept.edition(time.time())
 
+    async def latest(self) -> str:
+        self._check_open()
+        return self.edition()  # no other process may have it open
+
     async def search(
         self,
         vector: Vector,

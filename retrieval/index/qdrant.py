@@ -242,6 +242,11 @@ class QdrantIndex:
         self._keep_fresh()
         return self._manifest.edition(time.time())
 
+    async def latest(self) -> str:
+        with self._named():
+            await self._refresh()
+        return self._manifest.edition(time.time())
+
     async def search(
         self,
         vector: Vector,

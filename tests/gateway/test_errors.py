@@ -26,6 +26,7 @@ SHAPES = {
     "NotFound": (404, "invalid_request_error", "not_found"),
     "UnknownModel": (404, "invalid_request_error", "model_not_found"),
     "UnknownCollection": (404, "invalid_request_error", "collection_not_found"),
+    "NotCached": (404, "invalid_request_error", "not_cached"),
     "NotAllowed": (405, "invalid_request_error", "method_not_allowed"),
     "TooLarge": (413, "invalid_request_error", "request_too_large"),
     "UrlTooLong": (414, "invalid_request_error", "url_too_long"),

@@ -48,7 +48,7 @@ async def answer_all(
             await heard.put(error)
 
     tasks = [
-        asyncio.create_task(ask_one(place, ask, Trace() if place else trace))
+        asyncio.create_task(ask_one(place, ask, trace.beside() if place else trace))
         for place, ask in enumerate(asks)
     ]
     try:

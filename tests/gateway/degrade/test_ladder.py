@@ -22,7 +22,8 @@ from gateway.build import build
 from gateway.config import parse
 from gateway.errors import GatewayError, HandedOver, NoModelAvailable, ProviderTimeout
 from gateway.ingestion import ingest
-from gateway.known import KnownAnswers, written
+from gateway.keeping import written
+from gateway.known import KnownAnswers
 from gateway.ledger.types import Request
 from gateway.pipeline import Gateway
 from gateway.streams import Choice, Collected, collect
@@ -268,13 +269,13 @@ async def test_no_team_is_given_what_another_was_answered(
     cache = MemoryCache(CACHE, MemoryStore())
     known = KnownAnswers(cache, CACHE, "policy", stale_for=1e9)
     for number, (other, theirs) in enumerate(before):
-        scope = known.scope(other, theirs, None)
+        scope = known.scope(other, theirs, None, Trace())
         assert scope is not None
-        said = Choice(f"{other.team!r} {number}", finish="stop")
+        said = {0: Choice(f"{other.team!r} {number}", finish="stop")}
         made_at = time.time() - 100 * (number % 2)  # some are stale
         entry = Entry(written(said, Done()), theirs.question, (), made_at)
         await cache.fill(scope, entry, ALIKE, stale_for=1e9)
-    scope = known.scope(caller, asked, None)
-    assert scope is not None
-    if answer := await known.older(scope, ALIKE, threshold=0):
+    recall = await known.recall(caller, asked, None, Trace())
+    recall.query = ALIKE
+    if answer := await recall.older(threshold=0):
         assert (await collect(answer.events)).text.startswith(repr(caller.team))

@@ -35,6 +35,9 @@ class Memory:
     def edition(self) -> str:
         return str(self.generation)
 
+    async def latest(self) -> str:
+        return str(self.generation)
+
     async def documents(self) -> dict[str, Recorded]:
         return {source: recorded(document) for source, document in self.held.items()}
 

@@ -1,1 +1,0 @@
-"""Answers that take several calls: each strategy a few lines over the same dispatch."""
