@@ -6,6 +6,7 @@ changed text, encoder or set of terms is another digest, so nothing in here goes
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import sqlite3
@@ -85,6 +86,19 @@ class Remembered:
         self._memory.put([(key, query.vector.tobytes())])
         return query
 
+    async def questions(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of many, as `query` gives them one by one."""
+        keys = [digest(self.name, "question", text) for text in texts]
+        known = self._memory.get(keys)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        for start in range(0, len(missing), _AT_ONCE):
+            some = list(missing)[start : start + _AT_ONCE]
+            made = await asyncio.gather(*(self._encoder.query(missing[key]) for key in some))
+            new = {key: query.vector.tobytes() for key, query in zip(some, made, strict=True)}
+            self._memory.put(new.items())
+            known |= new
+        return self._stacked(known[key] for key in keys)
+
     async def passages(self, texts: Sequence[str]) -> Vectors:
         keys = [digest(self.name, "passage", text) for text in texts]
         known = self._memory.get(keys)
@@ -94,8 +108,7 @@ class Remembered:
             made = {k: v.tobytes() for k, v in zip(missing, vectors, strict=True)}
             self._memory.put(made.items())
             known |= made
-        stacked = [self._vector(known[key]) for key in keys]
-        return np.stack(stacked) if stacked else np.empty((0, self.size), dtype=np.float32)
+        return self._stacked(known[key] for key in keys)
 
     async def passages_and_tokens(self, texts: Sequence[str]) -> tuple[Vectors, list[bytes]]:
         """Not remembered: token vectors take a hundred times the room."""
@@ -107,6 +120,10 @@ class Remembered:
 
     async def aclose(self) -> None:
         await self._encoder.aclose()
+
+    def _stacked(self, raw: Iterable[bytes]) -> Vectors:
+        vectors = [self._vector(each) for each in raw]
+        return np.stack(vectors) if vectors else np.empty((0, self.size), dtype=np.float32)
 
     @staticmethod
     def _vector(raw: bytes) -> Vector:

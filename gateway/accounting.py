@@ -21,6 +21,7 @@ from gateway.ledger.writer import LedgerWriter
 from gateway.messages import size_of
 from gateway.metrics.counts import Counts
 from gateway.providers.prices import Prices
+from gateway.strategies.config import StrategiesConfig
 from gateway.streams import Choice, Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Events, Spent, Usage
@@ -51,11 +52,14 @@ class Accounting:
     counts: Counts  # for metrics
     catalogue: Catalogue
     beside: tuple[Spent, ...] = ()  # what calls may use at most that help a search
+    strategies: StrategiesConfig = field(default_factory=StrategiesConfig)
 
     async def reserve(self, caller: Caller, ask: Ask) -> Hold:
         """Take what the request may need from the caller's limits. Raises RateLimited."""
         answer = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
-        prompt, completion, cost = estimated_tokens(ask), (answer or USUAL_ANSWER) * ask.n, 0.0
+        calls, cost = self.strategies.calls(ask.strategy), 0.0
+        prompt = estimated_tokens(ask) * calls
+        completion = (answer or USUAL_ANSWER) * ask.n * calls
         if caller.budget_usd is not None:
             cost = self._dearest(ask.model, Usage(prompt, completion))
         for each in self.beside:

@@ -34,6 +34,7 @@ Spend: TypeAlias = Callable[[Spent], None]
 """Told what a call of the request has used, beside its answer."""
 
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+_NUMBER = re.compile(r"^(?:[-*•–]|\(?\d{1,2}[.):])\s+")
 
 
 class Unsaid(Exception):
@@ -127,6 +128,12 @@ def patience(time_ms: float, deadline: float | None, trace: Trace) -> float:
         return time_ms
     left = max(deadline - trace.elapsed / 1e9, 0.0)
     return min(time_ms, left * 500)
+
+
+def lines_of(text: str, longest: int) -> list[str]:
+    """The lines of a list that a model wrote, without their numbers, each once."""
+    lines = (one_line(_NUMBER.sub("", line.strip()), longest) for line in text.split("\n"))
+    return list(dict.fromkeys(filter(None, lines)))
 
 
 def one_line(text: str, longest: int) -> str:

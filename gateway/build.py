@@ -72,6 +72,8 @@ from gateway.providers.wire.client import Client
 from gateway.providers.wire.proxies import Proxies, Proxy
 from gateway.routes import Router
 from gateway.screening import Screen
+from gateway.strategies.chosen import Strategies
+from gateway.strategies.run import Means
 from gateway.structured import Starter, Structured
 from gateway.tracing.sinks import open_sinks
 from gateway.types import Usage
@@ -249,6 +251,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
                 stores.counts,
                 named,
                 beside=tuple(each.most for each in (leading, more) if each),
+                strategies=config.strategies,
             ),
             screen=screen,
             known=known,
@@ -263,7 +266,16 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             files=files,
             shelves=shelves,
             dispatcher=dispatcher,
-            answers=answers(config, dispatcher, fits),
+            answers=Strategies(
+                Means(
+                    answers(config, dispatcher, fits),
+                    config.strategies,
+                    prompts,
+                    prices,
+                    counter(),
+                    stores.reader,
+                )
+            ),
             ladder=Ladder(
                 config.degrade,
                 providers[quoter.provider],
@@ -324,6 +336,16 @@ async def open_expanding(config: Config, encoder: Encoder) -> AsyncIterator[Expa
         yield expanding(config, asides, encoder, prompts)
 
 
+@asynccontextmanager
+async def open_router(config: Config) -> AsyncIterator[tuple[Router, Encoder]]:
+    """Who chooses a model, and what embeds for it; for a command that holds no gateway."""
+    prices = Prices(config.all_providers)
+    await prices.load()
+    async with open_encoder(config) as encoder:
+        fits = fitting(config.all_providers, prices.listed)
+        yield Router(catalogue(config), config.routing, fits, prices), encoder
+
+
 def admission(server: ServerConfig) -> Admission:
     """How many are answered at once."""
     return Admission(server.max_in_flight, server.max_waiting, server.max_wait)
@@ -377,7 +399,7 @@ def policy(config: Config, prompts: Prompts) -> str:
     shaping = config.model_dump_json(
         include={
             *("providers", "models", "routing", "retrieval", "grounding", "context"),
-            *("guardrails", "structured"),
+            *("guardrails", "structured", "strategies"),
         }
     )
     return hashlib.sha256(f"{FORMAT}{shaping}{prompts.digest}".encode()).hexdigest()

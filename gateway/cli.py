@@ -19,6 +19,7 @@ COMMANDS = {
     "collections": "gateway.commands.collections",
     "documents": "gateway.commands.documents",
     "reembed": "gateway.commands.reembed",
+    "route": "gateway.commands.route",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
     "prompts": "gateway.commands.prompts",

@@ -25,6 +25,7 @@ from gateway.findings import findings
 from gateway.ledger.config import LedgerConfig, SqliteLedger
 from gateway.metrics.config import MetricsConfig
 from gateway.providers.config import ExtractiveProvider, ProviderConfig
+from gateway.strategies.config import StrategiesConfig
 from gateway.tracing.config import TracingConfig
 from gateway.types import Grounding
 from guardrails.config import GuardrailsConfig
@@ -169,6 +170,9 @@ class Config(Section):
     )
     structured: StructuredConfig = Field(
         default=StructuredConfig(), description="Answers in a form that the request sets."
+    )
+    strategies: StrategiesConfig = Field(
+        default=StrategiesConfig(), description="Answers that take several calls."
     )
     dispatch: DispatchConfig = Field(default=DispatchConfig(), description="Retries.")
     degrade: DegradeConfig = Field(

@@ -53,6 +53,7 @@ class Begun:
     target: Target
     fallback: bool = False  # a group below the plan's first answered
     formed: bool = False  # it is JSON that the caller asked for, no prose
+    strategy: Mapping[str, Any] | None = None  # by which it was made, where it took one
 
 
 @dataclass(slots=True)

@@ -8,14 +8,13 @@ it was asked.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Sequence
 from typing import TypeAlias
 
 from context.prompts.template import Template
 from context.quoting import quoted
-from gateway.asides import Aside, Asides, Spend, Unsaid, one_line, patience
+from gateway.asides import Aside, Asides, Spend, Unsaid, lines_of, one_line, patience
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Spent
 from retrieval.config import HydeExpansion, MultiQueryExpansion
@@ -26,7 +25,6 @@ Expansion: TypeAlias = MultiQueryExpansion | HydeExpansion
 LONGEST_QUESTION = 2000  # characters of it that the model is shown
 LONGEST_WORDING, LONGEST_PASSAGE = 300, 1200  # characters that are searched
 TOKENS_OF_A_WORDING, TOKENS_OF_A_PASSAGE = 60, 250
-_NUMBER = re.compile(r"^(?:[-*•–]|\(?\d{1,2}[.):])\s+")
 
 
 class Expanding:
@@ -100,12 +98,9 @@ class Expanding:
         if isinstance(self._config, HydeExpansion):
             passage = one_line(said, LONGEST_PASSAGE)
             return [passage] if passage else []
-        lines = (
-            one_line(_NUMBER.sub("", line.strip()), LONGEST_WORDING) for line in said.split("\n")
-        )
         asked = one_line(question, LONGEST_WORDING)
-        others = dict.fromkeys(line for line in lines if line and line != asked)
-        return list(others)[: self._config.queries]
+        others = [line for line in lines_of(said, LONGEST_WORDING) if line != asked]
+        return others[: self._config.queries]
 
     def _fitting(self, text: str) -> str:
         """As much of it as the encoder takes."""

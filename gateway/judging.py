@@ -20,6 +20,7 @@ from guardrails.chain import Guard
 from guardrails.config import GuardrailsConfig
 from guardrails.faithfulness import Evidence, faithfulness
 from guardrails.output import OutputGuard
+from guardrails.types import Verdict
 from routing.types import Plan
 
 SHORTEST_SECRET = 16  # characters; most pieces of a stream are shorter
@@ -50,6 +51,7 @@ class Judge:
             sources=references(grounds, prompt),
             tokens=prompt.tokens,
             degraded="fallback" if begun.fallback else "",
+            strategy=begun.strategy,
         )
         if grounds is None:
             guard = OutputGuard(self._config) if self._config.secrets == "redact" else None
@@ -71,6 +73,18 @@ class Judge:
     def _guard(self, prompt: Prompt) -> OutputGuard:
         ours = (str(m.get("content")) for m in prompt.messages if m.get("role") == "system")
         return OutputGuard(self._config, "\n".join(ours))
+
+
+def supported(text: str, prompt: Prompt) -> float | None:
+    """The share of a text's claims that the prompt's passages support; None where it makes none,
+    or there are none."""
+    if not prompt.sources:
+        return None
+    claims = Claims(prompt, True, Verdict)
+    judged = claims.of_another_choice()
+    judged.feed(text)
+    judged.finish()
+    return claims.share()
 
 
 @dataclass(slots=True)
@@ -168,7 +182,7 @@ class Claims:
         """The end of the answer, with what its claims came to."""
         claims = [claim for citing in self.choices for claim in citing.claims]
         cited = {number for citing in self.choices for number in citing.cited}
-        share = faithfulness(((claim.text, claim.cited) for claim in claims), self.evidence)
+        share = self.share()
         span.set(
             claims=len(claims),
             faithfulness=share,
@@ -181,6 +195,11 @@ class Claims:
             faithfulness=share,
             sources=_with_cited(done.sources, cited),
         )
+
+    def share(self) -> float | None:
+        """How many of all claims the passages support that they name."""
+        claims = (claim for citing in self.choices for claim in citing.claims)
+        return faithfulness(((claim.text, claim.cited) for claim in claims), self.evidence)
 
 
 def _with_cited(sources: Sequence[Reference], cited: set[int]) -> tuple[Reference, ...]:

@@ -13,7 +13,7 @@ import orjson
 from gateway.streams import Choice, replay
 from gateway.types import Answer, CacheState, Delta, Done, Reference, Step, Usage
 
-FORMAT = 4
+FORMAT = 5
 """Of a kept answer; a new one misses what an older gateway has kept in a shared cache."""
 
 
@@ -41,6 +41,7 @@ def written(choices: Mapping[int, Choice], done: Done) -> bytes:
                 "grounded": done.grounded,
                 "faithfulness": done.faithfulness,
                 "tokens": done.tokens,
+                "strategy": done.strategy,
                 "fields": done.fields,
             },
             "sources": done.sources,

@@ -32,7 +32,7 @@ from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
-from gateway.structured import Structured
+from gateway.strategies.chosen import Strategies
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
@@ -58,7 +58,7 @@ class Gateway:
     files: Files  # that clients have uploaded
     shelves: Shelves  # collections that they make of them
     dispatcher: Dispatcher  # the models themselves
-    answers: Structured  # what they answer, whole and in its form
+    answers: Strategies  # what they answer: in its form, in several calls
     ladder: Ladder  # what stands in for them
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door
@@ -147,15 +147,16 @@ class Gateway:
         elif grounds and self.config.grounding.follow_ups == "rules":
             ask = followed(ask, trace)
 
-        # The one embedding of this request: cache and retriever share it.
+        # The one embedding of this request: cache, router and retriever share it.
         query = None
-        if grounds or (recall.scope and self.config.cache.semantic.enabled):
+        similar = recall.scope is not None and self.config.cache.semantic.enabled
+        if grounds or similar or self.router.embeds(ask):
             query = await trace.step("embed", embedded(self.encoder, ask.question, grounds))
         if answer := await recall.near(query):
             return answer
 
         with trace.span("route") as span:
-            plan = self.router.plan(caller, ask, grounds is not None, span)
+            plan = self.router.plan(caller, ask, grounds is not None, span, query)
         found = NOTHING
         if grounds and query:
             more: Sequence[Query] = ()
@@ -175,7 +176,7 @@ class Gateway:
             numbered(trace, prompt)
         try:
             with trace.span("dispatch") as span:
-                begun = await self.answers.start(prompt, plan, ask, span)
+                begun = await self.answers.start(prompt, plan, ask, span, tab.spend)
         except UNANSWERED as failure:
             missed = Unanswered(ask, plan, prompt, grounds, recall)
             return await self.ladder.instead(failure, missed, trace)

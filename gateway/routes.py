@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from gateway.config import ConfigError
 from gateway.deployments import Deployments
@@ -17,18 +17,25 @@ from gateway.providers.prices import Prices
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller, Usage
 from retrieval.language import language
-from retrieval.types import Scalar
+from retrieval.types import Query, Scalar, Vector
 from routing.catalogue import AUTO, AUTO_BY, Catalogue, NoSuchModel
 from routing.choice import Choice, Expected, Outlook
 from routing.config import RoutingConfig
 from routing.constraints import Constraint, Excluded, Needs, NothingFits
 from routing.features import features
-from routing.policy import Policy, Route
-from routing.rules import Signals
+from routing.policy import Enough, Policy, Route
 from routing.types import Plan, Target
 
 CHARACTERS_PER_TOKEN = 4  # near enough to tell a long input from a short one
 USUAL_ANSWER = 250  # tokens, where the request sets no bound
+
+
+class Predictor(Protocol):
+    """Reads a question and its one embedding."""
+
+    def cheap_will_do(self, question: str, vector: Vector) -> float:
+        """The probability that the cheap model will do."""
+        ...
 
 
 class Router:
@@ -41,11 +48,14 @@ class Router:
         fitting: Fitting = NOTHING_TO_FIT,
         prices: Prices | None = None,
         deployments: Deployments | None = None,
+        predictor: Predictor | None = None,
+        enough: Enough | None = None,
     ) -> None:
         """Raises ConfigError for a model that is not configured."""
         self.catalogue = catalogue
-        self.policy = Policy(catalogue, config)
-        self._config = config
+        self.policy = Policy(catalogue, config, enough)
+        self._predictor = predictor
+        self.config = config
         self._fitting = fitting
         self._prices = prices or Prices({})
         self._deployments = deployments or Deployments()
@@ -59,24 +69,32 @@ class Router:
         if "language" in self.policy.asked:
             await asyncio.to_thread(language, "warm up")
 
-    def plan(self, caller: Caller, ask: Ask, grounded: bool, span: Span) -> Plan:
+    def embeds(self, ask: Ask) -> bool:
+        """Whether the question's embedding is asked for."""
+        return self._predictor is not None and ask.model == AUTO
+
+    def plan(
+        self, caller: Caller, ask: Ask, grounded: bool, span: Span, query: Query | None = None
+    ) -> Plan:
         """The targets in the order of trying. Raises UnknownModel; Forbidden, InvalidRequest or
         PromptTooLong where none of them may be asked."""
         regions = self._regions(caller, ask)
         key = (ask.model, *regions, "", *caller.models)
         plan = self._named.get(key)
         if plan is None:
-            route = self.route(caller, ask, grounded, span)
+            route = self.route(caller, ask, grounded, span, query)
             plan = route.plan
             if not _automatic(ask):
                 self._named[key] = plan
         span.set(reason=plan.reason, targets=[target.name for target in plan.targets])
         return plan
 
-    def route(self, caller: Caller, ask: Ask, grounded: bool, span: Span) -> Route:
+    def route(
+        self, caller: Caller, ask: Ask, grounded: bool, span: Span, query: Query | None = None
+    ) -> Route:
         """The same with how it came about, which is noted in the span. Raises what `plan` does."""
         regions = self._regions(caller, ask)
-        signals: Signals = {}
+        signals: dict[str, Scalar | tuple[str, ...]] = {}
         wanted = Needs(caller.models, regions)
         # A model that was named is respected: what the request looks like does not matter.
         if _automatic(ask):
@@ -85,6 +103,9 @@ class Router:
             wanted = Needs(caller.models, regions, tokens, _bound(ask), lacking)
             if ask.model == AUTO:
                 signals = self._signals(caller, ask, grounded, tokens, regions)
+                if self._predictor and query:
+                    p_cheap = self._predictor.cheap_will_do(ask.question, query.vector)
+                    signals["p_cheap"] = round(p_cheap, 4)
                 span.set(**signals)
         try:
             route = self.policy.route(ask.model, signals, wanted, self.outlook(ask))
@@ -118,14 +139,14 @@ class Router:
 
     def _regions(self, caller: Caller, ask: Ask) -> tuple[str, ...]:
         """Where a request has to be answered; of the caller's, the team's and its own all hold."""
-        if not (caller.region or ask.region or self._config.regions):
+        if not (caller.region or ask.region or self.config.regions):
             return ()
-        wanted = (caller.region, self._config.regions.get(caller.team), ask.region)
+        wanted = (caller.region, self.config.regions.get(caller.team), ask.region)
         return tuple(dict.fromkeys(each.casefold() for each in wanted if each))
 
     def _signals(
         self, caller: Caller, ask: Ask, grounded: bool, tokens: int, regions: tuple[str, ...]
-    ) -> Signals:
+    ) -> dict[str, Scalar | tuple[str, ...]]:
         """What rules may ask about; what takes a while only where one does."""
         seen = features(ask.question, grounded=grounded, tokens=tokens)
         signals: dict[str, Scalar | tuple[str, ...]] = {
@@ -150,7 +171,7 @@ class Router:
         furthest = max((each.constraint for each in excluded), key=_ORDER.index)
         what = f"No model can be asked for '{ask.model}': {self._reasons(caller, excluded)}."
         match furthest:
-            case "region" if caller.region or self._config.regions.get(caller.team):
+            case "region" if caller.region or self.config.regions.get(caller.team):
                 return Forbidden(what, param="model")
             case "region":
                 return InvalidRequest(what, param="moorline.region" if ask.region else "model")

@@ -203,6 +203,15 @@ def replay(deltas: list[Delta], done: Done) -> Told:
     return Told([*deltas, done])
 
 
+def retold(whole: Collected) -> Told:
+    """A collected answer as events again: a piece a choice."""
+    deltas = [
+        Delta(choice.text, index, choice.fields, choice.extra, choice.finish)
+        for index, choice in sorted(whole.choices.items())
+    ]
+    return replay(deltas, whole.done or Done())
+
+
 async def collect(events: Events) -> Collected:
     """The whole answer; raises what the stream raises."""
     if isinstance(events, Whole):

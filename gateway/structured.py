@@ -23,9 +23,9 @@ from gateway.errors import GatewayError, InvalidRequest, StructuredOutputInvalid
 from gateway.mending import loaded, meant
 from gateway.schemas import BadSchema, Schema
 from gateway.spending import share, together
-from gateway.streams import Choice, Collected, collect, replay
+from gateway.streams import Choice, Collected, collect, retold
 from gateway.tracing.trace import Span
-from gateway.types import Ask, Delta, Done, Events, Spent
+from gateway.types import Ask, Done, Events, Spent
 from routing.types import Plan
 
 FIELD = "response_format"
@@ -104,7 +104,7 @@ class Structured:
             return await self._whole(form, begun, request)
         if told:
             return begun
-        return replace(begun, events=_retold(_with_arguments(await collect(begun.events))))
+        return replace(begun, events=retold(_with_arguments(await collect(begun.events))))
 
     async def _form(self, wanted: Any) -> Form:
         """What the answer has to be. Raises InvalidRequest."""
@@ -138,7 +138,7 @@ class Structured:
         wrong = await _mended(whole, form)
         span.set(structured={"asked": 1, "wrong": len(wrong)})
         if not wrong:
-            return replace(begun, events=_retold(whole))
+            return replace(begun, events=retold(whole))
         index, why = next(iter(wrong.items()))
         said = whole.choices[index].text
         if not self._config.ask_again:
@@ -163,7 +163,7 @@ class Structured:
             whole.choices[place] = right
         parts = [first, await self._share(second, answer, pointed.prompt)]
         whole.done = together(_done(answer), parts)
-        return replace(begun, events=_retold(whole), target=second.target, fallback=second.fallback)
+        return replace(begun, events=retold(whole), target=second.target, fallback=second.fallback)
 
     async def _share(self, begun: Begun, whole: Collected, prompt: Prompt) -> Spent:
         said = "".join(choice.text for choice in whole.choices.values())
@@ -271,14 +271,6 @@ def _invalid(why: str, text: str, span: Span) -> StructuredOutputInvalid:
     return StructuredOutputInvalid(
         f"The model's answer does not have the form that '{FIELD}' asks for: {why}", param=FIELD
     )
-
-
-def _retold(whole: Collected) -> Events:
-    deltas = [
-        Delta(choice.text, index, choice.fields, choice.extra, choice.finish)
-        for index, choice in sorted(whole.choices.items())
-    ]
-    return replay(deltas, _done(whole))
 
 
 def _done(whole: Collected) -> Done:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from context.types import Message
 from retrieval.types import Viewer
+from routing.types import Strategy
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
 CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic"]
@@ -62,6 +63,7 @@ class Ask:
     use_cache: bool = True
     deadline: float | None = None  # seconds from arrival
     region: str = ""  # where it has to be answered
+    strategy: Strategy | None = None  # asked for; else the route's
     door: str = "chat"  # the part of the API that it came through
     verbatim: bool = False  # whether the door takes Verbatim and Completion for Deltas
 
@@ -157,6 +159,7 @@ class Done:
     spent: tuple[Spent, ...] = ()  # where it took several calls: each one's part of `usage`
     continued: tuple[str, ...] = ()  # who went on when a model broke off, in order
     degraded: Step = ""
+    strategy: Mapping[str, Any] | None = None  # that made it: name, calls, how many agreed …
     fields: Mapping[str, Any] = field(default_factory=dict)  # the wire's top level: fingerprint …
     redacted: bool = False  # whether a guard has taken something out of it
     age: float | None = None  # seconds since it was given first, where it is given again

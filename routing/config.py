@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from retrieval.config import Section
 from routing.rules import SIGNALS, condition
-from routing.types import Balance
+from routing.types import Balance, Strategy
 
 Task = Literal[
     "code", "mathematics", "summary", "extraction", "creative", "conversation", "question"
@@ -136,6 +136,9 @@ class Rule(Section):
     region: str = Field(
         default="", description="Where the answer has to be made, also by what else is tried."
     )
+    strategy: Strategy | None = Field(
+        default=None, description="How it is made, where the request does not say."
+    )
 
     @field_validator("when")
     @classmethod
@@ -148,6 +151,9 @@ class TaskRoute(Section):
     """What a task has of its own, where no rule holds."""
 
     use: tuple[str, ...] = Field(min_length=1, description="Models in the order of trying.")
+    strategy: Strategy | None = Field(
+        default=None, description="How it is made, where the request does not say."
+    )
 
 
 class WeightsConfig(Section):

@@ -18,7 +18,7 @@ from routing.choice import By, Choice, Outlook, Weights, expected, ordered
 from routing.config import RoutingConfig, Rule
 from routing.constraints import Excluded, Needs, NothingFits
 from routing.rules import Signals, condition, holds, names
-from routing.types import Group, Plan, Target
+from routing.types import Group, Plan, Strategy, Target
 
 Enough: TypeAlias = Callable[[float], bool]
 """Whether so high a probability that the cheap model will do is enough to ask it."""
@@ -41,6 +41,7 @@ class _Step:
     tiers: tuple[Sequence[Choice], ...]
     by: By | Weights | None = None
     region: str = ""
+    strategy: Strategy | None = None
 
 
 class Policy:
@@ -67,11 +68,11 @@ class Policy:
             needs = replace(needs, allowed=())
         sieve = _Sieve(needs)
         choices: list[Choice] = []
-        reason = "default"
+        reason, strategy = "default", None
         for step in self._steps(model, signals):
             if step.region:
                 sieve.needs = replace(sieve.needs, regions=(*sieve.needs.regions, step.region))
-            reason = step.reason
+            reason, strategy = step.reason, step.strategy
             tiers = (self._tier(tier, step.by, sieve, outlook) for tier in step.tiers)
             choices = [choice for tier in tiers for choice in tier]
             if choices:
@@ -80,7 +81,12 @@ class Policy:
         groups = distinct([*(g for each in choices for g in each.groups), *sieve.kept(last)])
         if not groups:
             raise sieve.nothing_left(model)
-        return Route(Plan(tuple(groups), reason), tuple(choices), tuple(sieve.excluded.values()))
+        plan = Plan(tuple(groups), reason, strategy=strategy)
+        return Route(plan, tuple(choices), tuple(sieve.excluded.values()))
+
+    def held(self, signals: Signals) -> list[tuple[Rule, bool]]:
+        """Every rule, and whether it holds."""
+        return [(rule, holds(when, signals)) for rule, when in self._rules]
 
     def _steps(self, model: str, signals: Signals) -> Iterator[_Step]:
         config, weights = self._config, self._weights
@@ -92,10 +98,12 @@ class Policy:
             return
         for rule, when in self._rules:
             if holds(when, signals):
-                yield _Step(f"rule:{rule.name}", (self._choices(rule.use),), weights, rule.region)
+                tiers = (self._choices(rule.use),)
+                yield _Step(f"rule:{rule.name}", tiers, weights, rule.region, rule.strategy)
         for task, own in config.tasks.items():
             if task == signals.get("task"):
-                yield _Step(f"task:{task}", (self._choices(own.use),), weights)
+                tiers = (self._choices(own.use),)
+                yield _Step(f"task:{task}", tiers, weights, strategy=own.strategy)
         if config.cheap:
             cheap, strong = self._choices(config.cheap), self._choices(config.strong)
             if self._cheap_will_do(signals):

@@ -8,6 +8,15 @@ from typing import Literal, TypeAlias
 
 Balance: TypeAlias = Literal["latency", "least-busy", "weighted", "cheapest"]
 """How one of a group's targets is chosen."""
+Strategy: TypeAlias = Literal[
+    "chain_of_thought",
+    "self_consistency",
+    "draft_critique_revise",
+    "decompose",
+    "best_of_n",
+    "escalating_temperature",
+]
+"""A way to an answer that takes several calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,7 @@ class Plan:
 
     groups: tuple[Group, ...]
     reason: str
+    strategy: Strategy | None = field(default=None, kw_only=True)
     targets: tuple[Target, ...] = field(init=False)  # of all groups, in order
 
     def __post_init__(self) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from eval.suites.options import cache, config
+
 
 @click.group(name="train")
 def group() -> None:
@@ -88,15 +90,75 @@ def reranker(
     try:
         from eval.train.reranker.run import fitted
     except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"Training needs {error.name}, which is not installed: `make train`, or "
-            "`pip install 'moorline[train]'`."
-        ) from None
+        raise _missing(error) from None
     try:
         report = fitted(recipe, out, data, pairs, start)
     except BadPairs as error:
         raise click.ClickException(str(error)) from None
     click.echo(report)
+
+
+@group.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="RouteLLM's folder, whose outcomes the packaged model is trained on.",
+)
+@click.option(
+    "--outcomes",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Your own, a JSON object a line: question, cheap and strong (0 to 1); or question, model "
+    "and score, one model's answer at a time. With a subject, what belongs together is held out "
+    "together.",
+)
+@click.option("--cheap", default="", help="The cheap model's name in lines of one model.")
+@click.option("--strong", default="", help="The strong model's.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--trees", type=click.IntRange(min=1), default=400, show_default=True)
+@click.option("--bags", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--seed", default=13, show_default=True)
+@config
+@cache
+def router(
+    data: Path | None,
+    outcomes: Path | None,
+    cheap: str,
+    strong: str,
+    out: Path,
+    trees: int,
+    bags: int,
+    seed: int,
+    config_file: Path | None,
+    cache: Path | None,
+) -> None:
+    """A model of complexity: whether the cheap model will do, from past outcomes."""
+    from eval.remembered import usual_folder
+    from eval.train.router import outcomes as read
+    from gateway.commands.common import loaded
+    from gateway.config import Config
+
+    if (data is None) == (outcomes is None):
+        raise click.UsageError("Give --data or --outcomes.")
+    try:
+        from eval.train.router.fitting import Recipe
+        from eval.train.router.run import trained
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    recipe = Recipe(trees=trees, bags=bags, seed=seed)
+    settings = loaded(config_file) if config_file else Config()
+    try:
+        known = read.packaged(data) if data else read.own(outcomes or Path(), cheap, strong)
+        name = (data or outcomes or Path()).name
+        click.echo(trained(known, name, out, settings, cache or usual_folder(), recipe))
+    except read.BadOutcomes as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _missing(error: ModuleNotFoundError) -> click.ClickException:
+    return click.ClickException(
+        f"Training needs {error.name}, which is not installed: `make train`, or "
+        "`pip install 'moorline[train]'`."
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.types import Ask, Done, Grounding
+from routing.types import Strategy
 
 
 class MoorlineOptions(BaseModel):
@@ -27,6 +28,9 @@ class MoorlineOptions(BaseModel):
     cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
     region: str = Field(
         default="", max_length=64, description="Where the answer has to be made: `EU`."
+    )
+    strategy: Strategy | None = Field(
+        default=None, description="A way to the answer that takes several calls."
     )
     timeout: float | None = Field(
         default=None,
@@ -48,6 +52,7 @@ def with_options(ask: Ask, options: MoorlineOptions | None) -> Ask:
         grounding=options.grounding,
         where=options.filter,
         use_cache=options.cache,
+        strategy=options.strategy,
         deadline=options.timeout,
         region=options.region,
     )
@@ -67,6 +72,7 @@ def about(done: Done, trace_id: str) -> dict[str, Any]:
         "sources": done.sources,
         "tokens": done.tokens,
         "cost_usd": done.cost_usd,
+        "strategy": done.strategy,
         "continued": done.continued or None,
         "degraded": done.degraded or None,
     }

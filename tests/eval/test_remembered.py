@@ -61,3 +61,14 @@ async def test_nothing_is_made_of_nothing(tmp_path: Path) -> None:
 
 def test_texts_are_told_apart_from_their_neighbours() -> None:
     assert digest("ab", "c") != digest("a", "bc")
+
+
+@pytest.mark.anyio
+async def test_questions_asked_together_are_those_asked_one_by_one(tmp_path: Path) -> None:
+    first, again = Counting(), Counting()
+    memory = Memory(tmp_path)
+    one = await Remembered(first, memory).query("bb")
+    made = await Remembered(again, memory).questions(["a", "bb", "ccc"])
+    assert again.embedded == ["a", "ccc"]
+    assert made[1].tolist() == one.vector.tolist()
+    assert made[:, 1].tolist() == [1, 2, 3]

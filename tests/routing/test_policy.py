@@ -155,6 +155,17 @@ def test_words_tell_a_hard_question_where_no_probability_is_known() -> None:
     assert chosen("auto", **TIERS).reason == "cheap"
 
 
+def test_a_rule_and_a_task_say_how_the_answer_is_made() -> None:
+    rules = [{**HARD, "strategy": "self_consistency"}]
+    tasks = {"mathematics": {"use": ["best"], "strategy": "chain_of_thought"}}
+    hard = chosen("auto", {"complexity": "complex"}, rules=rules, tasks=tasks)
+    assert hard.strategy == "self_consistency"
+    assert hard.after(hard.targets[0]).strategy == "self_consistency"
+    counted = chosen("auto", {"task": "mathematics"}, rules=rules, tasks=tasks)
+    assert counted.strategy == "chain_of_thought"
+    assert chosen("auto", rules=rules, tasks=tasks).strategy is None
+
+
 def test_the_last_resort_comes_last_and_once() -> None:
     assert chosen("cloud/large", last_resort=["gpu/mini", "cloud/large"]).targets == (LARGE, LOCAL)
 

@@ -1,0 +1,58 @@
+"""From outcomes to a model of complexity in a folder, and what it is worth on unseen questions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from eval.cost_quality import figures
+from eval.remembered import Memory, Remembered
+from eval.train.router.fitting import Array, Recipe, Rows, completed, fitted, held_out
+from eval.train.router.outcomes import BadOutcomes, Outcome
+from gateway.build import open_encoder
+from gateway.config import Config
+from retrieval.types import Vectors
+
+FEWEST = 300  # questions, below which there is nothing to learn from and nothing to judge by
+
+
+def trained(
+    outcomes: Sequence[Outcome], source: str, out: Path, config: Config, cache: Path, recipe: Recipe
+) -> str:
+    """Fit, write the folder, and tell the figures. Raises BadOutcomes."""
+    if len(outcomes) < FEWEST:
+        raise BadOutcomes(f"{source} has {len(outcomes)} questions; {FEWEST} are needed.")
+    name, vectors = asyncio.run(embedded([each.question for each in outcomes], config, cache))
+    rows = Rows.of(outcomes, vectors)
+    for side in ("cheap", "strong"):
+        if np.isnan(getattr(rows, side)).all():
+            raise BadOutcomes(f"{source} says nothing of the {side} model.")
+    rows = completed(rows, recipe)
+    gains = held_out(rows, recipe)
+    model = fitted(rows, name, recipe, gains)
+    model.save(out, {"fitted to": source, "questions": len(rows), "recipe": asdict(recipe)})
+    return _report(rows, gains)
+
+
+async def embedded(texts: Sequence[str], config: Config, cache: Path) -> tuple[str, Vectors]:
+    """By the configured encoder, whose name comes with them; nothing twice, in any run."""
+    with closing(Memory(cache)) as memory:
+        async with open_encoder(config.model_copy(update={"data": cache})) as encoder:
+            return encoder.name, await Remembered(encoder, memory).questions(texts)
+
+
+def _report(rows: Rows, gains: Array) -> str:
+    cheap, strong = rows.cheap.mean(), rows.strong.mean()
+    lines = [f"{len(rows)} questions; quality {cheap:.3f} cheap, {strong:.3f} strong; held out:"]
+    for name, wanted in (("by length", rows.looks[:, 0]), ("by the model", gains)):
+        found = figures(wanted, rows.cheap, rows.strong)
+        lines.append(
+            f"{name:14} APGR {found['apgr']}, strong calls for 95 % of the strong model's quality "
+            f"{found['keep95']}, for 98 % {found['keep98']}"
+        )
+    return "\n".join(lines)

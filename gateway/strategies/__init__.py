@@ -1,0 +1,1 @@
+"""Answers that take several calls: each strategy a few lines over the same dispatch."""
