@@ -13,8 +13,12 @@ class MemoryStore(Section):
     """In this process; lost when it ends, and not shared between processes."""
 
     kind: Literal["memory"] = "memory"
-    max_entries: int = Field(default=10_000, ge=1, description="Most answers kept.")
-    max_bytes: int = Field(default=256 * 2**20, ge=1024, description="Most bytes kept.")
+    max_entries: int = Field(default=100_000, ge=1, description="Most answers kept.")
+    max_bytes: int = Field(
+        default=512 * 2**20,
+        ge=1024,
+        description="Most bytes kept; an answer of 1 KB with a question takes some 3 KB.",
+    )
 
 
 class RedisStore(Section):
@@ -28,6 +32,11 @@ class RedisStore(Section):
         default=5.0, ge=0, description="Seconds without a try after Redis did not answer."
     )
     connections: int = Field(default=64, ge=1, description="Most connections at once.")
+    mirror_bytes: int = Field(
+        default=256 * 2**20,
+        ge=1024,
+        description="Most bytes of questions that each process keeps at hand to compare.",
+    )
 
 
 StoreConfig = Annotated[MemoryStore | RedisStore, Field(discriminator="kind")]
@@ -47,7 +56,9 @@ class SemanticConfig(Section):
         description="Least lead over the nearest question with a different answer.",
     )
     max_questions: int = Field(
-        default=2_000, ge=1, description="Most questions compared; the oldest make room."
+        default=100_000,
+        ge=1,
+        description="Most questions compared of one scope; the oldest make room.",
     )
 
 

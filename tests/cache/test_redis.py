@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
@@ -77,7 +78,7 @@ async def opened(
         timeout=wait,
         cool_down=5,
     )
-    cache = RedisCache(CacheConfig(ttl_seconds=60), store, clock or Clock())
+    cache = RedisCache(CacheConfig(ttl_seconds=3600), store, clock or Clock())
     yield cache
     await cache.aclose()
 
@@ -154,27 +155,30 @@ async def test_everything_in_redis_has_an_end() -> None:
     with redis_server() as url:
         async with opened(url) as cache, Redis.from_url(url) as redis:
             await cache.fill(SCOPE, ENTRY, None)
-            keys = [key async for key in redis.scan_iter(f"{PREFIX}*")]
+            keys = [key async for key in redis.scan_iter(f"{{{PREFIX}}}*")]
             lives = [await redis.pttl(key) for key in keys]
     assert len(keys) == 2
-    assert all(0 < life <= 60_000 for life in lives)
+    assert all(0 < life <= 3_600_000 for life in lives)
 
 
 async def test_something_else_under_the_key_is_a_miss() -> None:
     with redis_server() as url:
         async with opened(url) as cache, Redis.from_url(url) as redis:
-            await redis.set(f"{PREFIX}e:{SCOPE.exact}", b"not ours")
+            await redis.set(f"{{{PREFIX}}}e:{SCOPE.exact}", b"not ours")
             assert await cache.exact(SCOPE) is None
 
 
 async def test_redis_itself_forgets_what_is_neither_fresh_nor_kept_as_stale() -> None:
     with redis_server() as url:
         async with opened(url) as cache, Redis.from_url(url) as redis:
-            await cache.fill(Scope("fresh", "s"), ENTRY, None)
-            await cache.fill(Scope("stale", "s"), ENTRY, None, stale_for=100)
-            await cache.fill(Scope("later", "s"), ENTRY, None)
-            lives = [await redis.ttl(f"{PREFIX}e:{name}") for name in ("fresh", "stale")]
-            (standing,) = [key async for key in redis.scan_iter(f"{PREFIX}s:*")]
+            new = replace(ENTRY, made_at=time.time())
+            await cache.fill(Scope("fresh", "s"), new, None)
+            await cache.fill(Scope("stale", "s"), new, None, stale_for=1000)
+            await cache.fill(Scope("later", "s"), replace(new, made_at=new.made_at - 600), None)
+            lives = [
+                await redis.ttl(f"{{{PREFIX}}}e:{name}") for name in ("fresh", "stale", "later")
+            ]
+            (standing,) = [key async for key in redis.scan_iter(f"{{{PREFIX}}}s:*")]
             together = await redis.ttl(standing)
-    assert [round(life, -1) for life in lives] == [60, 160]
-    assert together > 100  # as long as the longest-lived answer on the source
+    assert [round(life, -2) for life in lives] == [3600, 4600, 3000]
+    assert together > 4000  # as long as the longest-lived answer on the source
