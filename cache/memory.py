@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cache.config import CacheConfig, MemoryStore
 from cache.questions import Questions, bytes_of
-from cache.types import RETIRED_FOR, Candidate, Entry, Scope, Stats
+from cache.types import Candidate, Entry, Scope, Stats
 from retrieval.types import Query
 
 _OVERHEAD = 1_000  # bytes that an entry takes beside its contents
@@ -44,7 +44,6 @@ class MemoryCache:
         self._ends: list[tuple[float, str]] = []  # a heap; what went before its end is in it, too
         self._questions: dict[str, Questions] = {}  # by their `similar` scope
         self._standing: dict[str, set[str]] = {}  # source → keys of the answers on it
-        self._retired: OrderedDict[str, float] = OrderedDict()  # source → when, first to last
         self._size = 0
 
     async def exact(self, scope: Scope, *, stale_for: float = 0.0) -> Entry | None:
@@ -75,8 +74,6 @@ class MemoryCache:
         self, scope: Scope, entry: Entry, query: Query | None, *, stale_for: float = 0.0
     ) -> None:
         self._sweep()
-        if not self._retired.keys().isdisjoint(entry.sources):
-            return
         self._forget(scope.exact)
         kept = _Kept(entry, scope.similar, _size_of(entry, query), stale_for)
         if kept.size > self._store.max_bytes or self._age(kept) >= stale_for:
@@ -92,10 +89,6 @@ class MemoryCache:
             self._forget(next(iter(self._kept)))
 
     async def retire(self, sources: Sequence[str]) -> int:
-        now = self._clock()
-        for source in sources:
-            self._retired[source] = now
-            self._retired.move_to_end(source)
         keys = set[str]().union(*(self._standing.get(source, ()) for source in sources))
         for key in keys:
             self._forget(key)
@@ -132,7 +125,6 @@ class MemoryCache:
         self._ends.clear()
         self._questions.clear()
         self._standing.clear()
-        self._retired.clear()
         self._size = 0
 
     def _ask(self, scope: Scope, query: Query, made_at: float) -> None:
@@ -164,8 +156,6 @@ class MemoryCache:
             end, key = heapq.heappop(self._ends)
             if (kept := self._kept.get(key)) and self._end(kept) == end:
                 self._forget(key)
-        while self._retired and next(iter(self._retired.values())) <= now - RETIRED_FOR:
-            self._retired.popitem(last=False)
         if len(self._ends) > 2 * len(self._kept) + _SWEPT:  # mostly of what went before
             self._ends = sorted((self._end(kept), key) for key, kept in self._kept.items())
 

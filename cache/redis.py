@@ -26,7 +26,7 @@ from cache import scripts
 from cache.config import CacheConfig, RedisStore
 from cache.keys import digest
 from cache.mirrors import Asked, Changes, Mirror, Mirrors, recorded
-from cache.types import RETIRED_FOR, CacheDown, Candidate, Entry, Scope, Stats
+from cache.types import CacheDown, Candidate, Entry, Scope, Stats
 from retrieval.types import Query
 
 log = logging.getLogger("moorline")
@@ -88,8 +88,7 @@ class RedisCache:
         gone = 0
         for start in range(0, len(sources), _RETIRED):
             names = [digest(source) for source in sources[start : start + _RETIRED]]
-            kept_for = str(int(1000 * RETIRED_FOR))
-            gone += await self._asked(self._run, scripts.RETIRE, kept_for, *names)
+            gone += await self._asked(self._run, scripts.RETIRE, *names)
         return gone
 
     async def renew(self, key: str, entry: Entry) -> None:

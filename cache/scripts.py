@@ -2,7 +2,6 @@
 
     e:EXACT     an entry; its first line is when it was made, its `similar` scope or -, its sources
     s:SOURCE    the entries that stand on a source, by when they end
-    r:SOURCE    that a source was retired, for a while
     q:SIMILAR   the questions of a scope: exact key → record; `:epoch` and `:seq` of its changes
     l:SIMILAR   the same keys by the number of the change that added them
 
@@ -90,9 +89,6 @@ local function ask()
   live_on(l)
 end
 
-for i = 11, #ARGV do
-  if redis.call('EXISTS', base .. 'r:' .. ARGV[i]) == 1 then return 0 end
-end
 forget(exact)
 redis.call('SET', base .. 'e:' .. exact, ARGV[4], 'PX', ttl)
 for i = 11, #ARGV do
@@ -102,15 +98,13 @@ for i = 11, #ARGV do
   live_on(standing)
 end
 if record ~= '' then ask() end
-return 1
 """
 
 RETIRE = f"""{_COMMON}
--- base, milliseconds, sources: how many entries stood on one of them.
+-- base, sources: how many entries stood on one of them.
 local gone = 0
-for i = 3, #ARGV do
+for i = 2, #ARGV do
   local standing = base .. 's:' .. ARGV[i]
-  redis.call('SET', base .. 'r:' .. ARGV[i], '', 'PX', ARGV[2])
   for _, exact in ipairs(redis.call('ZRANGE', standing, 0, -1)) do gone = gone + forget(exact) end
   redis.call('UNLINK', standing)
 end

@@ -8,10 +8,6 @@ from typing import Protocol
 
 from retrieval.types import Query
 
-RETIRED_FOR = 300.0
-"""Seconds in which nothing is kept that stands on a retired source: an answer that was on its way
-when its document changed comes too late."""
-
 
 class CacheDown(Exception):
     """The store does not answer. For a caller this is a miss, never an error."""
@@ -96,8 +92,8 @@ class AnswerCache(Protocol):
         ...
 
     async def retire(self, sources: Sequence[str]) -> int:
-        """Forget every answer, stale ones too, that stands on one of these "document@version", and
-        keep none for a while; says how many. Nobody finds one once it has returned."""
+        """Forget every answer, stale ones too, that stands on one of these "document@version";
+        says how many. Nobody finds one once it has returned."""
         ...
 
     async def renew(self, key: str, entry: Entry) -> None:
