@@ -12,6 +12,31 @@ from retrieval.config import Section
 Version = Annotated[str, Field(pattern=r"^v[1-9][0-9]*$")]
 
 
+class ExamplesConfig(Section):
+    """Questions and answers of yours that show a model how to answer: those whose question is
+    likest to the one that is asked go into the prompt, after the instructions."""
+
+    file: Path = Field(
+        description='A JSON object a line, `{"question": …, "answer": …}`; with a `"task"` it is '
+        "for questions of that task alone."
+    )
+    most: int = Field(default=3, ge=1, le=20, description="How many are shown.")
+    tokens: int = Field(default=800, ge=1, description="How long they may be together.")
+    form: Literal["turns", "block"] = Field(
+        default="turns",
+        description="As turns of the conversation, or quoted at the end of the instructions.",
+    )
+    likeness: float = Field(
+        default=0.3, ge=-1, le=1, description="Cosine below which one is not shown."
+    )
+    diversity: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="How much it counts that one says what another one does not.",
+    )
+
+
 class ContextConfig(Section):
     """Shares of the model's window. What one part leaves unused, another may take.
 
@@ -49,6 +74,10 @@ class ContextConfig(Section):
     prompt_versions: dict[str, Version] = Field(
         default={},
         description='Version of a prompt that is used, `strict = "v1"`; else the latest one.',
+    )
+
+    examples: ExamplesConfig | None = Field(
+        default=None, description="Few-shot examples; none where left out."
     )
 
     @model_validator(mode="after")

@@ -97,6 +97,7 @@ from routing.types import Limits as TargetLimits
 from routing.types import Target
 
 if TYPE_CHECKING:  # numpy: not for the import of the door
+    from gateway.examples import Examples
     from retrieval.spelling.vocabulary import Vocabularies
 
 log = logging.getLogger("moorline")
@@ -183,18 +184,23 @@ async def _told_of_foreign(stores: Stores) -> None:
 def reads_documents(config: Config) -> bool:
     """Whether requests are grounded, or compared by meaning, without saying so themselves. A
     gateway that only passes chats on needs neither encoder nor vocabulary in its memory."""
-    return config.grounding.mode != "off" or config.cache.semantic.enabled
+    compared = config.cache.semantic.enabled or config.context.examples is not None
+    return config.grounding.mode != "off" or compared
 
 
 @asynccontextmanager
 async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
     """A gateway over stores that are open."""
     # numpy and parsers: not for the import of the door
+    from gateway.examples import opened as opened_examples
     from gateway.ingestion import Collections
     from gateway.providers.extractive import plausible
 
     prices = Prices(config.all_providers)
     prompts = await opened_prompts(config)
+    examples = await opened_examples(
+        config.context, stores.encoder, prompts.used("examples"), config.data
+    )
     async with (
         open_clients(config) as clients,
         open_providers(config, clients) as providers,
@@ -206,7 +212,10 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         named = catalogue(config)
         stores.counts.know([*embedders, own, *named.names()])
         known = KnownAnswers(
-            stores.cache, config.cache, policy(config, prompts), config.degrade.keep_stale_for
+            stores.cache,
+            config.cache,
+            policy(config, prompts, examples),
+            config.degrade.keep_stale_for,
         )
         judge, screen = Judge(config.guardrails), Screen(config.guardrails)
         quoter = next(target for target in named.targets.values() if target.built_in)
@@ -262,6 +271,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             following=leading,
             expanding=more,
             library=library,
+            examples=examples,
             lookup=Lookup(library, stores.encoder, stores.reader, reading(config), screen, more),
             files=files,
             shelves=shelves,
@@ -394,7 +404,7 @@ def extractive(config: Config) -> set[str]:
     return {name for name, provider in named if isinstance(provider, ExtractiveProvider)}
 
 
-def policy(config: Config, prompts: Prompts) -> str:
+def policy(config: Config, prompts: Prompts, examples: Examples | None = None) -> str:
     """A digest of everything that shapes an answer: with it a change of policy misses the cache."""
     shaping = config.model_dump_json(
         include={
@@ -402,7 +412,8 @@ def policy(config: Config, prompts: Prompts) -> str:
             *("guardrails", "structured", "strategies"),
         }
     )
-    return hashlib.sha256(f"{FORMAT}{shaping}{prompts.digest}".encode()).hexdigest()
+    shown = examples.digest if examples else ""
+    return hashlib.sha256(f"{FORMAT}{shaping}{prompts.digest}{shown}".encode()).hexdigest()
 
 
 @asynccontextmanager

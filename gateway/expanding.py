@@ -74,8 +74,10 @@ class Expanding:
         span.set(queries=texts)
         left = aside.time_ms / 1000 - (time.monotonic() - began)
         async with asyncio.timeout(left):
-            fitting = await asyncio.to_thread(lambda: [self._fitting(text) for text in texts])
-            vectors = await self._encoder.passages(fitting)
+            whole = await asyncio.to_thread(
+                lambda: [fitting(text, self._encoder) for text in texts]
+            )
+            vectors = await self._encoder.passages(whole)
         # A passage that nobody wrote has words that nobody asked for: only its meaning is searched.
         worded = isinstance(self._config, MultiQueryExpansion)
         return [
@@ -102,8 +104,9 @@ class Expanding:
         others = [line for line in lines_of(said, LONGEST_WORDING) if line != asked]
         return others[: self._config.queries]
 
-    def _fitting(self, text: str) -> str:
-        """As much of it as the encoder takes."""
-        while self._encoder.count(text) > self._encoder.window:
-            text = text[: len(text) * 3 // 4]
-        return text
+
+def fitting(text: str, encoder: Encoder) -> str:
+    """As much of it as the encoder takes."""
+    while encoder.count(text) > encoder.window:
+        text = text[: len(text) * 3 // 4]
+    return text

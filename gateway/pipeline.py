@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gateway.accounting import Accounting, Tab
 from gateway.accounts.keys import Accounts
@@ -37,6 +38,9 @@ from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
 
+if TYPE_CHECKING:  # numpy: not for the import of the door
+    from gateway.examples import Examples
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
@@ -54,6 +58,7 @@ class Gateway:
     following: Following | None  # a model that makes follow-ups stand-alone
     expanding: Expanding | None  # a model that words questions otherwise
     library: Library  # which documents
+    examples: Examples | None  # how other questions were answered
     lookup: Lookup  # documents alone, without an answer
     files: Files  # that clients have uploaded
     shelves: Shelves  # collections that they make of them
@@ -147,10 +152,10 @@ class Gateway:
         elif grounds and self.config.grounding.follow_ups == "rules":
             ask = followed(ask, trace)
 
-        # The one embedding of this request: cache, router and retriever share it.
+        # The one embedding of this request: cache, router, retriever and examples share it.
         query = None
         similar = recall.scope is not None and self.config.cache.semantic.enabled
-        if grounds or similar or self.router.embeds(ask):
+        if grounds or similar or self.examples or self.router.embeds(ask):
             query = await trace.step("embed", embedded(self.encoder, ask.question, grounds))
         if answer := await recall.near(query):
             return answer
@@ -173,6 +178,8 @@ class Gateway:
 
         with trace.span("pack") as span:
             prompt = await self.library.pack(ask, grounds, found, plan, span)
+            if self.examples:
+                prompt = await self.examples.shown(prompt, ask, query, plan, span)
             numbered(trace, prompt)
         try:
             with trace.span("dispatch") as span:
