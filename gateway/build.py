@@ -30,6 +30,7 @@ from gateway.asides import Asides
 from gateway.breakers.config import MemoryStore as MemoryBreakers
 from gateway.breakers.config import RedisStore as RedisBreakers
 from gateway.breakers.sharing import Exchange
+from gateway.cascade import Cascade
 from gateway.config import Config, ConfigError, FollowUpModel, ServerConfig
 from gateway.continuing import Continuing
 from gateway.conversations.store import Conversations
@@ -70,7 +71,7 @@ from gateway.providers.prices import Prices
 from gateway.providers.wire import trust
 from gateway.providers.wire.client import Client
 from gateway.providers.wire.proxies import Proxies, Proxy
-from gateway.routes import Router
+from gateway.routes import Predictor, Router
 from gateway.screening import Screen
 from gateway.strategies.chosen import Strategies
 from gateway.strategies.run import Means
@@ -93,6 +94,7 @@ from retrieval.config import (
 from retrieval.retriever import Retriever
 from retrieval.types import Encoder, Indexes, Reranker, RetrievalError
 from routing.catalogue import Catalogue
+from routing.policy import Enough, asked
 from routing.types import Limits as TargetLimits
 from routing.types import Target
 
@@ -230,8 +232,13 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         asides = Asides(dispatcher, named, prices, counter())
         more = expanding(config, asides, stores.encoder, prompts)
         leading = following(config, asides, prompts)
-        router = Router(named, config.routing, fits, prices, stores.deployments)
+        judging = await judges(config, stores.encoder)
+        router = Router(named, config.routing, fits, prices, stores.deployments, *judging)
         await router.warm()
+        whole = answers(config, dispatcher, fits)
+        strategies = Strategies(
+            Means(whole, config.strategies, prompts, prices, counter(), stores.reader)
+        )
         canned = await prepared(config.degrade, stores.encoder)
         library = Library(
             stores.indexes,
@@ -276,16 +283,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             files=files,
             shelves=shelves,
             dispatcher=dispatcher,
-            answers=Strategies(
-                Means(
-                    answers(config, dispatcher, fits),
-                    config.strategies,
-                    prompts,
-                    prices,
-                    counter(),
-                    stores.reader,
-                )
-            ),
+            answers=Cascade(strategies, config.routing.cascade, fits, counter()),
             ladder=Ladder(
                 config.degrade,
                 providers[quoter.provider],
@@ -353,7 +351,34 @@ async def open_router(config: Config) -> AsyncIterator[tuple[Router, Encoder]]:
     await prices.load()
     async with open_encoder(config) as encoder:
         fits = fitting(config.all_providers, prices.listed)
-        yield Router(catalogue(config), config.routing, fits, prices), encoder
+        judging = await judges(config, encoder)
+        yield Router(catalogue(config), config.routing, fits, prices, None, *judging), encoder
+
+
+async def judges(config: Config, encoder: Encoder) -> tuple[Predictor, Enough] | tuple[()]:
+    """What says whether the cheap model will do, and whether that is sure enough; nothing where no
+    rule asks. Raises ConfigError."""
+    routing = config.routing
+    if "p_cheap" not in asked(routing):
+        return ()
+    from routing.complexity import PACKAGED, BadModel, Complexity  # numpy
+    from routing.operating import StrongShare
+
+    try:
+        model = await asyncio.to_thread(Complexity.load, routing.complexity or PACKAGED)
+    except BadModel as error:
+        raise ConfigError(f"`routing.complexity`: {error}") from error
+    if model.encoder != encoder.name:
+        log.warning(
+            "`p_cheap` is not known, since its model reads vectors of %r and the encoder is %r; "
+            "questions are told apart by their words. `moorline train router` makes another one.",
+            model.encoder,
+            encoder.name,
+        )
+        return ()
+    if routing.strong_share is not None:
+        return model, StrongShare(model.points, routing.strong_share).enough
+    return model, model.points.keeping(routing.quality_floor).enough
 
 
 def admission(server: ServerConfig) -> Admission:

@@ -235,6 +235,7 @@ class StructuredOutputInvalid(ProviderError):
     """What a model wrote does not have the form that the request asks for, not even mended."""
 
     code = "invalid_structured_output"
+    spent: tuple[Any, ...] = ()  # what the calls have used, as gateway.types.Spent
 
 
 class SourcesUnavailable(GatewayError):

@@ -202,6 +202,17 @@ class Claims:
         return faithfulness(((claim.text, claim.cited) for claim in claims), self.evidence)
 
 
+def faithfulness_of(prompt: Prompt, text: str) -> float | None:
+    """The share of a whole answer's claims that the prompt's sources support; a claim without a
+    marker is held against the source that supports it best. None where nothing is claimed."""
+    evidence = Evidence({each.number: each.hit.passage.embedded for each in prompt.sources})
+    numbers = [each.number for each in prompt.sources]
+    citing = Citing(numbers, evidence.best, support=evidence.together)
+    citing.feed(text)
+    citing.finish()
+    return faithfulness(((claim.text, claim.cited) for claim in citing.claims), evidence)
+
+
 def _with_cited(sources: Sequence[Reference], cited: set[int]) -> tuple[Reference, ...]:
     return tuple(replace(source, cited=source.n in cited) for source in sources)
 

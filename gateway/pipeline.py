@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.accounting import Accounting, Tab
 from gateway.accounts.keys import Accounts
 from gateway.admission import Admission
+from gateway.cascade import Cascade
 from gateway.config import Config
 from gateway.conversations.store import Conversations
 from gateway.deadline import within
@@ -33,7 +34,6 @@ from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
-from gateway.strategies.chosen import Strategies
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
@@ -63,7 +63,7 @@ class Gateway:
     files: Files  # that clients have uploaded
     shelves: Shelves  # collections that they make of them
     dispatcher: Dispatcher  # the models themselves
-    answers: Strategies  # what they answer: in its form, in several calls
+    answers: Cascade  # what they answer: in its form, in several calls, by a stronger one
     ladder: Ladder  # what stands in for them
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door

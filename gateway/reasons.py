@@ -85,7 +85,7 @@ def _why(
     reason = route.plan.reason
     if not weighed:
         return "only the last resort may be asked"
-    match reason.partition(":"):
+    match reason.removeprefix("cascade:").partition(":"):
         case ("named", _, _):
             return "it was named"
         case ("auto", _, by):
@@ -97,7 +97,7 @@ def _why(
             asked = [choice for choice in weighed if not choice.built_in]
             return f"{figure[by]} of {len(asked)}" if asked else "nothing else may be asked"
         case ("cheap" | "strong", _, _):
-            return _judged(config, reason, signals)
+            return _judged(config, reason.removeprefix("cascade:"), signals)
     weights = config.weights.model_dump(exclude_defaults=True)
     if weights and len(weighed) > 1:
         weighing = ", ".join(f"{name} × {weight:g}" for name, weight in weights.items())
@@ -111,7 +111,7 @@ def _judged(config: RoutingConfig, reason: str, signals: Mapping[str, Any]) -> s
     wanted = (
         f"strong_share = {config.strong_share:g}"
         if config.strong_share is not None
-        else f"quality_floor = {config.quality_floor or 1:g}"
+        else f"quality_floor = {config.quality_floor:g}"
     )
     enough = "enough" if reason == "cheap" else "not enough"
     return f"the cheap model will do with p = {signals['p_cheap']:.2f}: {enough} for {wanted}"

@@ -141,9 +141,9 @@ class Structured:
             return replace(begun, events=retold(whole))
         index, why = next(iter(wrong.items()))
         said = whole.choices[index].text
-        if not self._config.ask_again:
-            raise _invalid(why, said, span)
         first = await self._share(begun, whole, request.prompt)
+        if not self._config.ask_again:
+            raise _invalid(why, said, span, first)
         pointed = request.again(_asked_again(request.prompt, said, why), len(wrong))
         try:
             second = await self._starter.start(
@@ -151,17 +151,17 @@ class Structured:
             )
             answer = _with_arguments(await collect(second.events))
         except GatewayError as error:
-            raise _invalid(why, said, span) from error
+            raise _invalid(why, said, span, first) from error
         finally:
             request.noted(pointed)
         still = await _mended(answer, form)
         span.set(structured={"asked": 2, "wrong": len(still)})
+        parts = [first, await self._share(second, answer, pointed.prompt)]
         if still or len(answer.choices) < len(wrong):
             index, why = next(iter(still.items()), (0, "it is empty."))
-            raise _invalid(why, answer.choices.get(index, Choice()).text, span)
+            raise _invalid(why, answer.choices.get(index, Choice()).text, span, *parts)
         for place, right in zip(wrong, answer.choices.values(), strict=False):
             whole.choices[place] = right
-        parts = [first, await self._share(second, answer, pointed.prompt)]
         whole.done = together(_done(answer), parts)
         return replace(begun, events=retold(whole), target=second.target, fallback=second.fallback)
 
@@ -265,12 +265,14 @@ def _asked_again(prompt: Prompt, said: str, why: str) -> Prompt:
     return replace(prompt, messages=(*prompt.messages, *turns))
 
 
-def _invalid(why: str, text: str, span: Span) -> StructuredOutputInvalid:
+def _invalid(why: str, text: str, span: Span, *spent: Spent) -> StructuredOutputInvalid:
     told = span.attributes.get("structured", {})
     span.set(structured={**told, "output": {"why": why, "said": text}})
-    return StructuredOutputInvalid(
+    error = StructuredOutputInvalid(
         f"The model's answer does not have the form that '{FIELD}' asks for: {why}", param=FIELD
     )
+    error.spent = spent
+    return error
 
 
 def _done(whole: Collected) -> Done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -139,6 +140,11 @@ class Rule(Section):
     strategy: Strategy | None = Field(
         default=None, description="How it is made, where the request does not say."
     )
+    cascade: bool = Field(
+        default=False,
+        description="Whether the next of `use` is asked where an answer is doubtful (see "
+        "routing.cascade).",
+    )
 
     @field_validator("when")
     @classmethod
@@ -147,12 +153,38 @@ class Rule(Section):
         return when
 
 
+class CascadeConfig(Section):
+    """A question that goes to `cheap` is answered by `strong` where the cheap answer is doubtful:
+    it refuses, finds nothing in the documents, has not the form that was asked for, or is below one
+    of the figures. The cheap answer is held until it is judged, also where it is streamed."""
+
+    enabled: bool = Field(
+        default=False, description="Whether to; a rule or a task may do so for its own `use`."
+    )
+    min_words: int = Field(default=1, ge=1, description="A shorter answer is doubtful.")
+    min_faithfulness: float = Field(
+        default=0.5, ge=0, le=1, description="Share of its claims that the sources have to support."
+    )
+    min_confidence: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Geometric mean of its tokens' probabilities, where the provider tells them; "
+        "`logprobs` is then asked for, and who lacks it does not stand in for the cheap model.",
+    )
+
+
 class TaskRoute(Section):
     """What a task has of its own, where no rule holds."""
 
     use: tuple[str, ...] = Field(min_length=1, description="Models in the order of trying.")
     strategy: Strategy | None = Field(
         default=None, description="How it is made, where the request does not say."
+    )
+    cascade: bool = Field(
+        default=False,
+        description="Whether the next of `use` is asked where an answer is doubtful (see "
+        "routing.cascade).",
     )
 
 
@@ -176,8 +208,8 @@ class RoutingConfig(Section):
         default=(), description="Models for questions that these will do for; `strong` otherwise."
     )
     strong: tuple[str, ...] = Field(default=(), description="Models for all other questions.")
-    quality_floor: float | None = Field(
-        default=None,
+    quality_floor: float = Field(
+        default=0.95,
         gt=0,
         le=1,
         description="Share of the strong model's quality that is to be kept; the cheap one is "
@@ -189,10 +221,18 @@ class RoutingConfig(Section):
         le=1,
         description="Instead of it: the share of questions that the strong model is asked.",
     )
+    complexity: Path | None = Field(
+        default=None,
+        description="Folder of a model that `moorline train router` has made, for `p_cheap`; the "
+        "packaged one where empty.",
+    )
     weights: WeightsConfig = Field(
         default=WeightsConfig(),
         description="What is tried first where a rule, a task or the default names several; in "
         "their order where all are 0.",
+    )
+    cascade: CascadeConfig = Field(
+        default=CascadeConfig(), description="Cheap first, stronger where that is doubtful."
     )
     regions: dict[str, str] = Field(
         default={}, description="Where a team's requests have to be answered: team = region."
@@ -210,8 +250,6 @@ class RoutingConfig(Section):
     def _cheap_and_strong_belong_together(self) -> Self:
         if bool(self.cheap) != bool(self.strong):
             raise ValueError("`cheap` and `strong` are set together")
-        if self.quality_floor is not None and self.strong_share is not None:
-            raise ValueError("set `quality_floor` or `strong_share`, not both")
         return self
 
     @property

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from retrieval.filters import Condition
 from routing.catalogue import AUTO, AUTO_BY, Catalogue, NoSuchModel, distinct
 from routing.choice import By, Choice, Outlook, Weights, expected, ordered
-from routing.config import RoutingConfig, Rule
+from routing.config import RoutingConfig, Rule, TaskRoute
 from routing.constraints import Excluded, Needs, NothingFits
 from routing.rules import Signals, condition, holds, names
 from routing.types import Group, Plan, Strategy, Target
@@ -35,13 +34,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One way to decide: candidates by tiers, the first of which is tried first."""
+    """One way to decide: candidates by tiers, the first of which is tried first; in a cascade each
+    is stronger than the one before."""
 
     reason: str
     tiers: tuple[Sequence[Choice], ...]
     by: By | Weights | None = None
     region: str = ""
     strategy: Strategy | None = None
+    cascade: bool = False
 
 
 class Policy:
@@ -57,7 +58,7 @@ class Policy:
         self._rules = [(rule, condition(rule.when)) for rule in config.rules]
         weights = Weights(config.weights.cost, config.weights.latency, config.weights.quality)
         self._weights = weights if weights != Weights() else None
-        self.asked = _asked(config, self._rules)
+        self.asked = asked(config)
 
     def route(self, model: str, signals: Signals, needs: Needs, outlook: Outlook) -> Route:
         """Which targets, in what order. Of a name that is given only the needs are looked at.
@@ -67,22 +68,19 @@ class Policy:
         if model in needs.allowed:
             needs = replace(needs, allowed=())
         sieve = _Sieve(needs)
-        choices: list[Choice] = []
-        reason, strategy = "default", None
+        tiers: list[list[Choice]] = []
         for step in self._steps(model, signals):
             if step.region:
                 sieve.needs = replace(sieve.needs, regions=(*sieve.needs.regions, step.region))
-            reason, strategy = step.reason, step.strategy
-            tiers = (self._tier(tier, step.by, sieve, outlook) for tier in step.tiers)
-            choices = [choice for tier in tiers for choice in tier]
-            if choices:
+            found = (self._tier(tier, step.by, sieve, outlook) for tier in step.tiers)
+            if tiers := [tier for tier in found if tier]:
                 break
-        last = [g for name in self._config.last_resort for g in self.catalogue.groups(name)]
-        groups = distinct([*(g for each in choices for g in each.groups), *sieve.kept(last)])
-        if not groups:
+        names = self._config.last_resort
+        last = sieve.kept(group for name in names for group in self.catalogue.groups(name))
+        if not (tiers or last):
             raise sieve.nothing_left(model)
-        plan = Plan(tuple(groups), reason, strategy=strategy)
-        return Route(plan, tuple(choices), tuple(sieve.excluded.values()))
+        choices = tuple(choice for tier in tiers for choice in tier)
+        return Route(_plan(step, tiers, last), choices, tuple(sieve.excluded.values()))
 
     def held(self, signals: Signals) -> list[tuple[Rule, bool]]:
         """Every rule, and whether it holds."""
@@ -98,16 +96,19 @@ class Policy:
             return
         for rule, when in self._rules:
             if holds(when, signals):
-                tiers = (self._choices(rule.use),)
-                yield _Step(f"rule:{rule.name}", tiers, weights, rule.region, rule.strategy)
+                tiers = self._tiers(rule)
+                yield _Step(
+                    f"rule:{rule.name}", tiers, weights, rule.region, rule.strategy, rule.cascade
+                )
         for task, own in config.tasks.items():
             if task == signals.get("task"):
-                tiers = (self._choices(own.use),)
-                yield _Step(f"task:{task}", tiers, weights, strategy=own.strategy)
+                tiers = self._tiers(own)
+                yield _Step(f"task:{task}", tiers, weights, "", own.strategy, own.cascade)
         if config.cheap:
             cheap, strong = self._choices(config.cheap), self._choices(config.strong)
             if self._cheap_will_do(signals):
-                yield _Step("cheap", (cheap, strong), weights)
+                cascade = config.cascade.enabled
+                yield _Step("cheap", (cheap, strong), weights, cascade=cascade)
             else:
                 yield _Step("strong", (strong, cheap), weights)
         default = config.default or self.catalogue.first_of_each_provider()
@@ -118,6 +119,10 @@ class Policy:
         if self._enough and isinstance(p_cheap, float):
             return self._enough(p_cheap)
         return signals.get("complexity") == "simple"
+
+    def _tiers(self, own: Rule | TaskRoute) -> tuple[Sequence[Choice], ...]:
+        choices = self._choices(own.use)
+        return tuple([choice] for choice in choices) if own.cascade else (choices,)
 
     def _choices(self, names: Iterable[str]) -> list[Choice]:
         return [Choice(name, tuple(self.catalogue.groups(name))) for name in names]
@@ -136,6 +141,18 @@ class Policy:
         """The same with what is expected of it."""
         declared = self.catalogue.quality(choice.name)
         return replace(choice, expected=expected(choice.groups[0], outlook, declared))
+
+
+def _plan(step: _Step, tiers: Sequence[Sequence[Choice]], last: Sequence[Group]) -> Plan:
+    """All tiers one below the other; in a cascade, what is left of them is the stronger plan."""
+    groups = [group for tier in tiers for each in tier for group in each.groups]
+    cascades = step.cascade and len(tiers) > 1
+    return Plan(
+        tuple(distinct([*groups, *last])),
+        f"cascade:{step.reason}" if cascades else step.reason,
+        strategy=step.strategy,
+        stronger=_plan(step, tiers[1:], last) if cascades else None,
+    )
 
 
 @dataclass(slots=True)
@@ -160,11 +177,11 @@ class _Sieve:
         return NothingFits(others) if others else NoSuchModel(model)
 
 
-def _asked(config: RoutingConfig, rules: Iterable[tuple[Rule, Condition]]) -> frozenset[str]:
+def asked(config: RoutingConfig) -> frozenset[str]:
     """The signals that decide."""
-    asked = set[str]().union(*(names(when) for _, when in rules))
+    found = set[str]().union(*(names(condition(rule.when)) for rule in config.rules))
     if config.tasks:
-        asked.add("task")
+        found.add("task")
     if config.cheap:
-        asked |= {"p_cheap", "complexity"}
-    return frozenset(asked)
+        found |= {"p_cheap", "complexity"}
+    return frozenset(found)

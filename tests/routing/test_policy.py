@@ -166,6 +166,34 @@ def test_a_rule_and_a_task_say_how_the_answer_is_made() -> None:
     assert chosen("auto", rules=rules, tasks=tasks).strategy is None
 
 
+def steps(plan: Plan) -> list[list[str]]:
+    """What is asked first, then where that is doubtful, and so on."""
+    names = [target.name for target in plan.targets]
+    return [names, *(steps(plan.stronger) if plan.stronger else [])]
+
+
+def test_in_a_cascade_the_strong_model_is_above_the_cheap_one() -> None:
+    plan = chosen("auto", cascade={"enabled": True}, last_resort=["cloud/mini"], **TIERS)
+    assert plan.reason == "cascade:cheap"
+    last = "cloud/mini"
+    assert steps(plan) == [["gpu/mini", "cloud/large", last], ["cloud/large", last]]
+    hard = chosen("auto", {"complexity": "complex"}, cascade={"enabled": True}, **TIERS)
+    assert (hard.reason, hard.stronger) == ("strong", None)
+
+
+def test_a_rule_may_cascade_through_all_that_it_uses() -> None:
+    rule = {**DOCUMENTS, "use": ["cloud/mini", "gpu/mini", "cloud/large"], "cascade": True}
+    plan = chosen("auto", rules=[rule])
+    assert plan.reason == "cascade:rule:documents"
+    assert [len(names) for names in steps(plan)] == [3, 2, 1]
+
+
+def test_what_is_left_of_a_cascade_for_one_model_is_none() -> None:
+    rule = {**DOCUMENTS, "use": ["gpu/mini", "cloud/large"], "cascade": True}
+    plan = routed("auto", needs=Needs(allowed=("cloud/large",)), rules=[rule]).plan
+    assert (plan.reason, plan.stronger) == ("rule:documents", None)
+
+
 def test_the_last_resort_comes_last_and_once() -> None:
     assert chosen("cloud/large", last_resort=["gpu/mini", "cloud/large"]).targets == (LARGE, LOCAL)
 

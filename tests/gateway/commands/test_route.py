@@ -29,6 +29,7 @@ use = ["us/large"]
 [routing]
 cheap = ["us/small"]
 strong = ["us/large"]
+strong_share = 1
 last_resort = ["extractive"]
 """
 
@@ -46,11 +47,10 @@ def explained(config: Path, *arguments: str) -> Result:
 
 def test_rules_candidates_and_the_reason_are_shown(config: Path) -> None:
     shown = explained(config, "Compare the two policies step by step").output.splitlines()
-    assert shown[0].startswith("task question, complexity complex, tokens 9, grounded yes")
-    assert shown[1:3] == [
-        "rule 'long programs' does not hold: task = 'code' and tokens > 8000",
-        "strong: us/large, since the question's words are those of a complex one.",
-    ]
+    assert shown[0].startswith("task question, complexity complex, p_cheap 0.")
+    assert shown[1] == "rule 'long programs' does not hold: task = 'code' and tokens > 8000"
+    assert shown[2].startswith("strong: us/large, since the cheap model will do with p = 0.")
+    assert shown[2].endswith(": not enough for strong_share = 1.")
     assert [line.split() for line in shown[5:7]] == [
         ["1", "us/large", "8.1e-05", "1", "0.9", "us/large"],
         ["2", "us/small", "9e-06", "2", "-", "us/small"],
@@ -73,8 +73,9 @@ def test_what_cannot_be_answered_is_told_as_the_client_is(config: Path) -> None:
 
 def test_everything_is_there_as_json(config: Path) -> None:
     shown = json.loads(explained(config, "How long?", "--json").output)
-    assert (shown["reason"], shown["targets"][0]) == ("cheap", "us/small")
-    assert shown["candidates"][0] == {
+    assert (shown["reason"], shown["targets"][0]) == ("strong", "us/large")
+    assert 0 < shown["signals"]["p_cheap"] < 1
+    assert shown["candidates"][1] == {
         "model": "us/small",
         "cost_usd": 2e-6,
         "latency_s": 2,
