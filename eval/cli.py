@@ -11,6 +11,7 @@ SUITES = {
     "chunking": "eval.suites.chunking",
     "reader": "eval.suites.reader",
     "retrieval": "eval.suites.retrieval",
+    "routing": "eval.suites.routing",
     "spelling": "eval.suites.spelling",
     "wordings": "eval.suites.wordings",
 }

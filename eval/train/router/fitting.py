@@ -62,6 +62,10 @@ class Rows:
             np.asarray([each.subject for each in outcomes]),
         )
 
+    def without_subjects(self) -> Rows:
+        """The same, each question by itself."""
+        return replace(self, subjects=np.full(len(self), ""))
+
     def __getitem__(self, places: Array) -> Rows:
         return Rows(*(getattr(self, name)[places] for name in self.__slots__))
 
