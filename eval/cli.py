@@ -13,6 +13,7 @@ SUITES = {
     "retrieval": "eval.suites.retrieval",
     "routing": "eval.suites.routing",
     "spelling": "eval.suites.spelling",
+    "tasks": "eval.suites.tasks",
     "wordings": "eval.suites.wordings",
 }
 """Each suite is a module with a `command`, imported when it is run."""

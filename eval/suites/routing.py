@@ -20,10 +20,9 @@ import numpy as np
 
 from eval.cost_quality import FIGURES, Array, figures
 from eval.metrics import Estimate
-from eval.remembered import Memory, Remembered, usual_folder
+from eval.remembered import embedded, usual_folder
 from eval.suites import options
 from eval.train.router.outcomes import BadOutcomes, Outcome, gsm8k, mmlu
-from gateway.build import open_encoder
 from gateway.commands.common import loaded
 from gateway.config import Config
 from retrieval.types import Vectors
@@ -103,40 +102,42 @@ async def measured(folder: Path, model: Path, refit: bool, config: Config, cache
     fitted = Complexity.load(model)
     rows: list[Row] = []
     promises: list[Promise] = []
-    memory = Memory(cache)
-    async with open_encoder(config.model_copy(update={"data": cache})) as opened:
-        encoder = Remembered(opened, memory)
-        unseen = {
-            "MMLU, test subjects": mmlu(folder, "test"),
-            "GSM8K, test half": gsm8k(folder, "test"),
-        }
-        for name, outcomes in unseen.items():
-            vectors = await encoder.questions([each.question for each in outcomes])
-            p_cheap = np.asarray(
-                [
-                    fitted.cheap_will_do(each.question, vector)
-                    for each, vector in zip(outcomes, vectors, strict=True)
-                ]
-            )
-            rows += _rows(name, outcomes, {"this model": -p_cheap})
-            promises += _promises(name, outcomes, fitted, p_cheap)
-        if refit:
-            for name, outcomes, by_subject in (
-                ("MMLU, 5 folds", mmlu(folder), False),
-                ("MMLU, subjects held out", mmlu(folder), True),
-                ("GSM8K, 5 folds", gsm8k(folder), False),
-            ):
-                vectors = await encoder.questions([each.question for each in outcomes])
-                wanted = _refitted(outcomes, vectors, by_subject)
-                rows += _rows(name, outcomes, {"fitted anew": wanted})
-    memory.close()
+    unseen = {
+        "MMLU, test subjects": mmlu(folder, "test"),
+        "GSM8K, test half": gsm8k(folder, "test"),
+    }
+    for name, outcomes in unseen.items():
+        encoder, vectors = await _embedded(outcomes, config, cache)
+        p_cheap = np.asarray(
+            [
+                fitted.cheap_will_do(each.question, vector)
+                for each, vector in zip(outcomes, vectors, strict=True)
+            ]
+        )
+        rows += _rows(name, outcomes, {"this model": -p_cheap})
+        promises += _promises(name, outcomes, fitted, p_cheap)
+    anew = (
+        ("MMLU, 5 folds", mmlu(folder), False),
+        ("MMLU, subjects held out", mmlu(folder), True),
+        ("GSM8K, 5 folds", gsm8k(folder), False),
+    )
+    for name, outcomes, by_subject in anew if refit else ():
+        _, vectors = await _embedded(outcomes, config, cache)
+        wanted = _refitted(outcomes, vectors, by_subject)
+        rows += _rows(name, outcomes, {"fitted anew": wanted})
     return Report(
-        encoder=encoder.name,
+        encoder=encoder,
         model=model.name if model != PACKAGED else "packaged",
         machine=f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         rows=rows,
         promises=promises,
     )
+
+
+async def _embedded(
+    outcomes: Sequence[Outcome], config: Config, cache: Path
+) -> tuple[str, Vectors]:
+    return await embedded([each.question for each in outcomes], config, cache)
 
 
 def _refitted(outcomes: Sequence[Outcome], vectors: Vectors, by_subject: bool) -> Array:
