@@ -60,7 +60,7 @@ def pack(
     answer = math.ceil(window * config.answer) if max_output is None else max_output
     room = window - answer - math.floor(window * config.margin) - tools
     parts = conversation(messages)
-    system = _system(instructions, parts)
+    system = instructed(instructions, parts)
     fixed = PER_REPLY + message_tokens(system, count)
     asked = sum(message_tokens(each, count) for each in parts.last)
     if not hits:
@@ -111,7 +111,7 @@ def _untouched(
     return Prompt(tuple(messages), question=question)
 
 
-def _system(ours: str, parts: Conversation) -> Message:
+def instructed(ours: str, parts: Conversation) -> Message:
     """One message with both: some models take a single one, at the front."""
     theirs = "\n\n".join(filter(None, map(_text, parts.instructions)))
     role = parts.instructions[0]["role"] if parts.instructions else "system"

@@ -41,4 +41,5 @@ class Prompt:
     sources: tuple[Source, ...] = ()
     tokens: Mapping[str, int] = field(default_factory=dict)  # per part: system, history, …
     question: str = ""
+    whole: bool = False  # the sources are the answer: all of them, in their order
     said: str = ""  # the beginning of the answer, where another model was cut off

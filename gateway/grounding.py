@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -23,6 +23,7 @@ from context.types import NOT_IN_DOCUMENTS, Prompt
 from context.types import PromptTooLong as DoesNotFit
 from gateway.config import GroundingConfig
 from gateway.errors import (
+    IN_PARTS,
     Forbidden,
     InvalidRequest,
     PromptTooLong,
@@ -64,6 +65,16 @@ class Grounds:
     top_k: int | None
     where: Condition  # what was asked for
     viewer: Viewer | None = None  # who may see what; None sees all
+
+
+class Standing(Protocol):
+    """What an answer stands on, as far as its prompt and its judgement are concerned."""
+
+    @property
+    def collection(self) -> str: ...
+
+    @property
+    def mode(self) -> Grounding: ...
 
 
 Plausible: TypeAlias = Callable[[str, Sequence[Hit]], bool]
@@ -181,7 +192,7 @@ class Library:
         return not await asyncio.to_thread(self._plausible, question, found.hits)
 
     async def pack(
-        self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan, span: Span
+        self, ask: Ask, grounds: Standing | None, found: Screened, plan: Plan, span: Span
     ) -> Prompt:
         """The prompt, within the smallest window of the plan. Raises PromptTooLong."""
         if grounds is None and _surely_fits(ask, plan):
@@ -195,7 +206,7 @@ class Library:
             span.set(instructions=self._instructions[grounds.mode][1])
         return prompt
 
-    def _packed(self, ask: Ask, grounds: Grounds | None, found: Screened, plan: Plan) -> Prompt:
+    def _packed(self, ask: Ask, grounds: Standing | None, found: Screened, plan: Plan) -> Prompt:
         count = counter(plan.targets[0].model)
         wanted = most_tokens_of_answer(ask)
         if wanted and wanted >= plan.window:
@@ -219,7 +230,7 @@ class Library:
                 tools=_tool_tokens(ask, count),
             )
         except DoesNotFit as error:
-            raise PromptTooLong(str(error), param="messages") from error
+            raise PromptTooLong(f"{error} {IN_PARTS}", param="messages") from error
 
 
 async def embedded(encoder: Encoder, question: str, grounds: Grounds | None) -> Query | None:
@@ -249,7 +260,7 @@ def not_in_documents(grounds: Grounds, plan: Plan, cache: CacheState) -> Answer:
     return Answer(replay([Delta(NOT_IN_DOCUMENTS, finish="stop")], done), done)
 
 
-def references(grounds: Grounds | None, prompt: Prompt) -> tuple[Reference, ...]:
+def references(grounds: Standing | None, prompt: Prompt) -> tuple[Reference, ...]:
     """The prompt's sources as the client is told of them."""
     if grounds is None:
         return ()
