@@ -38,10 +38,19 @@ def conversation(messages: Sequence[Message]) -> Conversation:
     return Conversation(tuple(instructions), tuple(map(tuple, earlier)), tuple(last))
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The latest turns of a conversation, in their order, and what they cost."""
+
+    messages: tuple[Message, ...] = ()
+    tokens: int = 0
+    turns: int = 0
+
+
 def recent(
     turns: Sequence[tuple[Message, ...]], budget: int, cost: Callable[[Message], int]
-) -> tuple[tuple[Message, ...], int]:
-    """The latest whole turns within the budget, in their order, and what they cost.
+) -> Kept:
+    """The latest whole turns within the budget.
 
     It ends at the first turn that does not fit: a conversation with holes misleads.
     """
@@ -53,4 +62,4 @@ def recent(
             break
         kept.append(turn)
         spent += price
-    return tuple(message for turn in reversed(kept) for message in turn), spent
+    return Kept(tuple(message for turn in reversed(kept) for message in turn), spent, len(kept))

@@ -1,139 +1,135 @@
-"""How many tokens a text has: tiktoken, with the vocabularies that litellm's wheel carries.
+"""How many tokens a text has, and a chat, as the model counts that reads it.
 
-Nothing is loaded before the first count, nothing is ever downloaded, and litellm is not imported.
-For a model whose vocabulary is not public the count is o200k's; the budget's margin is for that.
+By the model's own tokenizer where it is on this machine, else by an estimate that says how far it
+may be off. What is in a vocabulary is not known here.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
-if TYPE_CHECKING:
-    import tiktoken
+from context import tokenizer_files, vocabularies
+from context.families import OPENAI, UNKNOWN, Frame, family_of
+from context.vocabularies import O200K
 
 Counter: TypeAlias = Callable[[str], int]
 
-DEFAULT_VOCABULARY = "o200k_base"
-_OLDER_VOCABULARY = "cl100k_base"
-_OLDER_MODELS = ("gpt-4-", "gpt-3.5", "text-embedding-")
-_FILES = {  # named by the SHA-1 of the address that tiktoken would fetch
-    DEFAULT_VOCABULARY: "fb374d419588a4632f3f557e76b4b70aebbca790",
-    _OLDER_VOCABULARY: "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
-}
-_FOLDER_VARIABLE = "TIKTOKEN_CACHE_DIR"
-
-_REMEMBERED = 4_096
-_WORTH_REMEMBERING = 5_000  # characters: a passage or a system text, not a whole document
-_SLICE = 5_000  # characters: tiktoken's time grows faster than a run without spaces
-
-PER_MESSAGE = 4  # role and delimiters, as OpenAI's chat format counts them
-PER_REPLY = 3  # the answer is primed with these
+PER_MESSAGE, PER_REPLY = OPENAI.message, OPENAI.reply
 PER_IMAGE = 1_445  # the largest that one image costs in high detail
 _PER_SMALL_IMAGE = 85
 
-_loading = threading.Lock()
+_REMEMBERED = 4_096
+_WORTH_REMEMBERING = 5_000  # characters: a passage or a system text, not a whole document
 
 
-class VocabularyMissing(Exception):
-    """tiktoken's files are nowhere on this machine, and nothing may be downloaded."""
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """Counts as one model does."""
+
+    name: str
+    count: Counter
+    error: float = 0  # of an estimate, either way: 95 of 100 texts are within
+    frame: Frame = OPENAI
+
+    def __call__(self, text: str) -> int:
+        return self.count(text)
+
+    @property
+    def exact(self) -> bool:
+        return not self.error
 
 
-def counter(model: str = "") -> Counter:
-    """What counts tokens as `model` does. The first count loads the vocabulary (`warm`)."""
-    return _counter(vocabulary(model))
+def counter(model: str = "", file: Path | None = None) -> Tokenizer:
+    """What counts tokens as `model` does, by its own tokenizer's file where that is given. The
+    first count loads it (`warm`), and raises VocabularyMissing or BadTokenizer."""
+    return _counter(model, file)
 
 
-def vocabulary(model: str) -> str:
-    """The vocabulary of a model; o200k's for every model that tiktoken does not know."""
-    name = model.rpartition("/")[2]
-    return (
-        _OLDER_VOCABULARY
-        if name == "gpt-4" or name.startswith(_OLDER_MODELS)
-        else (DEFAULT_VOCABULARY)
+@cache
+def _counter(model: str, file: Path | None) -> Tokenizer:
+    family = family_of(model) if model else None
+    frame = family.frame if family else OPENAI
+    if file:
+        return Tokenizer(file.name, _remembering(tokenizer_files.counting(file)), 0, frame)
+    if not model:
+        return _of_vocabulary(O200K, OPENAI)
+    if family and family.vocabulary:
+        return _of_vocabulary(family.vocabulary, family.frame)
+    family = family or UNKNOWN
+    count = _remembering(family.weights.estimate)
+    return Tokenizer(f"{family.name}, estimated", count, family.error, family.frame)
+
+
+@cache
+def _of_vocabulary(name: str, frame: Frame) -> Tokenizer:
+    return Tokenizer(name, _remembering(lambda text: vocabularies.tokens_in(text, name)), 0, frame)
+
+
+def _remembering(count: Counter) -> Counter:
+    """The same, which counts a passage once however often it is found."""
+    remembered = lru_cache(maxsize=_REMEMBERED)(count)
+
+    def counted(text: str) -> int:
+        return remembered(text) if len(text) <= _WORTH_REMEMBERING else count(text)
+
+    return counted
+
+
+def widest(tokenizers: Iterable[Tokenizer]) -> Tokenizer:
+    """Counts as many tokens as any of these do: what fits by it fits all."""
+    distinct = tuple(dict.fromkeys(tokenizers))
+    if len(distinct) == 1:
+        return distinct[0]
+    return Tokenizer(
+        " / ".join(each.name for each in distinct),
+        lambda text: max(each.count(text) for each in distinct),
+        max(each.error for each in distinct),
+        Frame(
+            max(each.frame.message for each in distinct), max(each.frame.reply for each in distinct)
+        ),
     )
 
 
-def warm(model: str = "") -> None:
-    """Load the vocabulary now (0.2 s): call it in a thread. Raises VocabularyMissing."""
-    _encoding(vocabulary(model))
+def warm() -> None:
+    """Load the usual vocabulary now (0.2 s): call it in a thread. Raises VocabularyMissing."""
+    vocabularies.loaded(O200K)
 
 
-@cache
-def _counter(name: str) -> Counter:
-    remembered = lru_cache(maxsize=_REMEMBERED)(lambda text: _count(name, text))
-
-    def count(text: str) -> int:
-        return remembered(text) if len(text) <= _WORTH_REMEMBERING else _count(name, text)
-
-    return count
-
-
-def _count(name: str, text: str) -> int:
-    encode = _encoding(name).encode_ordinary
-    if len(text) <= _SLICE:
-        return len(encode(text))
-    # Cutting inside a token can only add to the count, by one token a cut.
-    return sum(len(encode(text[at : at + _SLICE])) for at in range(0, len(text), _SLICE))
-
-
-def _encoding(name: str) -> tiktoken.Encoding:
-    with _loading:
-        return _loaded(name)
-
-
-@cache
-def _loaded(name: str) -> tiktoken.Encoding:
-    folder = os.environ.get(_FOLDER_VARIABLE) or str(_bundled())
-    if not (Path(folder) / _FILES[name]).is_file():
-        raise VocabularyMissing(
-            f"There is no {name} vocabulary in {folder}. Set {_FOLDER_VARIABLE} to a folder that "
-            f"has tiktoken's file {_FILES[name]}, or install litellm, which carries it."
-        )
-    os.environ[_FOLDER_VARIABLE] = folder
-    import tiktoken
-
-    encoding = tiktoken.get_encoding(name)
-    encoding._mergeable_ranks = {}  # a second copy, which encoding never looks at: 30 MB
-    return encoding
-
-
-def _bundled() -> Path:
-    """Where litellm keeps the files. Found without importing it: that takes two seconds."""
-    spec = importlib.util.find_spec("litellm")
-    if spec is None or spec.origin is None:
-        raise VocabularyMissing(
-            f"litellm, which carries tiktoken's vocabularies, is not installed, and "
-            f"{_FOLDER_VARIABLE} is not set."
-        )
-    return Path(spec.origin).parent / "litellm_core_utils" / "tokenizers"
-
-
-def message_tokens(message: Mapping[str, Any], count: Counter) -> int:
+def message_tokens(message: Mapping[str, Any], tokenizer: Tokenizer) -> int:
     """Tokens of one chat message, tool calls and images included."""
-    total = PER_MESSAGE + _content_tokens(message.get("content"), count)
-    for key in ("tool_calls", "function_call", "name", "refusal", "tool_call_id"):
-        if value := message.get(key):
-            total += count(value if isinstance(value, str) else orjson.dumps(value).decode())
-    return total
+    return _message_tokens(message, tokenizer.count, tokenizer.frame)
 
 
-def messages_tokens(messages: Sequence[Mapping[str, Any]], count: Counter) -> int:
+def messages_tokens(messages: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> int:
     """Tokens of a conversation as a prompt."""
-    return PER_REPLY + sum(message_tokens(each, count) for each in messages)
+    return tokenizer.frame.reply + sum(message_tokens(each, tokenizer) for each in messages)
 
 
 def most_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
     """More tokens than these messages can have, found without counting: a token is a byte or
     more, and what is no text counts as an image at most."""
-    return messages_tokens(messages, lambda text: len(text.encode("utf-8", "surrogatepass")))
+    return _LARGEST.reply + sum(_message_tokens(each, _bytes, _LARGEST) for each in messages)
+
+
+_LARGEST = Frame(8, 40)  # no template that is known adds more
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _message_tokens(message: Mapping[str, Any], count: Counter, frame: Frame) -> int:
+    total = frame.message + _content_tokens(message.get("content"), count)
+    for key in ("tool_calls", "function_call", "name", "refusal", "tool_call_id"):
+        if value := message.get(key):
+            total += count(value if isinstance(value, str) else orjson.dumps(value).decode())
+    return total
 
 
 def _content_tokens(content: Any, count: Counter) -> int:

@@ -17,12 +17,18 @@ NOT_IN_DOCUMENTS = "The documents do not answer this question."
 
 
 class PromptTooLong(Exception):
-    """The input alone does not fit the model's window; carries both counts, in tokens."""
+    """The input alone does not fit the model's window; says what it is made of, in tokens."""
 
-    def __init__(self, tokens: int, window: int) -> None:
-        super().__init__(f"The input has {tokens} tokens; the model takes {window}.")
-        self.tokens = tokens
-        self.window = window
+    def __init__(self, parts: Mapping[str, int], window: int, kept: int) -> None:
+        self.parts, self.window = parts, window
+        self.tokens = sum(parts.values())
+        self.room = max(0, window - kept)
+        made_of = ", ".join(f"{name} {number}" for name, number in parts.items() if number)
+        super().__init__(
+            f"The input has {self.tokens} tokens ({made_of}); the model's window has {window}, of "
+            f"which {kept} are kept for the answer and as a margin. Shorten it, ask a model with a "
+            "larger window, or store a long text as a document and ask about it."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,15 @@ class Source:
 
     number: int
     hit: Hit
+    shortened: bool = False  # whether the passage's text is what bears on the question alone
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands for the first turns of a conversation."""
+
+    text: str
+    turns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,9 @@ class Prompt:
 
     messages: tuple[Message, ...]
     sources: tuple[Source, ...] = ()
-    tokens: Mapping[str, int] = field(default_factory=dict)  # per part: system, history, …
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    """Per part: system, history, sources, question, tools, form; `total` is their sum. Beside it
+    `answer`, what is kept for it, and `window`. Empty where nothing had to be counted."""
     question: str = ""
-    whole: bool = False  # the sources are the answer: all of them, in their order
     said: str = ""  # the beginning of the answer, where another model was cut off
+    left_out: int = 0  # turns that did not fit

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,6 @@ from gateway.ledger.database import Database
 from gateway.ledger.database import open_database as database_of
 from gateway.ledger.queries import Queries
 from gateway.ledger.writer import LedgerWriter
-from gateway.long_documents import LongDocuments
 from gateway.lookup import Lookup
 from gateway.metrics.counts import Counts
 from gateway.metrics.page import Metrics
@@ -79,6 +78,7 @@ from gateway.strategies.run import Means
 from gateway.structured import Starter, Structured
 from gateway.tracing.sinks import open_sinks
 from gateway.types import Usage
+from gateway.windows import Windows
 from guardrails.pii import redacted
 from retrieval.config import (
     CrossEncoderReranker,
@@ -192,11 +192,8 @@ def reads_documents(config: Config) -> bool:
 
 
 @asynccontextmanager
-async def assemble(
-    config: Config, stores: Stores, *, tended: bool = True
-) -> AsyncIterator[Gateway]:
-    """A gateway over stores that are open. Untended it takes up no work that clients have left to
-    be done: another gateway may be doing it."""
+async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
+    """A gateway over stores that are open."""
     # numpy and parsers: not for the import of the door
     from gateway.examples import opened as opened_examples
     from gateway.ingestion import Collections
@@ -248,12 +245,11 @@ async def assemble(
             stores.indexes,
             Retriever(config.retrieval, stores.reranker, stores.vocabularies),
             config.grounding,
-            config.context,
+            Windows(config.context, config.all_providers, stores.counts.nearly_full),
             prompts,
             plausible,
             judging=extractive(config),
         )
-        ladder = Ladder(config.degrade, providers[quoter.provider], quoter, judge, canned)
         files = Files(stores.database, config.data / "files", config.files)
         collections = Collections(stores.indexes, stores.encoder, config.retrieval, known.forget)
         shelves = Shelves(VectorStores(stores.database), files, collections)
@@ -289,24 +285,20 @@ async def assemble(
             shelves=shelves,
             dispatcher=dispatcher,
             answers=Cascade(strategies, config.routing.cascade, fits, counter()),
-            long_documents=LongDocuments(
-                dispatcher,
-                whole,
-                library,
+            ladder=Ladder(
+                config.degrade,
+                providers[quoter.provider],
+                quoter,
                 judge,
-                ladder,
-                prompts,
-                config.context,
-                plausible,
+                canned,
             ),
-            ladder=ladder,
             judge=judge,
             admission=stores.admission,
             metrics=Metrics(
                 stores.counts, stores.admission, stores.ledger, clients, stores.deployments
             ),
         )
-        async with shelves.tended() if tended else nullcontext():
+        async with shelves.tended():
             yield gateway
 
 

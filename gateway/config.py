@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -31,7 +31,7 @@ from gateway.types import Grounding
 from guardrails.config import GuardrailsConfig
 from retrieval.config import RetrievalConfig, Section
 from retrieval.ingestion.config import IngestionConfig
-from routing.config import HedgeConfig, ModelAlias, RetryConfig, RoutingConfig
+from routing.config import HedgeConfig, ModelAlias, RetryConfig, RoutingConfig, Task
 
 DEFAULT_FILE = Path("moorline.toml")
 
@@ -193,6 +193,13 @@ class Config(Section):
     ledger: LedgerConfig = Field(default=SqliteLedger(), description="Requests and costs.")
     tracing: TracingConfig = Field(default=TracingConfig(), description="Where traces go.")
     metrics: MetricsConfig = Field(default=MetricsConfig(), description="For Prometheus.")
+
+    @model_validator(mode="after")
+    def _shares_are_of_tasks(self) -> Config:
+        if unknown := self.context.tasks.keys() - set(get_args(Task)):
+            known = ", ".join(get_args(Task))
+            raise ValueError(f"context.tasks.{min(unknown)}: no such task; known are {known}")
+        return self
 
     @model_validator(mode="after")
     def _aliases_come_to_an_end(self) -> Config:

@@ -11,19 +11,16 @@ import logging
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from math import ceil
+from typing import Any, TypeAlias
 
-import orjson
-
-from context.config import ContextConfig
-from context.packing import pack
+from context.packing import chat, pack
 from context.prompts.catalogue import Prompts
-from context.tokens import Counter, counter, most_tokens
-from context.types import NOT_IN_DOCUMENTS, Prompt
+from context.tokens import most_tokens
+from context.types import NOT_IN_DOCUMENTS, Prompt, Summary
 from context.types import PromptTooLong as DoesNotFit
 from gateway.config import GroundingConfig
 from gateway.errors import (
-    IN_PARTS,
     Forbidden,
     InvalidRequest,
     PromptTooLong,
@@ -35,6 +32,7 @@ from gateway.screening import LONG, Screened
 from gateway.streams import replay
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Grounding, Reference
+from gateway.windows import Windows
 from retrieval.explanation import Explanation
 from retrieval.filters import Condition, condition
 from retrieval.retriever import Retriever
@@ -67,16 +65,6 @@ class Grounds:
     viewer: Viewer | None = None  # who may see what; None sees all
 
 
-class Standing(Protocol):
-    """What an answer stands on, as far as its prompt and its judgement are concerned."""
-
-    @property
-    def collection(self) -> str: ...
-
-    @property
-    def mode(self) -> Grounding: ...
-
-
 Plausible: TypeAlias = Callable[[str, Sequence[Hit]], bool]
 """Whether passages may answer a question at all; computes, so it is called in a thread."""
 
@@ -89,7 +77,7 @@ class Library:
         indexes: Indexes,
         retriever: Retriever,
         grounding: GroundingConfig,
-        budget: ContextConfig,
+        windows: Windows,
         prompts: Prompts,
         plausible: Plausible,
         judging: Collection[str] = (),
@@ -97,7 +85,7 @@ class Library:
         self.indexes = indexes
         self.retriever = retriever
         self._defaults = grounding
-        self._budget = budget
+        self._windows = windows
         strict, open_ = prompts.used("strict"), prompts.used("open")
         self._instructions: dict[Grounding, tuple[str, str]] = {  # what is told, and its version
             "strict": (strict.render(not_in_documents=NOT_IN_DOCUMENTS), strict.id),
@@ -192,45 +180,81 @@ class Library:
         return not await asyncio.to_thread(self._plausible, question, found.hits)
 
     async def pack(
-        self, ask: Ask, grounds: Standing | None, found: Screened, plan: Plan, span: Span
+        self,
+        ask: Ask,
+        grounds: Grounds | None,
+        found: Screened,
+        plan: Plan,
+        span: Span,
+        summary: Summary | None = None,
     ) -> Prompt:
-        """The prompt, within the smallest window of the plan. Raises PromptTooLong."""
-        if grounds is None and _surely_fits(ask, plan):
+        """The prompt, within the smallest window of the plan; `summary` stands for its first turns.
+
+        Raises PromptTooLong."""
+        if grounds is None and summary is None and self._surely_fits(ask, plan):
             prompt = Prompt(ask.messages, question=ask.question)
         elif grounds is None or size_of(ask.messages) > LONG:
-            prompt = await asyncio.to_thread(self._packed, ask, grounds, found, plan)
+            prompt = await asyncio.to_thread(self._packed, ask, grounds, found, plan, summary)
         else:
-            prompt = self._packed(ask, grounds, found, plan)
+            prompt = self._packed(ask, grounds, found, plan, summary)
         span.set(prompt=prompt.messages, tokens=prompt.tokens)
         if grounds:
             span.set(instructions=self._instructions[grounds.mode][1])
+        if prompt.tokens:
+            self._windows.watch(prompt, plan, span)
         return prompt
 
-    def _packed(self, ask: Ask, grounds: Standing | None, found: Screened, plan: Plan) -> Prompt:
-        count = counter(plan.targets[0].model)
+    def _packed(
+        self,
+        ask: Ask,
+        grounds: Grounds | None,
+        found: Screened,
+        plan: Plan,
+        summary: Summary | None,
+    ) -> Prompt:
+        count = self._windows.tokenizer(plan)
+        config = self._windows.shares(plan, ask.question)
         wanted = most_tokens_of_answer(ask)
         if wanted and wanted >= plan.window:
             raise PromptTooLong(
                 f"An answer of {wanted} tokens does not fit a window of {plan.window}.",
                 param="max_tokens",
             )
+        beside = self._windows.beside(ask, plan, count)
         try:
+            if grounds is None:
+                return chat(
+                    ask.messages,
+                    question=ask.question,
+                    window=plan.window,
+                    max_output=wanted,
+                    count=count,
+                    config=config,
+                    beside=beside,
+                    summary=summary,
+                )
             return pack(
                 ask.messages,
                 found.hits,
                 question=ask.question,
-                grounding=grounds.mode if grounds else "off",
-                instructions=self._instructions[grounds.mode][0] if grounds else "",
+                grounding="strict" if grounds.mode == "strict" else "open",
+                instructions=self._instructions[grounds.mode][0],
                 window=plan.window,
-                max_output=wanted or min(plan.max_output, plan.window // 4),
+                max_output=wanted or min(plan.max_output, ceil(plan.window * config.answer)),
                 count=count,
-                config=self._budget,
+                config=config,
                 flagged=found.flagged,
                 fenced=found.fenced,
-                tools=_tool_tokens(ask, count),
+                beside=beside,
+                summary=summary,
             )
         except DoesNotFit as error:
-            raise PromptTooLong(f"{error} {IN_PARTS}", param="messages") from error
+            raise PromptTooLong(str(error), param="messages") from error
+
+    def _surely_fits(self, ask: Ask, plan: Plan) -> bool:
+        """Whether not even counting is needed: most chats are far from any window's end."""
+        most = most_tokens(ask.messages) + self._windows.most_beside(ask, plan)
+        return most + (most_tokens_of_answer(ask) or 0) < plan.window * self._windows.alert
 
 
 async def embedded(encoder: Encoder, question: str, grounds: Grounds | None) -> Query | None:
@@ -260,29 +284,17 @@ def not_in_documents(grounds: Grounds, plan: Plan, cache: CacheState) -> Answer:
     return Answer(replay([Delta(NOT_IN_DOCUMENTS, finish="stop")], done), done)
 
 
-def references(grounds: Standing | None, prompt: Prompt) -> tuple[Reference, ...]:
+def references(grounds: Grounds | None, prompt: Prompt) -> tuple[Reference, ...]:
     """The prompt's sources as the client is told of them."""
     if grounds is None:
         return ()
     return tuple(_reference(grounds.collection, s.number, s.hit) for s in prompt.sources)
 
 
-def _surely_fits(ask: Ask, plan: Plan) -> bool:
-    """Whether not even counting is needed: most chats are far from any window's end."""
-    tools = ask.params.get("tools")
-    most = most_tokens(ask.messages) + (len(orjson.dumps(tools)) if tools else 0)
-    return most + (most_tokens_of_answer(ask) or 0) < plan.window
-
-
 def most_tokens_of_answer(ask: Ask) -> int | None:
     """The bound that the request sets."""
     bound: int | None = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
     return bound
-
-
-def _tool_tokens(ask: Ask, count: Counter) -> int:
-    tools = ask.params.get("tools")
-    return count(orjson.dumps(tools).decode()) if tools else 0
 
 
 def _reference(collection: str, number: int, hit: Hit) -> Reference:
@@ -311,10 +323,13 @@ def url_of(collection: str, passage: Passage) -> str:
 
 def numbered(trace: Trace, prompt: Prompt) -> None:
     """Note in the trace which of the passages found were sent, and under which number."""
-    numbers = {source.hit.passage.id: source.number for source in prompt.sources}
-    for span in trace.spans if numbers else ():
+    sources = {source.hit.passage.id: source for source in prompt.sources}
+    for span in trace.spans if sources else ():
         for passage in span.attributes.get("passages", ()):
-            passage["n"] = numbers.get(passage["id"])
+            if source := sources.get(passage["id"]):
+                passage["n"] = source.number
+                if source.shortened:
+                    passage["shortened"] = True
 
 
 def _seen(hit: Hit) -> dict[str, Any]:

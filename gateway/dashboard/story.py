@@ -134,13 +134,13 @@ def said(answer: str, numbers: set[int]) -> tuple[Said, ...]:
 
 
 def parts(tokens: Any) -> tuple[Part, ...]:
-    """How the prompt's tokens are shared out, side by side."""
+    """How the tokens of prompt and answer are shared out, side by side."""
     if not isinstance(tokens, Mapping):
         return ()
     counted = {
         str(name): number
         for name, number in tokens.items()
-        if name != "total" and isinstance(number, int) and number > 0
+        if name not in ("total", "window") and isinstance(number, int) and number > 0
     }
     whole = sum(counted.values())
     placed: list[Part] = []

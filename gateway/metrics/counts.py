@@ -59,11 +59,16 @@ class Counts:
         self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._degraded: defaultdict[str, int] = defaultdict(int)
         self._overhead = Histogram(OVERHEADS)
+        self._nearly_full: defaultdict[str, int] = defaultdict(int)
 
     def know(self, names: Iterable[str]) -> None:
         """Count these models apart from now on; those known before stay."""
         for name in names:
             self._models.setdefault(name, _Model())
+
+    def nearly_full(self, model: str) -> None:
+        """A prompt fills most of a model's window."""
+        self._nearly_full[model if model in self._models else OTHER] += 1
 
     def observe(self, row: Request, trace: Trace) -> None:
         """A request is over."""
@@ -145,6 +150,15 @@ class Counts:
             [
                 Sample(count, (("model", name), ("outcome", outcome)))
                 for (name, outcome), count in sorted(self._calls.items())
+            ],
+        )
+        yield Family(
+            "moorline_windows_nearly_full_total",
+            "counter",
+            "Prompts that fill a model's window, with the answer kept free, to `context.alert`.",
+            [
+                Sample(count, (("model", name),))
+                for name, count in sorted(self._nearly_full.items())
             ],
         )
         yield Family(

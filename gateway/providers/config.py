@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import DirectoryPath, Field, FilePath, SecretStr, field_validator, model_validator
 
+from context.tokenizer_files import found
 from gateway.embedding.config import EmbeddingModel
 from gateway.providers.capabilities import Capability, Prefill
 from gateway.providers.services import SERVICES, OutputLimit
@@ -49,6 +51,12 @@ class ModelConfig(Section):
         "azure/gpt-4o for a deployment.",
     )
     window: int = Field(default=32_768, ge=512, description="Tokens that prompt and answer share.")
+    tokenizer: FilePath | DirectoryPath | None = Field(
+        default=None,
+        description="Its `tokenizer.json` or `tekken.json`, or the folder that has it: prompts are "
+        "counted by it. Found where `name` is such a folder; else OpenAI's models are counted by "
+        "tiktoken, and others estimated.",
+    )
     max_output: int = Field(
         default=4096, ge=1, description="Tokens of the window kept free for the answer."
     )
@@ -109,6 +117,15 @@ class ModelConfig(Section):
         "continue_final_message (vLLM), prefix (a mark on the last message), assistant (the last "
         "message alone), or instruction. Chosen by the provider's kind when empty.",
     )
+
+    @field_validator("tokenizer")
+    @classmethod
+    def _can_count(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        if (file := found(path)) is None:
+            raise ValueError(f"{path} has neither tokenizer.json nor tekken.json")
+        return file
 
 
 class _Placed(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from context.history import conversation, recent
+from context.history import Kept, conversation, recent
 from context.types import Message
 
 
@@ -40,12 +40,12 @@ def test_a_conversation_may_begin_with_the_assistant_or_be_empty() -> None:
 
 def test_keeps_the_latest_whole_turns_in_order() -> None:
     turns = [(user("a"), SAID), (user("b"), SAID), (user("c"), SAID)]
-    assert recent(turns, 5, lambda _: 1) == ((*turns[1], *turns[2]), 4)
-    assert recent(turns, 6, lambda _: 1)[1] == 6
-    assert recent(turns, 1, lambda _: 1) == ((), 0)
+    assert recent(turns, 5, lambda _: 1) == Kept((*turns[1], *turns[2]), 4, 2)
+    assert recent(turns, 6, lambda _: 1).tokens == 6
+    assert recent(turns, 1, lambda _: 1) == Kept()
 
 
 def test_ends_at_the_first_turn_that_does_not_fit() -> None:
     turns = [(user("small"),), (user("large " * 10),), (user("small"),)]
-    kept, _ = recent(turns, 20, lambda message: len(message["content"]))
-    assert kept == (user("small"),)
+    kept = recent(turns, 20, lambda message: len(message["content"]))
+    assert kept.messages == (user("small"),)

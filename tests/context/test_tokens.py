@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from context.tokens import (
     PER_IMAGE,
     PER_MESSAGE,
     PER_REPLY,
-    VocabularyMissing,
     counter,
     message_tokens,
     messages_tokens,
     most_tokens,
-    vocabulary,
     warm,
+    widest,
 )
+from context.vocabularies import CL100K, O200K, VocabularyMissing, loaded, pieces
 from tests.effort import cpu_seconds
 
 COUNT = counter()
@@ -40,24 +43,85 @@ def test_counts_as_tiktoken_does(text: str, tokens: int) -> None:
         ("gpt-4o", "o200k_base"),
         ("gpt-4.1-mini", "o200k_base"),
         ("openai/gpt-4o-mini", "o200k_base"),
-        ("meta-llama/Llama-3.1-8B", "o200k_base"),
+        ("o3-mini", "o200k_base"),
+        ("openai/gpt-oss-20b", "o200k_base"),
         ("gpt-4", "cl100k_base"),
         ("gpt-4-turbo", "cl100k_base"),
+        ("azure/gpt-35-turbo", "cl100k_base"),
         ("gpt-3.5-turbo-0125", "cl100k_base"),
     ],
 )
-def test_picks_the_models_vocabulary(model: str, name: str) -> None:
-    assert vocabulary(model) == name
+def test_openais_models_are_counted_by_their_vocabulary(model: str, name: str) -> None:
+    assert (counter(model).name, counter(model).exact) == (name, True)
 
 
-def test_a_long_text_is_counted_in_slices_that_add_next_to_nothing() -> None:
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("meta-llama/Llama-3.1-8B", "llama"),
+        ("anthropic.claude-3-5-sonnet", "claude"),
+        ("gemini-2.5-pro", "gemma"),
+        ("Qwen/Qwen3-8B", "qwen"),
+        ("open-mixtral-8x7b", "mistral"),
+        ("deepseek-chat", "deepseek"),
+        ("somebody/else", "unknown"),
+    ],
+)
+def test_other_models_are_estimated_and_the_estimate_says_how_far_it_may_be_off(
+    model: str, family: str
+) -> None:
+    assert counter(model).name == f"{family}, estimated"
+    assert 0 < counter(model).error <= 0.2
+
+
+def test_an_estimate_knows_that_most_others_count_each_digit() -> None:
+    figures = "The figures are 123456 789012 345678 901234 567890. " * 20
+    assert counter("qwen3")(figures) > 1.4 * COUNT(figures)
+    assert counter("llama-3")(figures) == pytest.approx(COUNT(figures), rel=0.05)
+
+
+def test_what_fits_the_widest_fits_all() -> None:
+    text = "Größe 123456 naïve \u4f60\u597d " * 20
+    each = [counter("gpt-4"), counter("qwen3"), counter("claude")]
+    assert widest(each)(text) == max(one(text) for one in each)
+    assert widest(each).error == counter("claude").error
+    assert widest(each).frame.message == 5
+
+
+def test_one_tokenizer_is_its_own_widest() -> None:
+    assert widest([COUNT, counter()]) is COUNT
+
+
+def test_a_long_text_is_counted_in_pieces_to_the_token() -> None:
     text = "All work and no play makes Jack a dull boy. " * 2_000
-    slices = len(text) // 5_000
-    assert (
-        0
-        <= COUNT(text) - 2_000 * COUNT(" All work and no play makes Jack a dull boy.")
-        <= (slices + 2_000)
-    )
+    assert COUNT(text) == len(loaded(O200K).encode_ordinary(text))
+
+
+def test_a_million_blanks_can_be_counted() -> None:
+    """They overflow tiktoken's stack where they are counted at once."""
+    assert COUNT(" " * 2_000_000) > 10_000
+
+
+MATERIAL = (
+    "word|Word's|I'LL|don't| |  |\n|\r\n|\t|1234567|e\u0301|naïve|你好|，|。|год|...|/|//|.\n|😀"
+    "|_|x_1|'|’s|\u00a0|²|Ⅷ"
+)
+words = st.sampled_from(MATERIAL.split("|"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    text=st.lists(words, max_size=60).map("".join),
+    longest=st.integers(24, 80),
+    vocabulary=st.sampled_from([O200K, CL100K]),
+)
+def test_pieces_have_as_many_tokens_as_the_whole(text: str, longest: int, vocabulary: str) -> None:
+    cut = list(pieces(text, longest))
+    assert "".join(cut) == text
+    assert all(len(piece) <= longest for piece in cut)
+    if all(one[-1].isalnum() and not other[0].isalnum() for one, other in pairwise(cut)):
+        encode = loaded(vocabulary).encode_ordinary
+        assert sum(len(encode(piece)) for piece in cut) == len(encode(text))
 
 
 @pytest.mark.parametrize("unit", ["a", " ", "^", "ab1"])
