@@ -132,6 +132,8 @@ class Tab:
             events = Whole(answer.events.events, answer.judge, answer.endings, settle)
         else:
             events = told(answer.events, answer.judge, answer.endings, settle)
+        if answer.offered:
+            events = answer.offered(events)
         return Answer(events, answer.known, headers=self.hold.headers() if self.hold else ())
 
     async def answered(self, done: Done) -> Done:
@@ -236,7 +238,7 @@ def _written(choice: Choice) -> str:
 
 def _free(done: Done) -> bool:
     """Whether no model was asked for the answer, or none gave it."""
-    return done.cache in ("exact", "semantic") or done.degraded in ("extract", "canned")
+    return done.cache in ("exact", "semantic", "shared") or done.degraded in ("extract", "canned")
 
 
 def _attempts(trace: Trace) -> int:

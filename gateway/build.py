@@ -214,12 +214,6 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         own = f"moorline/{stores.encoder.name}"
         named = catalogue(config)
         stores.counts.know([*embedders, own, *named.names()])
-        known = KnownAnswers(
-            stores.cache,
-            config.cache,
-            policy(config, prompts, examples),
-            config.degrade.keep_stale_for,
-        )
         judge, screen = Judge(config.guardrails), Screen(config.guardrails)
         quoter = next(target for target in named.targets.values() if target.built_in)
         fits = fitting(config.all_providers, prices.listed)
@@ -236,6 +230,13 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         judging = await judges(config, stores.encoder)
         router = Router(named, config.routing, fits, prices, stores.deployments, *judging)
         await router.warm()
+        known = KnownAnswers(
+            stores.cache,
+            config.cache,
+            policy(config, prompts, examples),
+            config.degrade.keep_stale_for,
+            by_key="key" in router.policy.asked,
+        )
         whole = answers(config, dispatcher, fits)
         strategies = Strategies(
             Means(whole, config.strategies, prompts, prices, counter(), stores.reader)

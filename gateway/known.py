@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from cache.config import CacheConfig
@@ -20,6 +20,7 @@ from cache.semantic import chosen
 from cache.types import AnswerCache, CacheDown, Candidate, Entry, Scope
 from context.types import NOT_IN_DOCUMENTS
 from gateway.errors import NotCached
+from gateway.flights import Flights
 from gateway.grounding import Grounds, url_of
 from gateway.keeping import told_again, written
 from gateway.screening import NOTHING, Screened
@@ -55,6 +56,8 @@ class KnownAnswers:
     config: CacheConfig
     policy: str  # digest of everything in the configuration that shapes an answer
     stale_for: float = 0.0  # seconds after its time in which an answer may stand in for a model
+    by_key: bool = False  # whether the model depends on which key asks
+    flights: Flights = field(default_factory=Flights)
 
     async def recall(
         self, caller: Caller, ask: Ask, grounds: Grounds | None, trace: Trace
@@ -84,6 +87,7 @@ class KnownAnswers:
         shared = [
             self.policy,
             [getattr(caller, name) for name in OF_THE_CALLER],
+            caller.key if self.by_key else None,
             [getattr(ask, name) for name in OF_THE_ASK],
             {name: params[name] for name in params if name not in UNRELATED},
             _ground(grounds),
@@ -129,6 +133,32 @@ class Recall:
             return None
         entry = await self.trace.step("cache.exact", unless_down(self.cache.exact(self.scope)))
         return self._offered(entry, "exact") if entry else None
+
+    async def joined(self) -> Answer | None:
+        """The answer that an equal request is being given at this moment."""
+        if self.scope is None or not (self._shares and self.trace.wishes.read):
+            return None
+        while flight := self.known.flights.found(self.scope.exact, self.edition):
+            with self.trace.span("cache.shared") as span:
+                span.set(trace=flight.trace_id)
+                if answer := await flight.joined(self.ask.verbatim):
+                    return answer
+        return None
+
+    async def led(self, make: Callable[[], Awaitable[Answer]]) -> Answer:
+        """An answer that is made now; equal requests may join."""
+        if answer := await self.joined():  # another began while the cache was asked
+            return answer
+        if self.scope is None or not self._shares:
+            return await make()
+        flight = self.known.flights.led(self.scope.exact, self.edition, self.trace.id)
+        try:
+            answer = await make()
+        except BaseException as error:
+            flight.lost(error)
+            raise
+        flight.known, answer.offered = answer.known, flight.told
+        return answer
 
     async def near(self, query: Query | None) -> Answer | None:
         """The answer to the same question in other words. Raises NotCached."""
@@ -192,6 +222,13 @@ class Recall:
 
         answer.endings = (*answer.endings, keep)
         return answer
+
+    @property
+    def _shares(self) -> bool:
+        """Whether others may have part in it. What has a deadline of its own may be answered
+        otherwise for its haste."""
+        wishes = self.trace.wishes
+        return wishes.keep and not wishes.only and self.ask.deadline is None
 
     @property
     def cache(self) -> AnswerCache:

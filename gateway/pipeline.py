@@ -26,9 +26,9 @@ from gateway.expanding import Expanding
 from gateway.filing.files import Files
 from gateway.filing.shelves import Shelves
 from gateway.following import Following, followed
-from gateway.grounding import Library, embedded, not_in_documents, numbered
+from gateway.grounding import Grounds, Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
-from gateway.known import KnownAnswers
+from gateway.known import KnownAnswers, Recall
 from gateway.lookup import Found, Lookup, Ranked, RerankAsk, SearchAsk
 from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
@@ -143,10 +143,15 @@ class Gateway:
         grounds = await self.library.grounds(caller, ask)
         recall = await self.known.recall(caller, ask, grounds, trace)
 
-        # An exact hit needs no embedding, so it is looked up first.
-        if answer := await recall.exact():
+        # Both need no embedding: the answer that an equal request is being given, or was given.
+        if answer := await recall.joined() or await recall.exact():
             return answer
+        return await recall.led(lambda: self._made(tab, caller, ask, grounds, recall))
 
+    async def _made(
+        self, tab: Tab, caller: Caller, ask: Ask, grounds: Grounds | None, recall: Recall
+    ) -> Answer:
+        trace = tab.trace
         if grounds and self.following:
             ask = await self.following.followed(ask, trace, tab.spend)
         elif grounds and self.config.grounding.follow_ups == "rules":

@@ -15,7 +15,8 @@ from retrieval.types import Viewer
 from routing.types import Strategy
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
-CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic"]
+CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic", "shared"]
+"""Where an answer comes from; `shared` was made for an equal request at the same time."""
 LOCAL = "local"
 """The public id of whoever calls where no keys exist, and of a command on the same machine."""
 Step: TypeAlias = Literal["", "fallback", "cached", "extract", "canned", "hand-over"]
@@ -211,4 +212,5 @@ class Answer:
     known: Done
     judge: Callable[[], Any] | None = None
     endings: tuple[Callable[..., Awaitable[Done]], ...] = ()
+    offered: Callable[[Events], Events] | None = None  # where equal requests may listen
     headers: tuple[tuple[bytes, bytes], ...] = ()  # what else the response's head says

@@ -22,7 +22,13 @@ SINCE = {
     "30d": ("30 days", 30 * 86_400),
 }
 STATUS = {"ok": "OK", "error": "Error", "4xx": "4xx", "5xx": "5xx", "499": "499, client left"}
-CACHE = {"exact": "Exact hit", "semantic": "Semantic hit", "miss": "Miss", "off": "Off"}
+CACHE = {
+    "exact": "Exact hit",
+    "semantic": "Semantic hit",
+    "shared": "Shared",
+    "miss": "Miss",
+    "off": "Off",
+}
 DEGRADED = {
     "any": "Something",
     "fallback": "A fallback",

@@ -28,7 +28,7 @@ _TOTALS_SQL = f"""
     SELECT at / ?, latency_step, COUNT(*), COUNT(*) FILTER (WHERE {_FAILED}),
            CAST(SUM(prompt_tokens) AS BIGINT), CAST(SUM(completion_tokens) AS BIGINT),
            CAST(SUM(cached_tokens) AS BIGINT), SUM(cost_usd),
-           COUNT(*) FILTER (WHERE cache IN ('exact', 'semantic')),
+           COUNT(*) FILTER (WHERE cache IN ('exact', 'semantic', 'shared')),
            COUNT(*) FILTER (WHERE cache <> 'off'),
            CAST(COALESCE(SUM(grounded), 0) AS BIGINT), COUNT(grounded),
            COUNT(*) FILTER (WHERE degraded <> '')
