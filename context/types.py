@@ -48,6 +48,10 @@ class Summary:
     turns: int
 
 
+NO_PARTS = frozenset({"total", "answer", "window"})
+"""What stands beside the parts in a prompt's counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What is sent to a model."""

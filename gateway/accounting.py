@@ -220,6 +220,7 @@ class Tab:
             door=ask.door if ask else "",
             degraded="hand-over" if isinstance(failure, HandedOver) else done.degraded,
             attempts=_attempts(self.trace),
+            context=done.tokens,
         )
 
 

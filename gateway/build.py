@@ -76,6 +76,7 @@ from gateway.screening import Screen
 from gateway.strategies.chosen import Strategies
 from gateway.strategies.run import Means
 from gateway.structured import Starter, Structured
+from gateway.summarising import Summarising
 from gateway.tracing.sinks import open_sinks
 from gateway.types import Usage
 from gateway.windows import Windows
@@ -227,6 +228,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
         asides = Asides(dispatcher, named, prices, counter())
         more = expanding(config, asides, stores.encoder, prompts)
         leading = following(config, asides, prompts)
+        summing = summarising(config, asides, prompts)
         judging = await judges(config, stores.encoder)
         router = Router(named, config.routing, fits, prices, stores.deployments, *judging)
         await router.warm()
@@ -280,6 +282,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             following=leading,
             expanding=more,
             library=library,
+            summarising=summing,
             examples=examples,
             lookup=Lookup(library, stores.encoder, stores.reader, reading(config), screen, more),
             files=files,
@@ -318,6 +321,12 @@ def following(config: Config, asides: Asides, prompts: Prompts) -> Following | N
     if isinstance(chosen, FollowUpModel):
         return Following(chosen, asides, prompts.used("stand_alone"))
     return None
+
+
+def summarising(config: Config, asides: Asides, prompts: Prompts) -> Summarising | None:
+    """What sums up turns that do not fit, where a model does."""
+    chosen = config.context.summarise
+    return Summarising(chosen, asides, prompts.used("recap")) if chosen else None
 
 
 def expanding(

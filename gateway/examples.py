@@ -53,7 +53,7 @@ class Examples:
             return prompt
         count = counter(plan.targets[0].model)
         tokens = messages_tokens(self._with((), near), count)
-        answer = most_tokens_of_answer(ask) or min(plan.max_output, plan.window // 4)
+        answer = prompt.tokens.get("answer") or most_tokens_of_answer(ask) or plan.max_output
         room = plan.window * (1 - self._margin) - answer - tokens
         total = prompt.tokens.get("total", 0) or most_tokens(prompt.messages)
         if total > room and not prompt.tokens:  # that was no more than a bound

@@ -34,6 +34,7 @@ from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
+from gateway.summarising import Summarising
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
@@ -58,6 +59,7 @@ class Gateway:
     following: Following | None  # a model that makes follow-ups stand-alone
     expanding: Expanding | None  # a model that words questions otherwise
     library: Library  # which documents
+    summarising: Summarising | None  # a model that sums up turns that do not fit
     examples: Examples | None  # how other questions were answered
     lookup: Lookup  # documents alone, without an answer
     files: Files  # that clients have uploaded
@@ -183,6 +185,16 @@ class Gateway:
 
         with trace.span("pack") as span:
             prompt = await self.library.pack(ask, grounds, found, plan, span)
+            if (
+                prompt.left_out
+                and self.summarising
+                and (
+                    summary := await self.summarising.of(
+                        caller, ask, prompt.left_out, trace, tab.spend
+                    )
+                )
+            ):
+                prompt = await self.library.pack(ask, grounds, found, plan, span, summary)
             if self.examples:
                 prompt = await self.examples.shown(prompt, ask, query, plan, span)
             numbered(trace, prompt)

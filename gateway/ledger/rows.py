@@ -26,7 +26,7 @@ NAMES = (
     *("grounding", "cache", "stream", "status", "error_code", "prompt_tokens"),
     *("completion_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_ms"),
     *("latency_step", "ttft_ms", "grounded", "faithfulness", "sources", "question"),
-    *("door", "degraded", "attempts"),
+    *("door", "degraded", "attempts", "context"),
 )
 COLUMNS = ", ".join(NAMES)
 
@@ -78,6 +78,7 @@ def row(request: Request) -> Row:
         r.door,
         r.degraded,
         r.attempts,
+        orjson.dumps(r.context).decode() if r.context else "",
     )
 
 
@@ -91,6 +92,7 @@ def request(row: Row) -> Request:
     del values["latency_step"]
     values["at"] /= 1e6
     values["stream"] = bool(values["stream"])
+    values["context"] = orjson.loads(values["context"]) if values["context"] else {}
     if values["grounded"] is not None:
         values["grounded"] = bool(values["grounded"])
     return Request(**values)

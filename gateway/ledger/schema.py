@@ -152,4 +152,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     # Said before the store's collection is dropped: the row goes when that is done.
     ("ALTER TABLE vector_stores ADD COLUMN removing BIGINT NOT NULL DEFAULT 0",),
     ("ALTER TABLE keys ADD COLUMN region TEXT NOT NULL DEFAULT ''",),
+    # The prompt's tokens by part, as a JSON object; empty where nothing was counted.
+    ("ALTER TABLE requests ADD COLUMN context TEXT NOT NULL DEFAULT ''",),
 )

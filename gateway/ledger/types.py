@@ -42,6 +42,7 @@ class Request:
     door: str = ""  # the part of the API that it came through
     degraded: Step = ""  # what stood in for the first choice of model
     attempts: int = 0  # calls of models, failed ones included
+    context: Mapping[str, int] = field(default_factory=dict)  # the prompt's tokens, part by part
 
     @property
     def tokens(self) -> int:

@@ -290,7 +290,7 @@ def test_a_ledger_of_an_older_version_is_brought_forward_with_its_rows(
     ledger_config: SqliteLedger | PostgresLedger, tmp_path: Path
 ) -> None:
     first = dict(zip(rows.NAMES, rows.row(a_request()), strict=True))
-    for later in ("door", "degraded", "attempts"):
+    for later in ("door", "degraded", "attempts", "context"):
         del first[later]
     old = open_database(ledger_config, tmp_path, MIGRATIONS[:1])
     with old.connection() as connection:
@@ -303,6 +303,13 @@ def test_a_ledger_of_an_older_version_is_brought_forward_with_its_rows(
         assert Queries(now).traces().requests == (a_request(),)
     finally:
         now.close()
+
+
+def test_a_prompts_tokens_are_kept_by_part(database: Database, queries: Queries) -> None:
+    parts = {"system": 80, "sources": 700, "question": 9, "total": 789, "window": 8_192}
+    written(database, a_request(context=parts))
+    [found] = queries.traces().requests
+    assert found.context == parts
 
 
 def test_a_ledger_of_a_newer_version_is_refused(database: Database) -> None:
