@@ -85,6 +85,43 @@ def search(passages: int, questions: int, json_file: Path | None) -> None:
 
 
 @group.command()
+@click.option(
+    "--entries",
+    multiple=True,
+    type=click.IntRange(min=10),
+    default=(2_000, 20_000, 100_000),
+    show_default=True,
+    help="May be given several times.",
+)
+@click.option("--asked", default=300, show_default=True, type=click.IntRange(min=20))
+@click.option("--redis", help="URL of a Redis to measure, too; names of its own.")
+@click.option(
+    "--texts",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Questions, one a line, to encode and compare instead of made-up vectors.",
+)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+def cache(
+    entries: tuple[int, ...],
+    asked: int,
+    redis: str | None,
+    texts: Path | None,
+    json_file: Path | None,
+) -> None:
+    """How long a look into the answer cache takes, exact and semantic, beside brute force."""
+    from cache.types import CacheDown
+    from eval.bench.cache import NotEnough, measure, table
+
+    try:
+        report = measure(entries, asked, redis, texts, lambda line: click.echo(line, err=True))
+    except (NotEnough, CacheDown) as error:
+        raise click.ClickException(str(error)) from None
+    if json_file:
+        json_file.write_bytes(report.json())
+    click.echo(table(report))
+
+
+@group.command()
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--rounds", default=3, show_default=True, help="Interleaved; medians are reported.")
 @click.option("--passages", default=1000, show_default=True, help="Of the targets' first ones.")
