@@ -21,6 +21,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from cache import scripts
 from cache.config import CacheConfig, RedisStore
@@ -63,6 +64,8 @@ class RedisCache:
             socket_connect_timeout=store.timeout,
             # Redis' own retries would make every request wait seconds for a server that is gone.
             retry=Retry(NoBackoff(), 0),
+            # With them on, a connection that the server has closed is noticed only when it fails.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self._redis = Redis(connection_pool=pool)
         self._scripts = {lua: self._redis.register_script(lua) for lua in scripts.ALL}
@@ -81,7 +84,9 @@ class RedisCache:
         self, scope: Scope, entry: Entry, query: Query | None, *, stale_for: float = 0.0
     ) -> None:
         end = entry.made_at + self._ttl + stale_for
-        if end > time.time():
+        if end <= time.time():
+            await self._asked(self._run, scripts.FORGET, scope.exact)
+        else:
             await self._asked(self._fill, scope, entry, query, end)
 
     async def retire(self, sources: Sequence[str]) -> int:

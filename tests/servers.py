@@ -25,7 +25,9 @@ STARTS_WITHIN = 30.0  # seconds; a busy machine forks slowly
 
 
 @contextmanager
-def redis_server(shared: bool = True, port: int | None = None) -> Iterator[str]:
+def redis_server(
+    shared: bool = True, port: int | None = None, options: Sequence[str] = ()
+) -> Iterator[str]:
     """The URL of a Redis: REDIS_URL's (share it politely, by prefix), or a private one's."""
     if shared and (url := os.environ.get("REDIS_URL")):
         yield url
@@ -36,7 +38,8 @@ def redis_server(shared: bool = True, port: int | None = None) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         port = port or free_port()
         command = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", folder]
-        with _running([*command, "--save", "", "--appendonly", "no"], lambda: _listens(port)):
+        command += ["--save", "", "--appendonly", "no", *options]
+        with _running(command, lambda: _listens(port)):
             yield f"redis://127.0.0.1:{port}/0"
 
 

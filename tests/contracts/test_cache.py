@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,16 +39,34 @@ def query(*towards: float) -> Query:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def cache(request: pytest.FixtureRequest) -> AsyncIterator[AnswerCache]:
-    opened: AnswerCache
-    if request.param == "memory":
-        opened = MemoryCache(CONFIG, MemoryStore())
-    else:
-        url = SecretStr(request.getfixturevalue("redis_url"))
-        prefix = f"t{uuid.uuid4().hex}:"
-        opened = RedisCache(CONFIG, RedisStore(kind="redis", url=url, prefix=prefix, timeout=10))
-    yield opened
-    await opened.aclose()
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def opened(kind: str, request: pytest.FixtureRequest, config: CacheConfig) -> list[AnswerCache]:
+    """A store as each of the gateways has it that share it."""
+    if kind == "memory":
+        return [MemoryCache(config, MemoryStore())]
+    url, prefix = SecretStr(request.getfixturevalue("redis_url")), f"t{uuid.uuid4().hex}:"
+    store = RedisStore(kind="redis", url=url, prefix=prefix, timeout=10)
+    return [RedisCache(config, store), RedisCache(config, store)]
+
+
+@pytest.fixture
+async def cache(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[AnswerCache]:
+    caches = opened(kind, request, CONFIG)
+    yield caches[0]
+    for each in caches:
+        await each.aclose()
+
+
+@pytest.fixture
+async def gateways(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[list[AnswerCache]]:
+    semantic = SemanticConfig(enabled=True, max_questions=1_000)
+    caches = opened(kind, request, CONFIG.model_copy(update={"semantic": semantic}))
+    yield caches
+    for each in caches:
+        await each.aclose()
 
 
 async def near(
@@ -260,3 +280,150 @@ async def test_says_what_it_holds(cache: AnswerCache) -> None:
     assert held.oldest is not None
     assert held.newest is not None
     assert time.time() - 60 < held.oldest <= held.newest
+
+
+class Model:
+    """What a cache should do, in the plainest words."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[Entry, float]] = {}  # with the seconds that it is kept as stale
+
+    def serves(self, key: str, stale_for: float) -> bool:
+        if key not in self.kept:
+            return False
+        kept, stale = self.kept[key]
+        return time.time() - kept.made_at - TTL < min(stale, stale_for)
+
+    def forget(self, keys: Iterable[str]) -> int:
+        gone = [key for key in keys if self.serves(key, float("inf"))]
+        for key in gone:
+            del self.kept[key]
+        return len(gone)
+
+    def standing(self, sources: Sequence[str]) -> list[str]:
+        return [key for key, (kept, _) in self.kept.items() if set(kept.sources) & set(sources)]
+
+    def near(self, similar: str, towards: Query, floor: float, stale_for: float) -> set[str]:
+        return {
+            key
+            for key in self.kept
+            if key.startswith(similar) and self.serves(key, stale_for)
+            if QUESTIONS[key].vector @ towards.vector >= floor
+        }
+
+
+SOURCES = [f"{name}.md@{version}" for name in "abcd" for version in (1, 2)]
+KEYS = [f"{similar}{number}" for similar in "st" for number in range(40)]
+QUESTIONS = {key: query(*np.random.default_rng(at).normal(size=8)) for at, key in enumerate(KEYS)}
+
+
+OFTEN = {"fill": 6, "exact": 4, "near": 6, "retire": 1, "renew": 1, "purge": 1}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_does_what_a_plain_model_does_whatever_is_asked_of_it(
+    gateways: list[AnswerCache], seed: int
+) -> None:
+    dice, model = random.Random(seed), Model()
+    for _ in range(500):
+        cache, key = dice.choice(gateways), dice.choice(KEYS)
+        stale_for = dice.choice([0.0, 1_000.0])
+        match dice.choices(list(OFTEN), list(OFTEN.values()))[0]:
+            case "fill":
+                sources = tuple(dice.sample(SOURCES, dice.randrange(4)))
+                made = time.time() - dice.choice([0, 0, TTL + 500])
+                kept = Entry(dice.randbytes(8), key, sources, made, collection=dice.choice("xy"))
+                model.kept[key] = kept, stale_for
+                await cache.fill(Scope(key, key[0]), kept, QUESTIONS[key], stale_for=stale_for)
+            case "exact":
+                expected = model.kept[key][0] if model.serves(key, stale_for) else None
+                assert await cache.exact(Scope(key, key[0]), stale_for=stale_for) == expected
+            case "near":
+                asked, floor = QUESTIONS[key], dice.choice([0.2, 0.5, 0.9])
+                found = await cache.near(
+                    Scope("", key[0]), asked, floor=floor, most=100, stale_for=stale_for
+                )
+                # Vectors are kept a little coarsely: what lies at the floor may be in or out.
+                names = {each.key for each in found}
+                assert names <= model.near(key[0], asked, floor - 0.01, stale_for)
+                assert names >= model.near(key[0], asked, floor + 0.01, stale_for)
+                assert all(each.entry == model.kept[each.key][0] for each in found)
+                cosines = [each.cosine for each in found]
+                assert cosines == sorted(cosines, reverse=True)
+            case "retire":
+                sources = tuple(dice.sample(SOURCES, 2))
+                assert await cache.retire(sources) == model.forget(model.standing(sources))
+            case "renew" if key in model.kept:
+                renewed = replace(model.kept[key][0], edition=str(dice.random()))
+                model.kept[key] = renewed, model.kept[key][1]
+                await cache.renew(key, renewed)
+            case "purge":
+                name, where = dice.choice("abcd") + ".md", dice.choice("xy")
+                meant = [k for k, (kept, _) in model.kept.items() if kept.matches(name, where)]
+                assert await cache.purge(document=name, collection=where) == model.forget(meant)
+    held = await gateways[0].stats()
+    assert held.entries == sum(model.serves(key, float("inf")) for key in model.kept)
+
+
+async def test_answers_that_come_and_go_at_once_leave_nothing_that_was_retired(
+    gateways: list[AnswerCache],
+) -> None:
+    """Whatever stands on a source when it is retired is gone, however many fill meanwhile."""
+    gone = set[int]()
+
+    async def fill(number: int) -> None:
+        kept = entry(sources=f"a.md@{number % 10} b.md@1")
+        await gateways[number % len(gateways)].fill(Scope(f"e{number}", "s"), kept, query(1))
+
+    async def retire(version: int) -> None:
+        await gateways[version % len(gateways)].retire([f"a.md@{version}"])
+        gone.add(version)
+        for cache in gateways:
+            served = await cache.near(Scope("", "s"), query(1), floor=0, most=300)
+            stood = {int(each.entry.sources[0].rpartition("@")[2]) for each in served}
+            assert not stood & gone
+
+    await asyncio.gather(*(fill(number) for number in range(200)))
+    await asyncio.gather(
+        *(retire(version) for version in range(5)),
+        *(fill(number) for number in range(200) if number % 10 >= 5),
+    )
+    left = [await gateways[0].exact(Scope(f"e{number}", "s")) for number in range(200)]
+    assert [number for number, each in enumerate(left) if each] == [
+        number for number in range(200) if number % 10 >= 5
+    ]
+
+
+async def test_one_of_many_sources_is_enough_to_go(cache: AnswerCache) -> None:
+    sources = " ".join(f"{number}.md@1" for number in range(300))
+    await cache.fill(SCOPE, entry(sources=sources), query(1))
+    assert await cache.retire(["unknown.md@1", "299.md@1"]) == 1
+    assert await cache.exact(SCOPE) is None
+    assert await cache.retire([f"{number}.md@1" for number in range(300)]) == 0
+
+
+async def test_an_answer_from_other_sources_does_not_stand_on_the_earlier_ones(
+    cache: AnswerCache,
+) -> None:
+    await cache.fill(SCOPE, entry(sources="a.md@1"), query(1))
+    await cache.fill(SCOPE, entry(sources="b.md@1"), query(1))
+    assert await cache.retire(["a.md@1"]) == 0
+    assert await cache.exact(SCOPE) is not None
+
+
+async def test_what_is_kept_does_not_live_longer_for_being_filled_late(cache: AnswerCache) -> None:
+    await cache.fill(SCOPE, aged(100), query(1), stale_for=50)
+    assert await cache.exact(SCOPE, stale_for=1000) is None
+    assert (await cache.stats()).entries == 0
+
+
+async def test_gateways_see_what_others_fill_and_retire_at_once(
+    gateways: list[AnswerCache],
+) -> None:
+    one, other = gateways[0], gateways[-1]
+    for number in range(20):
+        kept = entry(answer=str(number), sources=f"a.md@{number}")
+        await one.fill(Scope(f"e{number}", "s"), kept, query(1, number / 100))
+        assert (await near(other, query(1, number / 100), most=20)).count(str(number)) == 1
+        await other.retire([f"a.md@{number - 1}"])
+        assert await near(one, query(1), most=20) == [str(number)]
