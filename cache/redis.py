@@ -38,6 +38,7 @@ _PAGE = 250  # questions that are told at once
 _SCANNED = 500  # keys that Redis looks at in one step of a scan
 _SAMPLED = 20  # such steps; what is beyond them is estimated
 _RETIRED = 200  # sources that are retired in one step
+_CLEARED = 1_000  # entries that go with them in one step; Redis does nothing else meanwhile
 
 
 class RedisCache:
@@ -93,7 +94,10 @@ class RedisCache:
         gone = 0
         for start in range(0, len(sources), _RETIRED):
             names = [digest(source) for source in sources[start : start + _RETIRED]]
-            gone += await self._asked(self._run, scripts.RETIRE, *names)
+            left = 1
+            while left:
+                some, left = await self._asked(self._run, scripts.RETIRE, _CLEARED, *names)
+                gone += some
         return gone
 
     async def renew(self, key: str, entry: Entry) -> None:

@@ -2,6 +2,7 @@
 
     e:EXACT     an entry; its first line is when it was made, its `similar` scope or -, its sources
     s:SOURCE    the entries that stand on a source, by when they end
+    t:SOURCE    the same of a retired source, until they are cleared away
     q:SIMILAR   the questions of a scope: exact key → record; `:epoch` and `:seq` of its changes
     l:SIMILAR   the same keys by the number of the change that added them
 
@@ -101,14 +102,37 @@ if record ~= '' then ask() end
 """
 
 RETIRE = f"""{_COMMON}
--- base, sources: how many entries stood on one of them.
-local gone = 0
-for i = 2, #ARGV do
-  local standing = base .. 's:' .. ARGV[i]
-  for _, exact in ipairs(redis.call('ZRANGE', standing, 0, -1)) do gone = gone + forget(exact) end
-  redis.call('UNLINK', standing)
+-- base, most, sources: how many entries were cleared away that stood on one of them, and whether
+-- more are left. None of them is found any more either way, since no source knows it.
+local gone, most = 0, tonumber(ARGV[2])
+
+local function clear(source, retired)
+  local popped = redis.call('ZPOPMIN', retired, most)
+  for i = 1, #popped, 2 do
+    most = most - 1
+    local raw = redis.call('GET', base .. 'e:' .. popped[i])
+    for at, word in ipairs(raw and head(raw) or {{}}) do  -- It may have been filled anew since.
+      if at > 2 and word == source then
+        gone = gone + forget(popped[i])
+        break
+      end
+    end
+  end
 end
-return gone
+
+local left = 0
+for i = 3, #ARGV do
+  local standing, retired = base .. 's:' .. ARGV[i], base .. 't:' .. ARGV[i]
+  if redis.call('EXISTS', retired, standing) == 2 then
+    redis.call('ZUNIONSTORE', retired, 2, retired, standing)
+    redis.call('UNLINK', standing)
+  elseif redis.call('EXISTS', standing) == 1 then
+    redis.call('RENAME', standing, retired)
+  end
+  if most > 0 then clear(ARGV[i], retired) end
+  left = left + redis.call('EXISTS', retired)
+end
+return {{gone, left}}
 """
 
 FORGET = f"""{_COMMON}

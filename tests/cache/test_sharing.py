@@ -13,7 +13,9 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from cache import scripts
 from cache.config import CacheConfig, RedisStore, SemanticConfig
+from cache.keys import digest
 from cache.redis import RedisCache
 from cache.types import CacheDown, Entry, Scope
 from retrieval.types import Query
@@ -96,6 +98,20 @@ async def test_many_that_are_gone_do_not_hide_the_few_that_are_left(
         assert len(await near(other, 256)) == 200
         await one.retire([f"{number}.md@1" for number in range(199)])
         assert await near(other) == {"199"}
+
+
+async def test_a_source_of_very_many_answers_is_retired_at_once_and_cleared_away_in_steps(
+    server: str, redis: Redis
+) -> None:
+    async with gateway(server) as one, gateway(server) as other:
+        await asyncio.gather(*(fill(one, number) for number in range(1_100)))
+        first, left = await one._run(scripts.RETIRE, 100, digest("all.md@1"))
+        assert (first, left) == (100, 1)
+        assert await other.exact(Scope("s1099", "s")) is None
+        await fill(other, 7)  # anew, from the same source
+        # The one that was looked for is cleared away already.
+        assert await one.retire(["all.md@1"]) == 1_000 - 1 + 1
+        assert not [key async for key in redis.scan_iter(f"{PREFIX}[est]:*")]
 
 
 async def test_a_redis_that_was_emptied_knows_nothing_and_learns_anew(
