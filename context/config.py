@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from context.long_documents.config import LongDocumentsConfig
 from retrieval.config import Section
 
 Version = Annotated[str, Field(pattern=r"^v[1-9][0-9]*$")]
@@ -142,6 +143,9 @@ class ContextConfig(Section):
 
     examples: ExamplesConfig | None = Field(
         default=None, description="Few-shot examples; none where left out."
+    )
+    long_documents: LongDocumentsConfig = Field(
+        default=LongDocumentsConfig(), description="Texts that are longer than the window."
     )
 
     @model_validator(mode="after")

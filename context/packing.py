@@ -56,7 +56,7 @@ def pack(
     budget = Budget.of(window, max_output, sum(beside.values()), count.error, config)
     parts = conversation(messages)
     packing = _Packing(
-        told=(_system(instructions, parts),),
+        told=(instructed(instructions, parts),),
         earlier=parts.earlier[summary.turns :] if summary else parts.earlier,
         last=parts.last,
         instead="" if hits else _NOTHING_FOUND,
@@ -318,7 +318,7 @@ def _quoted(summary: Summary | None) -> str:
     return f"{quoted('conversation', summary.text, note=_EARLIER)}\n\n" if summary else ""
 
 
-def _system(ours: str, parts: Conversation) -> Message:
+def instructed(ours: str, parts: Conversation) -> Message:
     """One message with both: some models take a single one, at the front."""
     theirs = "\n\n".join(filter(None, map(_text, parts.instructions)))
     role = parts.instructions[0]["role"] if parts.instructions else "system"

@@ -11,6 +11,7 @@ import re
 TAGS = (
     *("sources", "source", "conversation", "question", "part"),
     *("examples", "example", "draft", "critique"),
+    *("task", "notes"),
 )
 """Every tag that a prompt of ours uses. All of them are taken out of all material, since a model
 does not tell as strictly as a parser which one is open."""

@@ -62,5 +62,6 @@ class Prompt:
     """Per part: system, history, sources, question, tools, form; `total` is their sum. Beside it
     `answer`, what is kept for it, and `window`. Empty where nothing had to be counted."""
     question: str = ""
+    whole: bool = False  # the sources are the answer: all of them, in their order
     said: str = ""  # the beginning of the answer, where another model was cut off
     left_out: int = 0  # turns that did not fit

@@ -21,6 +21,7 @@ from gateway.ledger.writer import LedgerWriter
 from gateway.messages import size_of
 from gateway.metrics.counts import Counts
 from gateway.providers.prices import Prices
+from gateway.spending import together
 from gateway.strategies.config import StrategiesConfig
 from gateway.streams import Choice, Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
@@ -68,6 +69,11 @@ class Accounting:
                 cost += self._dearest(each.model, each.usage)
         return await self.limits.reserve(caller, prompt + completion, cost)
 
+    async def reserve_calls(self, caller: Caller, model: str, usage: Usage) -> Hold:
+        """Take what so much work of a model needs. Raises RateLimited."""
+        cost = self._dearest(model, usage) if caller.budget_usd is not None else 0.0
+        return await self.limits.reserve(caller, usage.total, cost)
+
     async def reserve_tokens(self, caller: Caller, model: str, tokens: int) -> Hold:
         """Take what work without an answer in words needs from the caller's limits.
 
@@ -99,7 +105,8 @@ class Tab:
     caller: Caller | None = None
     hold: Hold | None = None
     first_event: int | None = field(default=None)  # nanoseconds from the trace's start
-    beside: tuple[Spent, ...] = ()  # what calls have used that its search took
+    beside: tuple[Spent, ...] = ()  # what calls have used besides the one that answers
+    several: bool = False  # these were part of the answer, and are in its usage
 
     async def __aenter__(self) -> Tab:
         """What fails inside closes the tab; what comes to its end still has to be answered."""
@@ -112,6 +119,15 @@ class Tab:
     def spend(self, spent: Spent) -> None:
         """A call of a model was made for the request, beside the one that answers it."""
         self.beside = (*self.beside, spent)
+
+    async def reserve_again(self, usage: Usage) -> None:
+        """It takes this much, and not what was thought at the door. Raises RateLimited."""
+        assert self.ask
+        assert self.caller
+        assert self.hold
+        before, self.hold = self.hold, None
+        await before.release()
+        self.hold = await self.books.reserve_calls(self.caller, self.ask.model, usage)
 
     def metered(self, answer: Answer) -> Answer:
         """The same answer, whose end settles the tab."""
@@ -160,6 +176,9 @@ class Tab:
             # The first count loads a vocabulary, which takes a while.
             completion = await asyncio.to_thread(self.books.count, said)
             usage = done.usage = Usage(prompt, completion, estimated=True)
+        if self.several and self.beside:
+            own = done.spent or (Spent(done.model, usage),)
+            done, self.beside = together(done, (*self.beside, *own)), ()
         price = self.books.prices.cost
         if done.spent:
             cost = sum(price(each.model, each.usage) for each in done.spent)

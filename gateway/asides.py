@@ -18,16 +18,14 @@ from context.types import Prompt
 from gateway.config import ConfigError
 from gateway.dispatch import Dispatcher
 from gateway.errors import GatewayError
-from gateway.messages import size_of
 from gateway.providers.prices import Prices
-from gateway.spending import share
+from gateway.spending import CHARACTERS_PER_TOKEN, broken_off, share
 from gateway.streams import collect
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Ask, Spent, Usage
 from routing.catalogue import Catalogue, NoSuchModel
 from routing.types import Plan
 
-CHARACTERS_PER_TOKEN = 4
 DECIMALS = 12  # of a dollar
 
 Spend: TypeAlias = Callable[[Spent], None]
@@ -110,10 +108,8 @@ class Asides:
 
     def _cut(self, prompt: Prompt, span: Span, spend: Spend) -> None:
         """What was asked when it was broken off has been read, and so is to be paid for."""
-        attempts = span.attributes.get("attempts", ())
-        if attempts and attempts[-1]["error"] in ("cancelled", None):
-            read = size_of(prompt.messages) // CHARACTERS_PER_TOKEN
-            self._spent(Spent(attempts[-1]["model"], Usage(read, estimated=True)), span, spend)
+        if spent := broken_off(span, prompt):
+            self._spent(spent, span, spend)
 
     def _spent(self, spent: Spent, span: Span, spend: Spend) -> None:
         cost = round(self._prices.cost(spent.model, spent.usage), DECIMALS)

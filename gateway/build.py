@@ -11,7 +11,7 @@ import hashlib
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.database import open_database as database_of
 from gateway.ledger.queries import Queries
 from gateway.ledger.writer import LedgerWriter
+from gateway.long_documents import LongDocuments
 from gateway.lookup import Lookup
 from gateway.metrics.counts import Counts
 from gateway.metrics.page import Metrics
@@ -193,8 +194,11 @@ def reads_documents(config: Config) -> bool:
 
 
 @asynccontextmanager
-async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
-    """A gateway over stores that are open."""
+async def assemble(
+    config: Config, stores: Stores, *, tended: bool = True
+) -> AsyncIterator[Gateway]:
+    """A gateway over stores that are open. Untended it takes up no work that clients have left to
+    be done: another gateway may be doing it."""
     # numpy and parsers: not for the import of the door
     from gateway.examples import opened as opened_examples
     from gateway.ingestion import Collections
@@ -253,6 +257,7 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             plausible,
             judging=extractive(config),
         )
+        ladder = Ladder(config.degrade, providers[quoter.provider], quoter, judge, canned)
         files = Files(stores.database, config.data / "files", config.files)
         collections = Collections(stores.indexes, stores.encoder, config.retrieval, known.forget)
         shelves = Shelves(VectorStores(stores.database), files, collections)
@@ -289,20 +294,24 @@ async def assemble(config: Config, stores: Stores) -> AsyncIterator[Gateway]:
             shelves=shelves,
             dispatcher=dispatcher,
             answers=Cascade(strategies, config.routing.cascade, fits, counter()),
-            ladder=Ladder(
-                config.degrade,
-                providers[quoter.provider],
-                quoter,
+            long_documents=LongDocuments(
+                dispatcher,
+                whole,
+                library,
                 judge,
-                canned,
+                ladder,
+                prompts,
+                config.context,
+                plausible,
             ),
+            ladder=ladder,
             judge=judge,
             admission=stores.admission,
             metrics=Metrics(
                 stores.counts, stores.admission, stores.ledger, clients, stores.deployments
             ),
         )
-        async with shelves.tended():
+        async with shelves.tended() if tended else nullcontext():
             yield gateway
 
 

@@ -72,6 +72,10 @@ class InvalidRequest(GatewayError):
     type = "invalid_request_error"
 
 
+IN_PARTS = 'A long text is read in parts with `"moorline": {"long_document": "auto"}`.'
+"""What helps against the next one."""
+
+
 class PromptTooLong(InvalidRequest):
     """The input does not fit the model's window."""
 

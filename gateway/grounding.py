@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from context.packing import chat, pack
 from context.prompts.catalogue import Prompts
@@ -21,6 +21,7 @@ from context.types import NOT_IN_DOCUMENTS, Prompt, Summary
 from context.types import PromptTooLong as DoesNotFit
 from gateway.config import GroundingConfig
 from gateway.errors import (
+    IN_PARTS,
     Forbidden,
     InvalidRequest,
     PromptTooLong,
@@ -63,6 +64,16 @@ class Grounds:
     top_k: int | None
     where: Condition  # what was asked for
     viewer: Viewer | None = None  # who may see what; None sees all
+
+
+class Standing(Protocol):
+    """What an answer stands on, as far as its prompt and its judgement are concerned."""
+
+    @property
+    def collection(self) -> str: ...
+
+    @property
+    def mode(self) -> Grounding: ...
 
 
 Plausible: TypeAlias = Callable[[str, Sequence[Hit]], bool]
@@ -182,7 +193,7 @@ class Library:
     async def pack(
         self,
         ask: Ask,
-        grounds: Grounds | None,
+        grounds: Standing | None,
         found: Screened,
         plan: Plan,
         span: Span,
@@ -207,7 +218,7 @@ class Library:
     def _packed(
         self,
         ask: Ask,
-        grounds: Grounds | None,
+        grounds: Standing | None,
         found: Screened,
         plan: Plan,
         summary: Summary | None,
@@ -249,7 +260,7 @@ class Library:
                 summary=summary,
             )
         except DoesNotFit as error:
-            raise PromptTooLong(str(error), param="messages") from error
+            raise PromptTooLong(f"{error} {IN_PARTS}", param="messages") from error
 
     def _surely_fits(self, ask: Ask, plan: Plan) -> bool:
         """Whether not even counting is needed: most chats are far from any window's end."""
@@ -284,7 +295,7 @@ def not_in_documents(grounds: Grounds, plan: Plan, cache: CacheState) -> Answer:
     return Answer(replay([Delta(NOT_IN_DOCUMENTS, finish="stop")], done), done)
 
 
-def references(grounds: Grounds | None, prompt: Prompt) -> tuple[Reference, ...]:
+def references(grounds: Standing | None, prompt: Prompt) -> tuple[Reference, ...]:
     """The prompt's sources as the client is told of them."""
     if grounds is None:
         return ()

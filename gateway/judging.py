@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from context.citations import Citing
 from context.types import Prompt
 from gateway.dispatch import Begun
-from gateway.grounding import Grounds, references
+from gateway.grounding import Standing, references
 from gateway.streams import Collected, Ending, Judged
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, CacheState, Done, Reference
@@ -36,7 +36,7 @@ class Judge:
         self,
         begun: Begun,
         prompt: Prompt,
-        grounds: Grounds | None,
+        grounds: Standing | None,
         plan: Plan,
         cache: CacheState,
         trace: Trace,
@@ -46,7 +46,7 @@ class Judge:
             model=begun.target.name,
             route=plan.reason,
             cache=cache,
-            collection=grounds.collection if grounds else None,
+            collection=grounds.collection or None if grounds else None,
             grounding=grounds.mode if grounds else "off",
             sources=references(grounds, prompt),
             tokens=prompt.tokens,

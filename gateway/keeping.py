@@ -41,6 +41,7 @@ def written(choices: Mapping[int, Choice], done: Done) -> bytes:
                 "grounded": done.grounded,
                 "faithfulness": done.faithfulness,
                 "tokens": done.tokens,
+                "long_document": done.long_document,
                 "strategy": done.strategy,
                 "fields": done.fields,
             },

@@ -29,6 +29,7 @@ from gateway.following import Following, followed
 from gateway.grounding import Grounds, Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers, Recall
+from gateway.long_documents import LongDocuments
 from gateway.lookup import Found, Lookup, Ranked, RerankAsk, SearchAsk
 from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
@@ -66,6 +67,7 @@ class Gateway:
     shelves: Shelves  # collections that they make of them
     dispatcher: Dispatcher  # the models themselves
     answers: Cascade  # what they answer: in its form, in several calls, by a stronger one
+    long_documents: LongDocuments  # texts that are read in parts
     ladder: Ladder  # what stands in for them
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door
@@ -164,11 +166,16 @@ class Gateway:
         similar = recall.scope is not None and self.config.cache.semantic.enabled
         if grounds or similar or self.examples or self.router.embeds(ask):
             query = await trace.step("embed", embedded(self.encoder, ask.question, grounds))
-        if answer := await recall.near(query):
+        # Of a long text a vector shows the beginning alone.
+        if answer := await recall.near(None if ask.long_document else query):
             return answer
 
         with trace.span("route") as span:
             plan = self.router.plan(caller, ask, grounds is not None, span, query)
+        if ask.long_document:
+            reading = self.long_documents.answer(tab, ask, plan, recall, trace)
+            if answer := await reading:
+                return recall.kept(answer)
         found = NOTHING
         if grounds and query:
             more: Sequence[Query] = ()

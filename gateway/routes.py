@@ -9,7 +9,14 @@ from typing import Any, Protocol, get_args
 
 from gateway.config import ConfigError
 from gateway.deployments import Deployments
-from gateway.errors import Forbidden, GatewayError, InvalidRequest, PromptTooLong, UnknownModel
+from gateway.errors import (
+    IN_PARTS,
+    Forbidden,
+    GatewayError,
+    InvalidRequest,
+    PromptTooLong,
+    UnknownModel,
+)
 from gateway.fitting import NOTHING_TO_FIT, Fitting
 from gateway.messages import size_of
 from gateway.providers.capabilities import needs
@@ -100,7 +107,9 @@ class Router:
         if _automatic(ask):
             tokens = size_of(ask.messages) // CHARACTERS_PER_TOKEN
             lacking = self._fitting.lacking(ask)
-            wanted = Needs(caller.models, regions, tokens, _bound(ask), lacking)
+            # A long document is read in parts that are cut to whichever window there is.
+            size = 0 if ask.long_document else tokens
+            wanted = Needs(caller.models, regions, size, _bound(ask), lacking)
             if ask.model == AUTO:
                 signals = self._signals(caller, ask, grounded, tokens, regions)
                 if self._predictor and query:
@@ -176,7 +185,7 @@ class Router:
             case "region":
                 return InvalidRequest(what, param="moorline.region" if ask.region else "model")
             case "window":
-                return PromptTooLong(what, param="messages")
+                return PromptTooLong(f"{what} {IN_PARTS}", param="messages")
         return InvalidRequest(what, param="model")
 
     def _reasons(self, caller: Caller, excluded: Sequence[Excluded]) -> str:

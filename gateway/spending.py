@@ -8,7 +8,11 @@ from dataclasses import replace
 
 from context.tokens import Counter
 from context.types import Prompt
+from gateway.messages import size_of
+from gateway.tracing.trace import Span
 from gateway.types import Done, Spent, Usage
+
+CHARACTERS_PER_TOKEN = 4
 
 
 async def share(model: str, told: Usage, prompt: Prompt, text: str, count: Counter) -> Spent:
@@ -17,6 +21,15 @@ async def share(model: str, told: Usage, prompt: Prompt, text: str, count: Count
         return Spent(model, told)
     # The first count loads a vocabulary, and prompts may be long.
     return Spent(model, await asyncio.to_thread(_counted, prompt, text, count))
+
+
+def broken_off(span: Span, prompt: Prompt) -> Spent | None:
+    """What a call has used that was cancelled: what was asked by then has been read."""
+    attempts = span.attributes.get("attempts", ())
+    if not attempts or attempts[-1]["error"] not in ("cancelled", None):
+        return None
+    read = size_of(prompt.messages) // CHARACTERS_PER_TOKEN
+    return Spent(attempts[-1]["model"], Usage(read, estimated=True))
 
 
 def _counted(prompt: Prompt, text: str, count: Counter) -> Usage:

@@ -52,7 +52,7 @@ class Collected:
             self._pieces.append(event)
         elif isinstance(event, Done):
             self.done = event
-        else:
+        elif isinstance(event, Completion):
             self.completion = event
 
     @property
@@ -345,6 +345,8 @@ class _Judging:
                 if text := content_of(choice):
                     judge = self._judge()
                     choice["message"]["content"] = judge.feed(text) + judge.finish()
+            yield event
+        else:
             yield event
 
     def rest(self) -> Iterator[Delta]:

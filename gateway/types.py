@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from context.types import Message
-from retrieval.types import Viewer
+from retrieval.types import Document, Viewer
 from routing.types import Strategy
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
@@ -19,6 +19,8 @@ CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic", "shared"]
 """Where an answer comes from; `shared` was made for an equal request at the same time."""
 LOCAL = "local"
 """The public id of whoever calls where no keys exist, and of a command on the same machine."""
+LongDocument: TypeAlias = Literal["auto", "map_reduce", "refine", "hierarchical"]
+"""How a text is read that is longer than the window; see context/long_documents/planning.py."""
 Step: TypeAlias = Literal["", "fallback", "cached", "extract", "canned", "hand-over"]
 """What stood in for the first choice of model: "" is nothing."""
 
@@ -61,6 +63,8 @@ class Ask:
     top_k: int | None = None
     grounding: Grounding | None = None
     where: str | Mapping[str, Any] | None = None
+    long_document: LongDocument | None = None
+    document: Document | None = None  # the longest of its texts as it was parsed, where it was
     use_cache: bool = True
     deadline: float | None = None  # seconds from arrival
     region: str = ""  # where it has to be answered
@@ -161,6 +165,7 @@ class Done:
     continued: tuple[str, ...] = ()  # who went on when a model broke off, in order
     degraded: Step = ""
     strategy: Mapping[str, Any] | None = None  # that made it: name, calls, how many agreed …
+    long_document: Mapping[str, Any] | None = None  # how a text was read that did not fit
     fields: Mapping[str, Any] = field(default_factory=dict)  # the wire's top level: fingerprint …
     redacted: bool = False  # whether a guard has taken something out of it
     age: float | None = None  # seconds since it was given first, where it is given again
@@ -191,9 +196,18 @@ class Completion:
     body: dict[str, Any]
 
 
-Event: TypeAlias = Delta | Verbatim | Completion | Done
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the work is that comes before an answer's first word."""
+
+    done: int  # calls of models
+    calls: int  # of all, at most
+    step: str
+
+
+Event: TypeAlias = Progress | Delta | Verbatim | Completion | Done
 Events: TypeAlias = AsyncGenerator[Event, None]
-"""Delta…, Done. Whoever wraps a stream closes what it wraps, on every way out.
+"""Progress…, Delta…, Done. Whoever wraps a stream closes what it wraps, on every way out.
 
 Where a call allows it (`Call.verbatim`), Verbatim or a Completion stand for Deltas: gateway.streams
 takes them apart for whoever needs their text.

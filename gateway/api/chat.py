@@ -20,7 +20,7 @@ from gateway.messages import question_of
 from gateway.pipeline import Gateway
 from gateway.streams import Choice, Collected, deltas_of
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Completion, Delta, Done, Usage, Verbatim
+from gateway.types import Answer, Ask, Completion, Delta, Done, Progress, Usage, Verbatim
 from routing.catalogue import AUTO
 
 DONE_LINE = b"data: [DONE]\n\n"
@@ -234,6 +234,11 @@ class Chunks:
             delta["content"] = event.text
         choice = {"index": event.choice, "delta": delta, **event.extra, "finish_reason": None}
         return self._line({"choices": [choice]})
+
+    def progress(self, progress: Progress) -> bytes:
+        """A chunk that says nothing, but for who looks at what it has of ours."""
+        choice = {"index": 0, "delta": {}, "finish_reason": None}
+        return self._line({"choices": [choice], "moorline": {"progress": progress}})
 
     def done(self, done: Done) -> Iterator[bytes]:
         """The last chunks: each choice's end, then usage where it was asked for."""

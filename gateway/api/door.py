@@ -30,7 +30,7 @@ from gateway.pipeline import Gateway
 from gateway.streams import Collected, collect
 from gateway.tracing.parent import parent_of
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Completion, Delta, Done, Verbatim
+from gateway.types import Answer, Completion, Delta, Done, Progress, Verbatim
 from gateway.wishes import wishes_of
 
 log = logging.getLogger("moorline")
@@ -42,6 +42,10 @@ class Telling(Protocol):
     def delta(self, event: Delta | Verbatim | Completion) -> bytes:
         """Nothing where the piece says nothing. Only a dialect whose requests are `verbatim` is
         given anything but Deltas."""
+        ...
+
+    def progress(self, progress: Progress) -> bytes:
+        """How far the work is before the first piece: something that clients pass over."""
         ...
 
     def done(self, done: Done) -> Iterable[bytes]:
@@ -233,6 +237,8 @@ class Reply:
                     await self._start_stream(extra)
                 if isinstance(event, Done):
                     end = b"".join(telling.done(event))
+                elif isinstance(event, Progress):
+                    await self._body(telling.progress(event))
                 elif line := telling.delta(event):
                     await self._body(line)
         await self._send({"type": "http.response.body", "body": end})

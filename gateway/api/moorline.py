@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.types import Ask, Done, Grounding
+from gateway.errors import InvalidRequest
+from gateway.types import Ask, Done, Grounding, LongDocument, Progress
 from routing.types import Strategy
 
 
@@ -24,6 +26,12 @@ class MoorlineOptions(BaseModel):
         default=None,
         description='Over metadata, as text, `region = "EU" and year >= 2024`, or as an object, '
         '`{"region": "EU", "year": {"gte": 2024}}`.',
+    )
+    long_document: LongDocument | None = Field(
+        default=None,
+        description="How a text is read that is longer than the window: map_reduce, refine, "
+        "hierarchical, or auto, which answers a question from the passages that bear on it. The "
+        "answer then stands on that text and on no collection.",
     )
     cache: bool = Field(default=True, description="Whether an earlier answer may be given again.")
     region: str = Field(
@@ -42,20 +50,39 @@ class MoorlineOptions(BaseModel):
 
 
 def with_options(ask: Ask, options: MoorlineOptions | None) -> Ask:
-    """The request, grounded as its options say."""
+    """The request, grounded as its options say. Raises InvalidRequest."""
     if options is None:
         return ask
+    grounding = options.grounding
+    if options.long_document:
+        if grounding not in (None, "off"):
+            raise InvalidRequest(
+                "An answer stands on a long document or on a collection, not on both.",
+                param="moorline.long_document",
+            )
+        if options.strategy:
+            raise InvalidRequest(
+                "A long document is read by calls of its own, not by a strategy.",
+                param="moorline.strategy",
+            )
+        grounding = "off"
     return replace(
         ask,
+        long_document=options.long_document,
         collection=options.collection,
         top_k=options.top_k,
-        grounding=options.grounding,
+        grounding=grounding,
         where=options.filter,
         use_cache=options.cache,
         strategy=options.strategy,
         deadline=options.timeout,
         region=options.region,
     )
+
+
+def comment(progress: Progress) -> bytes:
+    """Progress as a comment among server-sent events, which every client passes over."""
+    return b": moorline " + orjson.dumps({"progress": progress}) + b"\n\n"
 
 
 def about(done: Done, trace_id: str) -> dict[str, Any]:
@@ -73,6 +100,7 @@ def about(done: Done, trace_id: str) -> dict[str, Any]:
         "tokens": done.tokens,
         "cost_usd": done.cost_usd,
         "strategy": done.strategy,
+        "long_document": done.long_document,
         "continued": done.continued or None,
         "degraded": done.degraded or None,
     }

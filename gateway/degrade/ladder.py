@@ -15,7 +15,7 @@ from gateway.degrade.canned import Canned
 from gateway.degrade.config import DegradeConfig
 from gateway.dispatch import Begun
 from gateway.errors import GatewayError, HandedOver, NoModelAvailable, ProviderTimeout
-from gateway.grounding import Grounds
+from gateway.grounding import Standing
 from gateway.judging import Judge
 from gateway.known import Recall
 from gateway.providers.base import Call, Provider
@@ -35,7 +35,7 @@ class Unanswered:
     ask: Ask
     plan: Plan
     prompt: Prompt
-    grounds: Grounds | None
+    grounds: Standing | None
     recall: Recall  # of earlier answers
 
 
@@ -113,7 +113,7 @@ class Ladder:
             model="moorline/canned",
             route=request.plan.reason,
             cache=request.recall.state,
-            collection=grounds.collection if grounds else None,
+            collection=grounds.collection or None if grounds else None,
             grounding=grounds.mode if grounds else "off",
             grounded=False if grounds else None,
             degraded="canned",

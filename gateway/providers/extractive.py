@@ -56,6 +56,8 @@ class Extractive:
                 "The built-in model quotes documents only, and this request came without any.",
                 retryable=False,
             )
+        if call.prompt.whole:
+            return _told(call, told_whole(call.prompt.sources))
         # Reading takes milliseconds of computing, too long for the loop.
         quoted = await asyncio.to_thread(answer, call.prompt.question, call.prompt.sources)
         return _told(call, quoted)
@@ -79,6 +81,12 @@ def answer(question: str, sources: Sequence[Source]) -> Quoted:
         tuple(_pieces([(quote.sentence.text, sources[quote.place].number) for quote in chosen])),
         grounded=True,
     )
+
+
+def told_whole(sources: Sequence[Source]) -> Quoted:
+    """All that the sources say: they are sentences that somebody chose already."""
+    said = [(source.hit.passage.text, source.number) for source in sources]
+    return Quoted(tuple(_pieces(said)), grounded=True)
 
 
 def plausible(question: str, hits: Sequence[Hit]) -> bool:

@@ -15,18 +15,17 @@ from typing import Any, TypeVar
 from context.prompts.catalogue import Prompts
 from context.tokens import Counter, counter, messages_tokens
 from context.types import Message, Prompt
-from gateway.asides import CHARACTERS_PER_TOKEN, DECIMALS, Unsaid
+from gateway.asides import DECIMALS, Unsaid
 from gateway.dispatch import Begun
 from gateway.errors import GatewayError, NoModelAvailable, ProviderTimeout
 from gateway.grounding import most_tokens_of_answer
-from gateway.messages import size_of
 from gateway.providers.prices import Prices
-from gateway.spending import share
+from gateway.spending import broken_off, share
 from gateway.strategies.config import StrategiesConfig
 from gateway.streams import Collected, collect, retold
 from gateway.structured import Starter
 from gateway.tracing.trace import Span
-from gateway.types import Ask, Done, Spent, Usage
+from gateway.types import Ask, Done, Spent
 from retrieval.types import Reranker
 from routing.types import Plan, Strategy
 
@@ -234,11 +233,7 @@ class Run:
         return Said(whole.text, whole, begun, spent)
 
     def _broken(self, span: Span, prompt: Prompt, error: BaseException) -> None:
-        """What was asked when it was broken off has been read, and so is to be paid for."""
-        attempts = span.attributes.get("attempts", ())
-        if attempts and attempts[-1]["error"] in ("cancelled", None):
-            read = size_of(prompt.messages) // CHARACTERS_PER_TOKEN
-            spent = Spent(attempts[-1]["model"], Usage(read, estimated=True))
+        if spent := broken_off(span, prompt):
             self.spent.append(spent)
             self._step(span, (spent,), error=type(error).__name__)
         else:

@@ -11,12 +11,12 @@ import orjson
 from gateway.api.chat import DONE_LINE, usage
 from gateway.api.completions.request import Prompts, read_prompts
 from gateway.api.completions.together import answer_all
-from gateway.api.moorline import about
+from gateway.api.moorline import about, comment
 from gateway.errors import GatewayError
 from gateway.pipeline import Gateway
 from gateway.streams import Choice, Collected
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Delta, Done, Event
+from gateway.types import Answer, Delta, Done, Event, Progress
 
 
 class Completions:
@@ -73,6 +73,10 @@ class Telling:
             return b""
         choice = {"text": text, "index": place, **_extra(event.extra, at), "finish_reason": None}
         return self._line({"choices": [choice]})
+
+    def progress(self, progress: Progress) -> bytes:
+        """See gateway.api.door."""
+        return comment(progress)
 
     def done(self, done: Done) -> Iterator[bytes]:
         """Each choice's end, then usage where it was asked for."""

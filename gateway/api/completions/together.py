@@ -14,7 +14,7 @@ from typing import TypeAlias
 from gateway.api.moorline import about
 from gateway.pipeline import Gateway
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Delta, Done, Event, Events, Usage
+from gateway.types import Answer, Ask, Delta, Done, Event, Events, Progress, Usage
 
 AT_ONCE = 8
 HELD = 64  # events that wait for the client
@@ -65,6 +65,8 @@ def _placed(event: Event, first: int, trace_id: str) -> list[Event]:
     """An event of one request among those of all; its end tells its first choice's story."""
     if isinstance(event, Delta):
         return [replace(event, choice=event.choice + first)]
+    if isinstance(event, Progress):
+        return [event]
     assert isinstance(event, Done)  # nothing else is told to who does not ask for it
     return [Delta(choice=first, extra={"moorline": about(event, trace_id)}), event]
 

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from gateway.api.blocks import Block, Blocks, Closed, Grown, Opened, Step
-from gateway.api.moorline import about
+from gateway.api.moorline import about, comment
 from gateway.errors import GatewayError, HandedOver, ProviderError
-from gateway.types import Delta, Done, Event, Usage
+from gateway.types import Delta, Done, Event, Progress, Usage
 
 STOPS = {
     "stop": "end_turn",
@@ -76,6 +76,10 @@ class Telling:
         """See gateway.api.door."""
         assert isinstance(event, Delta)  # nothing else is told to who does not ask for it
         return self._opening() + b"".join(map(_told, self._blocks.add(event)))
+
+    def progress(self, progress: Progress) -> bytes:
+        """See gateway.api.door."""
+        return comment(progress)
 
     def done(self, done: Done) -> Iterator[bytes]:
         """The last block's end, why it was the last, and what it came to."""

@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 
 from gateway.api.blocks import Block, Blocks, Closed, Grown, Opened, Step
+from gateway.api.moorline import comment
 from gateway.api.responses.output import Head, item_begun, item_id, item_whole, part_begun
 from gateway.api.responses.request import Turn
 from gateway.errors import GatewayError
-from gateway.types import Delta, Done, Event
+from gateway.types import Delta, Done, Event, Progress
 
 GROWS = {
     "text": "response.output_text",
@@ -38,6 +39,10 @@ class Telling:
         assert isinstance(event, Delta)  # nothing else is told to who does not ask for it
         opening = b"" if self._number else self._begun()
         return opening + b"".join(map(self._told, self._blocks.add(event)))
+
+    def progress(self, progress: Progress) -> bytes:
+        """See gateway.api.door."""
+        return comment(progress)
 
     def done(self, done: Done) -> Iterator[bytes]:
         """The last item's end, then the whole response."""
