@@ -35,7 +35,16 @@ T = TypeVar("T")
 
 UNRELATED = frozenset({"user", "metadata", "store", "safety_identifier", "service_tier"})
 """Parameters that do not change what is said."""
-_ELSEWHERE = {"messages", "question", "params", "collection", "top_k", "grounding", "where"}
+_ELSEWHERE = {
+    "messages",
+    "document",
+    "question",
+    "params",
+    "collection",
+    "top_k",
+    "grounding",
+    "where",
+}
 _TOLD = {"stream", "include_usage", "use_cache", "deadline", "door", "verbatim"}
 _NOT_SAID = {"key", "name", "admin", "requests_per_minute", "tokens_per_minute", "budget_usd"}
 OF_THE_ASK = tuple(each.name for each in fields(Ask) if each.name not in _ELSEWHERE | _TOLD)

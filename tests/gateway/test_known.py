@@ -361,5 +361,5 @@ async def test_a_replayed_stream_begins_and_ends_like_a_live_one(tmp_path: Path)
 
 
 def test_whatever_a_request_says_is_compared_unless_it_only_shapes_the_telling() -> None:
-    assert OF_THE_ASK == ("model", "n", "region", "strategy")
+    assert OF_THE_ASK == ("model", "n", "long_document", "region", "strategy")
     assert OF_THE_CALLER == ("team", "collections", "models", "region")
