@@ -248,11 +248,12 @@ async def assemble(
             Means(whole, config.strategies, prompts, prices, counter(), stores.reader)
         )
         canned = await prepared(config.degrade, stores.encoder)
+        windows = Windows(config.context, config.all_providers, stores.counts.nearly_full)
         library = Library(
             stores.indexes,
             Retriever(config.retrieval, stores.reranker, stores.vocabularies),
             config.grounding,
-            Windows(config.context, config.all_providers, stores.counts.nearly_full),
+            windows,
             prompts,
             plausible,
             judging=extractive(config),
@@ -301,6 +302,7 @@ async def assemble(
                 judge,
                 ladder,
                 prompts,
+                windows,
                 config.context,
                 plausible,
             ),

@@ -17,6 +17,7 @@ COMMANDS = {
     "ingest": "gateway.commands.ingest",
     "search": "gateway.commands.search",
     "collections": "gateway.commands.collections",
+    "summarize": "gateway.commands.summarize",
     "documents": "gateway.commands.documents",
     "reembed": "gateway.commands.reembed",
     "route": "gateway.commands.route",

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from context.budget import Budget
 from context.config import ContextConfig
 from context.long_documents.apart import Apart, apart, pointed, summarising, words_of
 from context.long_documents.asking import Asking, Note
@@ -22,7 +23,7 @@ from context.long_documents.planning import Method, Scheme, Window, neighbours, 
 from context.long_documents.selecting import passages, ranked, within
 from context.prompts.catalogue import Prompts
 from context.quoting import harmless
-from context.tokens import Counter, counter, messages_tokens
+from context.tokens import Counter, Tokenizer, messages_tokens
 from context.types import Prompt, Source
 from context.types import PromptTooLong as DoesNotFit
 from gateway.accounting import Tab
@@ -38,6 +39,7 @@ from gateway.streams import Collected, collect, told
 from gateway.structured import Starter
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, Done, Events, Grounding, Progress, Usage
+from gateway.windows import Windows
 from retrieval.types import Document, Hit, Passage
 from routing.types import Plan
 
@@ -101,6 +103,7 @@ class LongDocuments:
         judge: Judge,
         ladder: Ladder,
         prompts: Prompts,
+        windows: Windows,
         config: ContextConfig,
         plausible: Plausible,
     ) -> None:
@@ -108,6 +111,7 @@ class LongDocuments:
         self.answers = answers  # who answers, in the form that is asked for
         self.judge = judge
         self.ladder = ladder
+        self.windows = windows
         self.config = config
         self._library = library
         self._prompts = prompts
@@ -134,7 +138,7 @@ class LongDocuments:
     def looked_at(self, ask: Ask, plan: Plan) -> Case | None:
         """What is to be done, if it does not fit. Computes: not for the event loop."""
         writing = self._writing(plan)
-        count = counter(plan.targets[0].model)
+        count = self.windows.tokenizer(plan)
         tokens = messages_tokens(ask.messages, count)
         window = self._window(ask, writing)
         found = apart(ask.messages)
@@ -165,16 +169,18 @@ class LongDocuments:
     def _window(self, ask: Ask, writing: Plan) -> Window:
         if not writing.targets:
             return Window(0, 0)
-        window = writing.window
-        answer = most_tokens_of_answer(ask) or min(writing.max_output, window // 4)
-        return Window(window - int(window * self.config.margin), answer)
+        size, count = writing.window, self.windows.tokenizer(writing)
+        answer = most_tokens_of_answer(ask) or min(writing.max_output, size // 4)
+        beside = sum(self.windows.beside(ask, writing, count).values())
+        budget = Budget.of(size, answer, beside, count.error, self.config)
+        return Window(budget.room + answer, answer)
 
     def _by_quotes(self, found: Apart, document: Document, count: Counter) -> Quoting:
         if not summarising(found.task):
             return Quoting(self._bearing(found, document, count))
         from retrieval.support.gist import gist  # numpy: not for the import of the door
 
-        spans = gist(document.text, words_of(found.task))
+        spans = gist(_prose(document), words_of(found.task))
         said = [
             Passage(f"{start}-{end}", document.source, "", number, document.title, (), text, *span)
             for number, span in enumerate(spans)
@@ -201,7 +207,7 @@ class LongDocuments:
         self, ask: Ask, found: Apart, document: Document, writing: Plan, window: Window
     ) -> Reading:
         config = self.config.long_documents
-        count = counter(writing.targets[0].model)
+        count = self.windows.tokenizer(writing)
         asking = Asking(found, document, self._prompts)
         asked = ask.long_document
         method: Method = "map_reduce" if asked is None or asked == "auto" else asked
@@ -214,8 +220,8 @@ class LongDocuments:
             scheme = planned(document, method, window, frames, shown, config)
         except DoesNotFit as error:
             raise PromptTooLong(
-                f"The text cannot be read in parts: what stands around a part and its answer take "
-                f"{error.tokens} tokens of {error.window}.",
+                f"The text cannot be read in parts: what stands around one takes {error.tokens} "
+                f"tokens, of {error.window} that the model has for a prompt and its answer.",
                 param="messages",
             ) from None
         if scheme.calls > config.max_calls:
@@ -278,8 +284,8 @@ class _Work:
         return self.way.scheme
 
     @property
-    def count(self) -> Counter:
-        return counter(self.plan.targets[0].model)
+    def count(self) -> Tokenizer:
+        return self.house.windows.tokenizer(self.plan)
 
     def answer(self, missed: Unanswered) -> Answer:
         """An answer that begins with its progress. Nothing has been asked yet."""
@@ -458,6 +464,15 @@ class _Work:
 
     def _progress(self, step: str) -> Progress:
         return Progress(self.done, self.scheme.calls, step.rpartition(".")[2])
+
+
+def _prose(document: Document) -> str:
+    """The text with blanks where it has tables and code, of which no line says anything alone."""
+    kept = list(document.text)
+    for block in document.blocks:
+        if block.kind in ("table", "code"):
+            kept[block.start : block.end] = " " * (block.end - block.start)
+    return "".join(kept)
 
 
 def _placed(passage: Passage) -> Passage:

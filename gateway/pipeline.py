@@ -37,7 +37,7 @@ from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
 from gateway.summarising import Summarising
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Caller, Done, Usage
+from gateway.types import LOCAL, Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
 
 if TYPE_CHECKING:  # numpy: not for the import of the door
@@ -87,6 +87,13 @@ class Gateway:
         except BaseException as error:
             await tab.failed(error)
             raise
+
+    async def answer_here(self, ask: Ask, trace: Trace) -> Answer:
+        """The same for a command on this machine, of which no key is asked."""
+        async with Tab(self.accounting, trace, ask) as tab:
+            tab.caller = Caller(LOCAL, LOCAL)
+            tab.hold = await trace.step("reserve", self.accounting.reserve(tab.caller, ask))
+            return tab.metered(await self._compose(tab, tab.caller, ask, trace))
 
     async def embed(
         self, authorization: str | None, ask: EmbeddingAsk, trace: Trace

@@ -15,7 +15,7 @@ from context.long_documents.planning import Frames
 from context.packing import instructed
 from context.prompts.catalogue import Prompts
 from context.quoting import quoted
-from context.tokens import Counter, messages_tokens
+from context.tokens import Tokenizer, messages_tokens
 from context.types import Prompt
 from retrieval.types import Document
 
@@ -68,7 +68,7 @@ class Asking:
         earlier = (message for turn in parts.earlier for message in turn)
         return Prompt((system, *earlier, *parts.last), question=self.apart.task)
 
-    def frames(self, count: Counter, note: int) -> Frames:
+    def frames(self, count: Tokenizer, note: int) -> Frames:
         """What these say besides their material."""
         empty = Part(1, 0, 0, 0, 0, "")
         named = {"", *(section for _, section in sections(self.document))}

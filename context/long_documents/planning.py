@@ -88,7 +88,7 @@ def planned(
         return _mapped(document, method, note, window, frames, count, config)
     except NoRoom:
         least = max(frames.part, frames.join, frames.refine, frames.last) + kept(note)
-        raise PromptTooLong(least + window.answer, window.usable) from None
+        raise PromptTooLong({"instructions": least}, window.usable, window.answer) from None
 
 
 def _mapped(

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from context.long_documents.cutting import NoRoom, cut, structured
-from context.tokens import Counter, counter
+from context.tokens import Tokenizer, counter
 from retrieval.parsing.formats import parse
 from tests.effort import cpu_seconds
 
-COUNTERS: list[Counter] = [
+COUNTERS: list[Tokenizer] = [
     counter(),
     counter("gpt-4"),
-    len,
-    lambda text: len(text.encode()) // 3 + 1,
-    lambda text: len(text.split()),
+    Tokenizer("characters", len),
+    Tokenizer("bytes", lambda text: len(text.encode()) // 3 + 1),
+    Tokenizer("words", lambda text: len(text.split())),
 ]
 LINES = st.one_of(
     st.text(max_size=200),
@@ -32,7 +32,7 @@ TEXTS = st.lists(LINES, max_size=60).map("\n".join)
 
 @given(TEXTS, st.sampled_from(COUNTERS), st.integers(64, 400), st.integers(0, 60))
 def test_parts_are_the_text_and_none_is_over_the_limit(
-    text: str, count: Counter, limit: int, overlap: int
+    text: str, count: Tokenizer, limit: int, overlap: int
 ) -> None:
     overlap = min(overlap, limit // 4)
     parts = cut(structured(text), count, limit, overlap)
