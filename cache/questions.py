@@ -20,8 +20,8 @@ from retrieval.types import Vector
 
 _BITS = 256  # of the first dimensions
 _COMPARED = 256
-"""Rows of which cosines are taken. For 1,616 real questions with one at a cosine of 0.7 or more
-among 100,000, at most 61 others had signs more like theirs; for the nearest eight, at most 100."""
+"""Rows of which cosines are taken. Of 2,596 real questions (QQP, CLINC) with one at a cosine of 0.7
+or more among 100,000, these rows hold the nearest of all but one."""
 _BLOCK = 16_384  # rows whose bits stay in a processor's cache while they are counted
 _TURN = 8  # blocks that are counted before others have their turn on the event loop
 _SURE = 3.5  # standard deviations by which signs may mislead
