@@ -11,7 +11,9 @@ SUITES = {
     "chunking": "eval.suites.chunking",
     "reader": "eval.suites.reader",
     "retrieval": "eval.suites.retrieval",
+    "routing": "eval.suites.routing",
     "spelling": "eval.suites.spelling",
+    "tasks": "eval.suites.tasks",
     "wordings": "eval.suites.wordings",
 }
 """Each suite is a module with a `command`, imported when it is run."""

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gateway.build import open_encoder
+from gateway.config import Config
 from retrieval.types import Encoder, Query, TokenEncoder, Vector, Vectors
 
 _FILE = "eval.sqlite"
@@ -128,3 +130,10 @@ class Remembered:
     @staticmethod
     def _vector(raw: bytes) -> Vector:
         return np.frombuffer(raw, dtype=np.float32)
+
+
+async def embedded(texts: Sequence[str], config: Config, folder: Path) -> tuple[str, Vectors]:
+    """Questions by the configured encoder, whose name comes with them."""
+    with closing(Memory(folder)) as memory:
+        async with open_encoder(config.model_copy(update={"data": folder})) as encoder:
+            return encoder.name, await Remembered(encoder, memory).questions(texts)

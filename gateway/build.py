@@ -72,7 +72,7 @@ from gateway.providers.prices import Prices
 from gateway.providers.wire import trust
 from gateway.providers.wire.client import Client
 from gateway.providers.wire.proxies import Proxies, Proxy
-from gateway.routes import Predictor, Router
+from gateway.routes import Classifier, Learned, Predictor, Router
 from gateway.screening import Screen
 from gateway.strategies.chosen import Strategies
 from gateway.strategies.run import Means
@@ -233,8 +233,8 @@ async def assemble(
         more = expanding(config, asides, stores.encoder, prompts)
         leading = following(config, asides, prompts)
         summing = summarising(config, asides, prompts)
-        judging = await judges(config, stores.encoder)
-        router = Router(named, config.routing, fits, prices, stores.deployments, *judging)
+        models = await learned(config, stores.encoder)
+        router = Router(named, config.routing, fits, prices, stores.deployments, models)
         await router.warm()
         known = KnownAnswers(
             stores.cache,
@@ -373,34 +373,63 @@ async def open_router(config: Config) -> AsyncIterator[tuple[Router, Encoder]]:
     await prices.load()
     async with open_encoder(config) as encoder:
         fits = fitting(config.all_providers, prices.listed)
-        judging = await judges(config, encoder)
-        yield Router(catalogue(config), config.routing, fits, prices, None, *judging), encoder
+        models = await learned(config, encoder)
+        yield Router(catalogue(config), config.routing, fits, prices, None, models), encoder
 
 
-async def judges(config: Config, encoder: Encoder) -> tuple[Predictor, Enough] | tuple[()]:
-    """What says whether the cheap model will do, and whether that is sure enough; nothing where no
-    rule asks. Raises ConfigError."""
-    routing = config.routing
-    if "p_cheap" not in asked(routing):
-        return ()
+async def learned(config: Config, encoder: Encoder) -> Learned:
+    """The router's trained models, as far as a rule asks for what they say. Raises ConfigError."""
+    wanted = asked(config.routing)
+    predictor, enough = await _predictor(config, encoder) if "p_cheap" in wanted else (None, None)
+    return Learned(
+        predictor, enough, await _classifier(config, encoder) if "task" in wanted else None
+    )
+
+
+async def _predictor(
+    config: Config, encoder: Encoder
+) -> tuple[Predictor, Enough] | tuple[None, None]:
+    """What says whether the cheap model will do, and whether that is sure enough."""
     from routing.complexity import PACKAGED, BadModel, Complexity  # numpy
     from routing.operating import StrongShare
 
+    routing = config.routing
     try:
         model = await asyncio.to_thread(Complexity.load, routing.complexity or PACKAGED)
     except BadModel as error:
         raise ConfigError(f"`routing.complexity`: {error}") from error
-    if model.encoder != encoder.name:
-        log.warning(
-            "`p_cheap` is not known, since its model reads vectors of %r and the encoder is %r; "
-            "questions are told apart by their words. `moorline train router` makes another one.",
-            model.encoder,
-            encoder.name,
-        )
-        return ()
+    if not _reads(model.encoder, encoder, "`p_cheap`", "router"):
+        return None, None
     if routing.strong_share is not None:
         return model, StrongShare(model.points, routing.strong_share).enough
     return model, model.points.keeping(routing.quality_floor).enough
+
+
+async def _classifier(config: Config, encoder: Encoder) -> Classifier | None:
+    """What tells what a request is for."""
+    from routing.complexity import BadModel
+    from routing.tasks import PACKAGED, Tasks  # numpy
+
+    try:
+        model = await asyncio.to_thread(Tasks.load, config.routing.task_model or PACKAGED)
+    except BadModel as error:
+        raise ConfigError(f"`routing.task_model`: {error}") from error
+    return model if _reads(model.encoder, encoder, "`task`", "tasks") else None
+
+
+def _reads(fitted_to: str, encoder: Encoder, signal: str, trained: str) -> bool:
+    """Whether a model reads this encoder's vectors."""
+    if fitted_to == encoder.name:
+        return True
+    log.warning(
+        "No trained model tells %s, since it reads vectors of %r and the encoder is %r; questions "
+        "are told apart by their words. `moorline train %s` makes another one.",
+        signal,
+        fitted_to,
+        encoder.name,
+        trained,
+    )
+    return False
 
 
 def admission(server: ServerConfig) -> Admission:

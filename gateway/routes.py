@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
 from gateway.config import ConfigError
@@ -27,7 +28,7 @@ from retrieval.language import language
 from retrieval.types import Query, Scalar, Vector
 from routing.catalogue import AUTO, AUTO_BY, Catalogue, NoSuchModel
 from routing.choice import Choice, Expected, Outlook
-from routing.config import RoutingConfig
+from routing.config import RoutingConfig, Task
 from routing.constraints import Constraint, Excluded, Needs, NothingFits
 from routing.features import features
 from routing.policy import Enough, Policy, Route
@@ -45,6 +46,26 @@ class Predictor(Protocol):
         ...
 
 
+class Classifier(Protocol):
+    """The same, for what is asked for."""
+
+    def task(self, question: str, vector: Vector) -> Task:
+        """What the request is for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The trained models that are asked for signals; none where no rule wants theirs."""
+
+    predictor: Predictor | None = None
+    enough: Enough | None = None  # how high its probability has to be
+    classifier: Classifier | None = None
+
+
+NOTHING_LEARNED = Learned()
+
+
 class Router:
     """Plans a request's route."""
 
@@ -55,13 +76,12 @@ class Router:
         fitting: Fitting = NOTHING_TO_FIT,
         prices: Prices | None = None,
         deployments: Deployments | None = None,
-        predictor: Predictor | None = None,
-        enough: Enough | None = None,
+        learned: Learned = NOTHING_LEARNED,
     ) -> None:
         """Raises ConfigError for a model that is not configured."""
         self.catalogue = catalogue
-        self.policy = Policy(catalogue, config, enough)
-        self._predictor = predictor
+        self.policy = Policy(catalogue, config, learned.enough)
+        self._learned = learned
         self.config = config
         self._fitting = fitting
         self._prices = prices or Prices({})
@@ -78,7 +98,7 @@ class Router:
 
     def embeds(self, ask: Ask) -> bool:
         """Whether the question's embedding is asked for."""
-        return self._predictor is not None and ask.model == AUTO
+        return ask.model == AUTO and self._learned != NOTHING_LEARNED
 
     def plan(
         self, caller: Caller, ask: Ask, grounded: bool, span: Span, query: Query | None = None
@@ -112,9 +132,8 @@ class Router:
             wanted = Needs(caller.models, regions, size, _bound(ask), lacking)
             if ask.model == AUTO:
                 signals = self._signals(caller, ask, grounded, tokens, regions)
-                if self._predictor and query:
-                    p_cheap = self._predictor.cheap_will_do(ask.question, query.vector)
-                    signals["p_cheap"] = round(p_cheap, 4)
+                if query:
+                    signals |= self._told(query)
                 span.set(**signals)
         try:
             route = self.policy.route(ask.model, signals, wanted, self.outlook(ask))
@@ -173,6 +192,16 @@ class Router:
         if not asked.isdisjoint(("images", "tools")):
             needed = needs(ask.params, ask.messages)
             signals |= {"images": "vision" in needed, "tools": "tools" in needed}
+        return signals
+
+    def _told(self, query: Query) -> dict[str, Scalar]:
+        """What the trained models say, as far as a rule asks for it."""
+        signals: dict[str, Scalar] = {}
+        if classifier := self._learned.classifier:
+            signals["task"] = classifier.task(query.text, query.vector)
+        if predictor := self._learned.predictor:
+            p_cheap = predictor.cheap_will_do(query.text, query.vector)
+            signals["p_cheap"] = round(p_cheap, 4)
         return signals
 
     def _refused(self, caller: Caller, ask: Ask, excluded: Sequence[Excluded]) -> GatewayError:

@@ -226,6 +226,11 @@ class RoutingConfig(Section):
         description="Folder of a model that `moorline train router` has made, for `p_cheap`; the "
         "packaged one where empty.",
     )
+    task_model: Path | None = Field(
+        default=None,
+        description="Folder of a model that `moorline train tasks` has made, for `task`; the "
+        "packaged one where empty.",
+    )
     weights: WeightsConfig = Field(
         default=WeightsConfig(),
         description="What is tried first where a rule, a task or the default names several; in "

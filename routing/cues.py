@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from operator import itemgetter
 
 HEAD = 3000
 """Characters that are looked at; what is longer than a page is judged by its first."""
@@ -17,9 +19,8 @@ HEAD = 3000
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _OPTION = re.compile(r"^[ \t]*\(?([A-J])[.)][ \t]*(.*)$", re.M)
-_FORMULA = re.compile(r"[=<>^*/+\\$≤≥∈∀∃⊃∨∧~√π×·]")
+_FORMULA = "=<>^*/+\\$≤≥∈∀∃⊃∨∧~√π×·"
 _SENTENCE = re.compile(r"[.!?]\s")
-_LONGEST = 12  # letters that a word's length is told apart up to
 
 _KINDS: Mapping[str, str] = {
     "negations": "not no never none nor neither cannot without except least incorrect false unless",
@@ -58,32 +59,33 @@ def cues(question: str) -> list[float]:
     options = list(_OPTION.finditer(text))
     if len(options) < 2:
         options = []
-    stem = text[: options[0].start()] if options else text
-    found = _WORD.findall(text)
-    words = [word.lower() for word in found]
+    # An option begins a line, so no word is cut in two.
+    first = options[0].start() if options else len(text)
+    stem = text[:first]
+    found = _WORD.findall(stem)
+    stem_words = list(map(str.lower, found))
+    found += _WORD.findall(text, first)
+    words = list(map(str.lower, found))
     numbers = _NUMBER.findall(text)
     size, many = max(1, len(text)), max(1, len(words))
-    lengths = [0] * (_LONGEST + 1)
-    for word in words:
-        lengths[min(len(word), _LONGEST)] += 1
-    formulae = len(_FORMULA.findall(text))
+    lengths = Counter(map(len, words))
+    counts = Counter(words)
     kinds = dict.fromkeys(_KINDS, 0)
-    for word in words:
-        if kind := _KIND.get(word):
-            kinds[kind] += 1
-    stem_words = words[: len(_WORD.findall(stem))]
+    for word in counts.keys() & _KIND.keys():
+        kinds[_KIND[word]] += counts[word]
+    formulae = _count(text, _FORMULA)
     last = set(stem_words[-40:])
     return [
         math.log1p(len(question)),
         math.log1p(len(words)),
         sum(map(len, words)) / many,
-        sum(lengths[:4]) / many,
-        sum(lengths[8:]) / many,
-        lengths[_LONGEST] / many,
+        sum(lengths[letters] for letters in range(4)) / many,
+        (len(words) - sum(lengths[letters] for letters in range(8))) / many,
+        (len(words) - sum(lengths[letters] for letters in range(12))) / many,
         lengths[1] / many,
-        len(set(words)) / many,
-        sum(word[0].isupper() for word in found) / many,
-        sum(len(word) > 1 and word.isupper() for word in found) / many,
+        len(counts) / many,
+        sum(map(str.isupper, map(itemgetter(0), found))) / many,
+        sum(len(word) > 1 for word in filter(str.isupper, found)) / many,
         (len(text.encode(errors="replace")) - len(text)) / size,
         sum(map(len, numbers)) / size,
         math.log1p(len(numbers)),

@@ -51,6 +51,9 @@ _PARTS = re.compile(
     r"\?|\b(?:and then|as well as|first|second|third|finally|also)\b|\n\s*[-*\d]", re.I
 )
 
+TASKS = tuple(task for task, _ in _TASKS)
+"""Those that have words of their own."""
+
 LONG_QUESTION_WORDS = 60
 MANY_PARTS = 3
 
@@ -67,15 +70,23 @@ class Features:
 
 def features(question: str, *, grounded: bool, tokens: int) -> Features:
     """Look at the last question and at the size of all."""
-    return Features(_task(question), _complexity(question), grounded, tokens)
+    return Features(task_by_words(question), _complexity(question), grounded, tokens)
 
 
-def _task(question: str) -> Task:
+def task_by_words(question: str) -> Task:
+    """The first task whose words are among those of the question."""
     head = question[:4000]
     for task, pattern in _TASKS:
         if pattern.search(head):
             return task
     return "conversation" if _GREETING.match(head) and len(head) < 80 else "question"
+
+
+def marks(question: str) -> tuple[bool, ...]:
+    """Of each of TASKS, whether its words are there; and whether it begins with a greeting."""
+    head = question[:4000]
+    found = [pattern.search(head) is not None for _, pattern in _TASKS]
+    return (*found, _GREETING.match(head) is not None)
 
 
 def _complexity(question: str) -> Complexity:

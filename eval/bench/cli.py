@@ -71,6 +71,15 @@ def rerank(passages: int, tokens: int, threads: int, rounds: int) -> None:
 
 
 @group.command()
+@click.option("--rounds", default=100, show_default=True)
+def routing(rounds: int) -> None:
+    """The router's models over a question, beside embedding it."""
+    from eval.bench.routing import measure, table
+
+    click.echo(table(measure(rounds)))
+
+
+@group.command()
 @click.option("--passages", default=2_000, show_default=True, help="Of each of two collections.")
 @click.option("--questions", default=200, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")

@@ -115,7 +115,7 @@ def reranker(
 @click.option("--strong", default="", help="The strong model's.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--trees", type=click.IntRange(min=1), default=400, show_default=True)
-@click.option("--bags", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--bags", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--seed", default=13, show_default=True)
 @config
 @cache
@@ -152,6 +152,37 @@ def router(
         click.echo(trained(known, name, out, settings, cache or usual_folder(), recipe))
     except read.BadOutcomes as error:
         raise click.ClickException(str(error)) from None
+
+
+@group.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder of public data sets.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@config
+@cache
+def tasks(data: Path, out: Path, config_file: Path | None, cache: Path | None) -> None:
+    """A model of what requests are for; needs no extra."""
+    import asyncio
+    from dataclasses import asdict
+
+    from eval.remembered import embedded, usual_folder
+    from eval.train.tasks.fitting import Recipe, fitted
+    from eval.train.tasks.material import requests
+    from gateway.commands.common import loaded
+    from gateway.config import Config
+
+    settings = loaded(config_file) if config_file else Config()
+    known = requests(data, "train")
+    texts = [each.text for each in known]
+    name, vectors = asyncio.run(embedded(texts, settings, cache or usual_folder()))
+    recipe = Recipe()
+    model = fitted(known, vectors, name, recipe)
+    model.save(out, {"requests": len(known), "recipe": asdict(recipe)})
+    click.echo(f"{len(known)} requests; `moorline eval tasks --model {out}` measures it")
 
 
 def _missing(error: ModuleNotFoundError) -> click.ClickException:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from gateway.build import catalogue
+from gateway.build import catalogue, learned
 from gateway.config import Config, ConfigError, parse
 from gateway.deployments import Deployments
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, PromptTooLong, UnknownModel
 from gateway.fitting import fitting
 from gateway.providers.prices import Prices
-from gateway.routes import Router
+from gateway.routes import NOTHING_LEARNED, Learned, Router
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller
+from retrieval.config import MiniLMEncoder
+from retrieval.encoders.minilm import MiniLM
+from retrieval.types import Query, Vector
+from routing.config import Task
 from routing.types import Target
 
 CONFIG = """
@@ -36,11 +42,13 @@ regions = { legal = "EU" }
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 
 
-def router(more: str = "", deployments: Deployments | None = None) -> Router:
+def router(
+    more: str = "", deployments: Deployments | None = None, models: Learned = NOTHING_LEARNED
+) -> Router:
     config: Config = parse(CONFIG + more)
     prices = Prices(config.all_providers)
     fits = fitting(config.all_providers, lambda name: None)
-    return Router(catalogue(config), config.routing, fits, prices, deployments)
+    return Router(catalogue(config), config.routing, fits, prices, deployments, models)
 
 
 def ask(model: str = "auto:cheap", content: Any = "Why?", **fields: Any) -> Ask:
@@ -157,3 +165,58 @@ def test_a_rule_may_ask_for_any_signal(when: str, asked: Ask, by: Caller) -> Non
 def test_a_rule_that_names_an_unknown_model_is_refused_at_the_start() -> None:
     with pytest.raises(ConfigError, match="no model 'gone'; there are us/small"):
         router('[[routing.rules]]\nname = "r"\nuse = ["gone"]')
+
+
+class Mathematician:
+    """To whom everything is mathematics."""
+
+    def task(self, question: str, vector: Vector) -> Task:
+        return "mathematics"
+
+
+TASKS = """
+[routing.tasks.mathematics]
+use = ["us/large"]
+"""
+
+
+def test_a_trained_model_tells_the_task_where_there_is_an_embedding() -> None:
+    house = router(TASKS, models=Learned(classifier=Mathematician()))
+    asked, seen = ask("auto", "How many are left?"), Span("route", 0)
+    query = Query(asked.question, np.ones(384, dtype=np.float32))
+    assert house.embeds(asked)
+    plan = house.plan(caller(), asked, False, seen, query)
+    assert (plan.reason, seen.attributes["task"]) == ("task:mathematics", "mathematics")
+    assert house.plan(caller(), asked, False, Span("route", 0)).reason == "default"
+
+
+def test_no_embedding_is_asked_for_where_nothing_reads_it() -> None:
+    assert not router(TASKS).embeds(ask("auto"))
+    assert not router(TASKS, models=Learned(classifier=Mathematician())).embeds(ask("auto:best"))
+
+
+class Unlike:
+    """An encoder that no packaged model was fitted to."""
+
+    name = "another"
+
+
+@pytest.mark.anyio
+async def test_trained_models_are_loaded_as_far_as_a_rule_asks_for_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    encoder = MiniLM(MiniLMEncoder(), Path())  # opens nothing before its first use
+    assert await learned(parse(CONFIG), encoder) == NOTHING_LEARNED
+    found = await learned(parse(CONFIG + TASKS), encoder)
+    assert found.classifier
+    assert not found.predictor
+    other: Any = Unlike()
+    assert await learned(parse(CONFIG + TASKS), other) == NOTHING_LEARNED
+    assert "`moorline train tasks` makes another one" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    config = parse(CONFIG + f'task_model = "{tmp_path}"\n' + TASKS)
+    with pytest.raises(ConfigError, match=r"routing\.task_model.*no model of tasks"):
+        await learned(config, MiniLM(MiniLMEncoder(), tmp_path))

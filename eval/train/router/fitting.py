@@ -37,7 +37,7 @@ class Recipe:
     leaves: int = 15
     rate: float = 0.03
     least: int = 40  # questions in a leaf
-    bags: int = 3  # forests that are averaged
+    bags: int = 2  # forests that are averaged
     parts: int = 10
     seed: int = 13
 
@@ -62,6 +62,17 @@ class Rows:
             np.asarray([each.subject for each in outcomes]),
         )
 
+    @property
+    def weights(self) -> Array:
+        """A large subject counts more than a small one, but not by as much as it is larger."""
+        _, place, sizes = np.unique(self.subjects, return_inverse=True, return_counts=True)
+        weights = 1 / np.sqrt(sizes[place])
+        return np.asarray(weights / weights.mean())
+
+    def without_subjects(self) -> Rows:
+        """The same, each question by itself."""
+        return replace(self, subjects=np.full(len(self), ""))
+
     def __getitem__(self, places: Array) -> Rows:
         return Rows(*(getattr(self, name)[places] for name in self.__slots__))
 
@@ -77,8 +88,8 @@ def fitted(rows: Rows, encoder: str, recipe: Recipe, held: Array) -> Complexity:
     return Complexity(
         encoder=encoder,
         axes=axes,
-        cheap=forest_of(read, rows.cheap, recipe),
-        strong=forest_of(read, rows.strong, recipe),
+        cheap=forest_of(read, rows.cheap, rows.weights, recipe),
+        strong=forest_of(read, rows.strong, rows.weights, recipe),
         usual=np.median(read, axis=0).astype(np.float32),
         shift=shift,
         slope=slope,
@@ -130,7 +141,7 @@ def axes_of(vectors: Vectors, many: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(found[:, ::-1][:, :many], dtype=np.float32)
 
 
-def forest_of(read: Array, quality: Array, recipe: Recipe) -> Forest:
+def forest_of(read: Array, quality: Array, weights: Array, recipe: Recipe) -> Forest:
     """Log-odds of a quality: the mean of some forests that differ by chance alone."""
     settings = {
         "objective": "cross_entropy",
@@ -138,7 +149,7 @@ def forest_of(read: Array, quality: Array, recipe: Recipe) -> Forest:
         "learning_rate": recipe.rate,
         "min_data_in_leaf": recipe.least,
         "extra_trees": True,  # thresholds by chance: subjects are not learned by heart
-        "feature_fraction": 0.3,
+        "feature_fraction": 0.15,
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
         "lambda_l2": 5.0,
@@ -151,7 +162,7 @@ def forest_of(read: Array, quality: Array, recipe: Recipe) -> Forest:
         [
             lightgbm.train(
                 {**settings, "seed": recipe.seed + bag},
-                lightgbm.Dataset(read, quality, params={"verbose": -1}),
+                lightgbm.Dataset(read, quality, weight=weights, params={"verbose": -1}),
                 recipe.trees,
             )
             for bag in range(recipe.bags)
@@ -208,4 +219,4 @@ def _expected(known: Rows, quality: Array, asked: Rows, recipe: Recipe) -> Array
         np.concatenate([each.vectors @ axes, each.looks], axis=1, dtype=np.float32)
         for each in (known, asked)
     )
-    return sigmoid(forest_of(read, quality, recipe).predict(unread))
+    return sigmoid(forest_of(read, quality, known.weights, recipe).predict(unread))

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from eval.cost_quality import figures
-from eval.remembered import Memory, Remembered
+from eval.remembered import embedded
 from eval.train.router.fitting import Array, Recipe, Rows, completed, fitted, held_out
 from eval.train.router.outcomes import BadOutcomes, Outcome
-from gateway.build import open_encoder
 from gateway.config import Config
-from retrieval.types import Vectors
 
 FEWEST = 300  # questions, below which there is nothing to learn from and nothing to judge by
 
@@ -37,13 +34,6 @@ def trained(
     model = fitted(rows, name, recipe, gains)
     model.save(out, {"fitted to": source, "questions": len(rows), "recipe": asdict(recipe)})
     return _report(rows, gains)
-
-
-async def embedded(texts: Sequence[str], config: Config, cache: Path) -> tuple[str, Vectors]:
-    """By the configured encoder, whose name comes with them; nothing twice, in any run."""
-    with closing(Memory(cache)) as memory:
-        async with open_encoder(config.model_copy(update={"data": cache})) as encoder:
-            return encoder.name, await Remembered(encoder, memory).questions(texts)
 
 
 def _report(rows: Rows, gains: Array) -> str:
