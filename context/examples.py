@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from context.instructions import ending, parted
 from context.quoting import harmless, quoted
 from context.types import Message
 from retrieval.types import Vector, Vectors
 
 READ = 50
 """Examples that are compared with each other; those behind them are not shown."""
-INSTRUCTING = frozenset({"system", "developer"})
 
 Form: TypeAlias = Literal["turns", "block"]
 
@@ -124,22 +124,10 @@ def shown(
 ) -> tuple[Message, ...]:
     """The messages with these examples after the instructions, in their order: as turns, or as a
     block that `told` introduces at the end of the instructions."""
-    ours = sum(1 for _ in _leading(messages))
-    before, after = messages[:ours], messages[ours:]
-    if form == "turns":
-        return (*before, *(turn for each in examples for turn in _turns(each)), *after)
-    block = f"{told}\n\n{_block(examples)}"
-    if not before:
-        return ({"role": "system", "content": block}, *after)
-    *others, last = before
-    return (*others, {**last, "content": _joined(last.get("content"), block)}, *after)
-
-
-def _leading(messages: Sequence[Message]) -> Iterator[Message]:
-    for message in messages:
-        if message.get("role") not in INSTRUCTING:
-            return
-        yield message
+    if form == "block":
+        return ending(messages, f"{told}\n\n{_block(examples)}")
+    before, after = parted(messages)
+    return (*before, *(turn for each in examples for turn in _turns(each)), *after)
 
 
 def _turns(example: Example) -> Iterator[Message]:
@@ -150,9 +138,3 @@ def _turns(example: Example) -> Iterator[Message]:
 def _block(examples: Sequence[Example]) -> str:
     each = (quoted("example", f"Question: {e.question}\nAnswer: {e.answer}") for e in examples)
     return "<examples>\n" + "\n".join(each) + "\n</examples>"
-
-
-def _joined(content: Any, block: str) -> Any:
-    if isinstance(content, list):
-        return [*content, {"type": "text", "text": block}]
-    return f"{content}\n\n{block}" if content else block

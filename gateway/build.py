@@ -321,9 +321,15 @@ async def opened_prompts(config: Config) -> Prompts:
     """What models are told, as the configuration has it. Raises ConfigError."""
     context = config.context
     try:
-        return await asyncio.to_thread(prompts_of, context.prompts, context.prompt_versions)
+        prompts = await asyncio.to_thread(prompts_of, context.prompts, context.prompt_versions)
     except BadPrompt as error:
         raise ConfigError(f"`context.prompts`: {error}") from None
+    try:
+        for name in config.routing.prompts:
+            prompts.used(name).render()
+    except BadPrompt as error:
+        raise ConfigError(f"`prompt` of a rule or a task: {error}") from None
+    return prompts
 
 
 def following(config: Config, asides: Asides, prompts: Prompts) -> Following | None:

@@ -10,10 +10,11 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Protocol, TypeAlias
 
+from context.instructions import beginning
 from context.packing import chat, pack
 from context.prompts.catalogue import Prompts
 from context.tokens import most_tokens
@@ -97,6 +98,7 @@ class Library:
         self.retriever = retriever
         self._defaults = grounding
         self._windows = windows
+        self._prompts = prompts
         strict, open_ = prompts.used("strict"), prompts.used("open")
         self._instructions: dict[Grounding, tuple[str, str]] = {  # what is told, and its version
             "strict": (strict.render(not_in_documents=NOT_IN_DOCUMENTS), strict.id),
@@ -189,6 +191,12 @@ class Library:
             return False  # it reads the passages itself, and refuses more readily
         # Reading takes milliseconds of computing, too long for the loop.
         return not await asyncio.to_thread(self._plausible, question, found.hits)
+
+    def told(self, ask: Ask, prompt: str, span: Span) -> Ask:
+        """The request with a prompt of its route's before its own instructions."""
+        template = self._prompts.used(prompt)
+        span.set(route_instructions=template.id)
+        return replace(ask, messages=beginning(ask.messages, template.render()))
 
     async def pack(
         self,

@@ -198,6 +198,8 @@ class Gateway:
                 return recall.kept(not_in_documents(grounds, plan, recall.state))
 
         with trace.span("pack") as span:
+            if plan.prompt:
+                ask = self.library.told(ask, plan.prompt, span)
             prompt = await self.library.pack(ask, grounds, found, plan, span)
             if (
                 prompt.left_out

@@ -140,6 +140,11 @@ class Rule(Section):
     strategy: Strategy | None = Field(
         default=None, description="How it is made, where the request does not say."
     )
+    prompt: str | None = Field(
+        default=None,
+        description="Name of a prompt without variables, which is told before the client's "
+        "instructions: `code`, `extraction`, `summary`, or one of yours.",
+    )
     cascade: bool = Field(
         default=False,
         description="Whether the next of `use` is asked where an answer is doubtful (see "
@@ -180,6 +185,11 @@ class TaskRoute(Section):
     use: tuple[str, ...] = Field(min_length=1, description="Models in the order of trying.")
     strategy: Strategy | None = Field(
         default=None, description="How it is made, where the request does not say."
+    )
+    prompt: str | None = Field(
+        default=None,
+        description="Name of a prompt without variables, which is told before the client's "
+        "instructions: `code`, `extraction`, `summary`, or one of yours.",
     )
     cascade: bool = Field(
         default=False,
@@ -256,6 +266,12 @@ class RoutingConfig(Section):
         if bool(self.cheap) != bool(self.strong):
             raise ValueError("`cheap` and `strong` are set together")
         return self
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Every prompt that is named in it."""
+        routes: list[Rule | TaskRoute] = [*self.rules, *self.tasks.values()]
+        return tuple(each.prompt for each in routes if each.prompt)
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class _Step:
     region: str = ""
     strategy: Strategy | None = None
     cascade: bool = False
+    prompt: str | None = None
 
 
 class Policy:
@@ -96,14 +97,10 @@ class Policy:
             return
         for rule, when in self._rules:
             if holds(when, signals):
-                tiers = self._tiers(rule)
-                yield _Step(
-                    f"rule:{rule.name}", tiers, weights, rule.region, rule.strategy, rule.cascade
-                )
+                yield self._own(f"rule:{rule.name}", rule, rule.region)
         for task, own in config.tasks.items():
             if task == signals.get("task"):
-                tiers = self._tiers(own)
-                yield _Step(f"task:{task}", tiers, weights, "", own.strategy, own.cascade)
+                yield self._own(f"task:{task}", own)
         if config.cheap:
             cheap, strong = self._choices(config.cheap), self._choices(config.strong)
             if self._cheap_will_do(signals):
@@ -120,9 +117,10 @@ class Policy:
             return self._enough(p_cheap)
         return signals.get("complexity") == "simple"
 
-    def _tiers(self, own: Rule | TaskRoute) -> tuple[Sequence[Choice], ...]:
+    def _own(self, reason: str, own: Rule | TaskRoute, region: str = "") -> _Step:
         choices = self._choices(own.use)
-        return tuple([choice] for choice in choices) if own.cascade else (choices,)
+        tiers = tuple([choice] for choice in choices) if own.cascade else (choices,)
+        return _Step(reason, tiers, self._weights, region, own.strategy, own.cascade, own.prompt)
 
     def _choices(self, names: Iterable[str]) -> list[Choice]:
         return [Choice(name, tuple(self.catalogue.groups(name))) for name in names]
@@ -151,6 +149,7 @@ def _plan(step: _Step, tiers: Sequence[Sequence[Choice]], last: Sequence[Group])
         tuple(distinct([*groups, *last])),
         f"cascade:{step.reason}" if cascades else step.reason,
         strategy=step.strategy,
+        prompt=step.prompt,
         stronger=_plan(step, tiers[1:], last) if cascades else None,
     )
 

@@ -75,6 +75,7 @@ class Plan:
     groups: tuple[Group, ...]
     reason: str
     strategy: Strategy | None = field(default=None, kw_only=True)
+    prompt: str | None = field(default=None, kw_only=True)  # told before the client's instructions
     stronger: Plan | None = field(default=None, kw_only=True)
     """What is asked where its answer turns out to be doubtful."""
     targets: tuple[Target, ...] = field(init=False)  # of all groups, in order

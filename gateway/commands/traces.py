@@ -103,6 +103,9 @@ def _story(recorded: Recorded) -> Iterator[str]:
         yield "Passages\n" + "\n".join(_passage(each) for each in passages)
     if prompt := _attribute(recorded.spans, "pack", "prompt"):
         yield "Prompt\n" + "\n".join(_message(each) for each in prompt)
+    if strategy := _attribute(recorded.spans, "dispatch", "strategy"):
+        steps = (_step(each) for each in strategy.get("steps", ()))
+        yield "\n".join([f"Strategy {strategy.get('name')}", *steps])
     if answer := recorded.attributes.get("answer"):
         yield "Answer\n" + _indented(str(answer))
 
@@ -161,6 +164,17 @@ def _passage(passage: Mapping[str, Any]) -> str:
     score = passage.get("score")
     shown = f"{score:.3f}" if isinstance(score, (int, float)) else "-"
     return f"  [{passage.get('n') or '-'}] {shown}  {_plain(where)}"
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    """A call of a strategy; the last one's tokens are the answer's."""
+    facts = [str(step.get("step")), str(step.get("model") or "-")]
+    if tokens := step.get("tokens"):
+        facts.append(f"{tokens['prompt']} + {tokens['completion']} tokens")
+        facts.append(f"{step.get('cost_usd', 0):.6f} USD, {step.get('ms')} ms")
+    if error := step.get("error"):
+        facts.append(str(error))
+    return f"  {_plain('  '.join(facts))}"
 
 
 def _message(message: Mapping[str, Any]) -> str:

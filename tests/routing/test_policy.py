@@ -157,12 +157,14 @@ def test_words_tell_a_hard_question_where_no_probability_is_known() -> None:
 
 def test_a_rule_and_a_task_say_how_the_answer_is_made() -> None:
     rules = [{**HARD, "strategy": "self_consistency"}]
-    tasks = {"mathematics": {"use": ["best"], "strategy": "chain_of_thought"}}
+    own = {"use": ["best"], "strategy": "chain_of_thought", "prompt": "sums"}
+    tasks = {"mathematics": own}
     hard = chosen("auto", {"complexity": "complex"}, rules=rules, tasks=tasks)
     assert hard.strategy == "self_consistency"
     assert hard.after(hard.targets[0]).strategy == "self_consistency"
     counted = chosen("auto", {"task": "mathematics"}, rules=rules, tasks=tasks)
-    assert counted.strategy == "chain_of_thought"
+    assert (counted.strategy, counted.prompt) == ("chain_of_thought", "sums")
+    assert hard.prompt is None
     assert chosen("auto", rules=rules, tasks=tasks).strategy is None
 
 

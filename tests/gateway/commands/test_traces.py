@@ -69,6 +69,25 @@ def test_an_unknown_status_is_refused(config: Path) -> None:
     assert "--status" in refused.output
 
 
+def test_the_steps_of_a_strategy_are_shown_with_what_each_used(config: Path) -> None:
+    request, trace = an_answer()
+    request.trace_id = trace.id = "c" * 32
+    used = {"tokens": {"prompt": 40, "completion": 10}, "cost_usd": 0.0006, "ms": 12.5}
+    steps = [{"step": "think", "model": "p/m", **used}, {"step": "answer", "model": "p/m"}]
+    (dispatch,) = (span for span in trace.spans if span.name == "dispatch")
+    dispatch.set(strategy={"name": "chain_of_thought", "steps": steps})
+    database = open_database(SqliteLedger(), config.parent / "data")
+    writer = LedgerWriter(database, clock=lambda: STARTED)
+    writer.write(request, trace)
+    writer.close()
+    database.close()
+    shown = run(config, "ccc").output
+    assert (
+        "Strategy chain_of_thought\n  think  p/m  40 + 10 tokens  0.000600 USD, 12.5 ms\n" in shown
+    )
+    assert "\n  answer  p/m\n" in shown
+
+
 def test_a_trace_is_shown_by_the_beginning_of_its_id(config: Path) -> None:
     shown = run(config, "0af76").output
     assert "0af7651916cd43dd8448eb211c80319c" in shown
