@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from context.instructions import ending, parted
@@ -82,8 +83,8 @@ class Pool:
         """At most so many, the likest first; none that is less like than `floor`."""
         likeness = self._vectors @ vector
         ranked = (int(place) for place in (-likeness).argsort(kind="stable"))
-        places = [place for place in ranked if self._examples[place].task in ("", task)][:READ]
-        waiting = [place for place in places if likeness[place] >= floor]
+        meant = (place for place in ranked if self._examples[place].task in ("", task))
+        waiting = [place for place in islice(meant, READ) if likeness[place] >= floor]
         repeats = dict.fromkeys(waiting, 0.0)
         chosen: list[int] = []
         while waiting and len(chosen) < most:

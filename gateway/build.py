@@ -206,9 +206,11 @@ async def assemble(
 
     prices = Prices(config.all_providers)
     prompts = await opened_prompts(config)
-    examples = await opened_examples(
-        config.context, stores.encoder, prompts.used("examples"), config.data
-    )
+    windows = Windows(config.context, config.all_providers, stores.counts.nearly_full)
+    examples = None
+    if pool := config.context.examples:
+        told = prompts.used("examples")
+        examples = await opened_examples(pool, windows, stores.encoder, told, config.data)
     async with (
         open_clients(config) as clients,
         open_providers(config, clients) as providers,
@@ -245,7 +247,7 @@ async def assemble(
         )
         whole = answers(config, dispatcher, fits)
         strategies = Strategies(
-            Means(whole, config.strategies, prompts, prices, counter(), stores.reader)
+            Means(whole, config.strategies, prompts, windows, prices, counter(), stores.reader)
         )
         canned = await prepared(config.degrade, stores.encoder)
         windows = Windows(config.context, config.all_providers, stores.counts.nearly_full)

@@ -11,19 +11,20 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from context.config import ContextConfig, ExamplesConfig
+from context.config import ExamplesConfig
 from context.examples import BadExamples, Example, Near, Pool, digest, read, shown, within
 from context.prompts.template import Template
-from context.tokens import counter, messages_tokens, most_tokens
+from context.tokens import Tokenizer, messages_tokens, most_tokens
 from context.types import Message, Prompt
 from gateway.config import ConfigError
 from gateway.expanding import fitting
-from gateway.grounding import most_tokens_of_answer
 from gateway.tracing.trace import Span
 from gateway.types import Ask
+from gateway.windows import Windows
 from retrieval.types import Encoder, Query, RetrievalError, Vectors
 from routing.features import features
 from routing.types import Plan
@@ -36,10 +37,10 @@ class Examples:
     """The pool, and how much of it is shown."""
 
     def __init__(
-        self, config: ExamplesConfig, margin: float, pool: Pool, told: Template, edition: str
+        self, config: ExamplesConfig, windows: Windows, pool: Pool, told: Template, edition: str
     ) -> None:
         self._config = config
-        self._margin = margin
+        self._windows = windows
         self._pool = pool
         self._told = told.render()
         self.digest = edition
@@ -48,34 +49,24 @@ class Examples:
         self, prompt: Prompt, ask: Ask, query: Query | None, plan: Plan, span: Span
     ) -> Prompt:
         """The prompt with the examples that are likest to the question, where there is room."""
-        near = self._near(ask, query, plan)
+        count = self._windows.tokenizer(plan)
+        near = self._near(ask, query, count)
         if not near:
             return prompt
-        count = counter(plan.targets[0].model)
-        tokens = messages_tokens(self._with((), near), count)
-        answer = prompt.tokens.get("answer") or most_tokens_of_answer(ask) or plan.max_output
-        room = plan.window * (1 - self._margin) - answer - tokens
-        total = prompt.tokens.get("total", 0) or most_tokens(prompt.messages)
-        if total > room and not prompt.tokens:  # that was no more than a bound
-            total = await asyncio.to_thread(messages_tokens, prompt.messages, count)
-        if total > room:
-            span.set(notes=["There is no room for examples."])
-            return prompt
-        messages = self._with(prompt.messages, near)
-        span.set(
-            prompt=messages,
-            examples=[
-                {"question": each.example.question, "likeness": round(each.likeness, 4)}
-                for each in near
-            ],
-        )
-        counted = {**prompt.tokens, "examples": tokens}
-        if prompt.tokens:
-            counted["total"] = total + tokens
-        span.set(tokens=counted)
-        return replace(prompt, messages=messages, tokens=counted if prompt.tokens else {})
+        messages, room = self._with(prompt.messages, near), self._windows.room(ask, plan)
+        if most_tokens(messages) > room:  # a bound, which most prompts are far below
+            whole = await asyncio.to_thread(messages_tokens, messages, count)
+            if whole > room:
+                span.set(notes=[*span.attributes.get("notes", ()), "no room for examples"])
+                return prompt
+        tokens = dict(prompt.tokens)
+        if tokens:
+            tokens["examples"] = messages_tokens(self._with((), near), count)
+            tokens["total"] += tokens["examples"]
+        span.set(prompt=messages, tokens=tokens, examples=[_told(each) for each in near])
+        return replace(prompt, messages=messages, tokens=tokens)
 
-    def _near(self, ask: Ask, query: Query | None, plan: Plan) -> list[Near]:
+    def _near(self, ask: Ask, query: Query | None, count: Tokenizer) -> list[Near]:
         if query is None:
             return []
         config, task = self._config, ""
@@ -88,7 +79,7 @@ class Examples:
             floor=config.likeness,
             diversity=config.diversity,
         )
-        return within(near, config.tokens, counter(plan.targets[0].model))
+        return within(near, config.tokens, count)
 
     def _with(self, messages: Sequence[Message], near: Sequence[Near]) -> tuple[Message, ...]:
         """The likest comes last, where it is nearest to the question."""
@@ -96,20 +87,21 @@ class Examples:
         return shown(messages, examples, self._config.form, self._told)
 
 
+def _told(near: Near) -> dict[str, Any]:
+    """As the trace shows it."""
+    return {"question": near.example.question, "likeness": round(near.likeness, 4)}
+
+
 async def opened(
-    context: ContextConfig, encoder: Encoder, told: Template, folder: Path
-) -> Examples | None:
-    """The configured pool; None where there is none. Raises ConfigError."""
-    config = context.examples
-    if config is None:
-        return None
+    config: ExamplesConfig, windows: Windows, encoder: Encoder, told: Template, folder: Path
+) -> Examples:
+    """The configured pool. Raises ConfigError."""
     try:
         examples = await asyncio.to_thread(_read, config.file)
         vectors = await _remembered(examples, encoder, folder / FOLDER)
     except (BadExamples, RetrievalError) as error:
         raise ConfigError(f"`{SETTING}`: {config.file}: {error}") from None
-    pool = Pool(examples, vectors)
-    return Examples(config, context.margin, pool, told, digest(examples))
+    return Examples(config, windows, Pool(examples, vectors), told, digest(examples))
 
 
 def _read(file: Path) -> list[Example]:

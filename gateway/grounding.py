@@ -34,7 +34,7 @@ from gateway.screening import LONG, Screened
 from gateway.streams import replay
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Grounding, Reference
-from gateway.windows import Windows
+from gateway.windows import Windows, most_tokens_of_answer
 from retrieval.explanation import Explanation
 from retrieval.filters import Condition, condition
 from retrieval.retriever import Retriever
@@ -308,12 +308,6 @@ def references(grounds: Standing | None, prompt: Prompt) -> tuple[Reference, ...
     if grounds is None:
         return ()
     return tuple(_reference(grounds.collection, s.number, s.hit) for s in prompt.sources)
-
-
-def most_tokens_of_answer(ask: Ask) -> int | None:
-    """The bound that the request sets."""
-    bound: int | None = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
-    return bound
 
 
 def _reference(collection: str, number: int, hit: Hit) -> Reference:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from math import ceil
 from pathlib import Path
 
 import orjson
 
+from context.budget import Budget
 from context.config import ContextConfig
 from context.tokenizer_files import found
 from context.tokens import Tokenizer, counter, widest
@@ -67,6 +69,14 @@ class Windows:
         task = features(question, grounded=False, tokens=0).task
         return self._shares.get(task, self._config)
 
+    def room(self, ask: Ask, plan: Plan) -> int:
+        """Tokens that a request's messages may have beside the longest answer to it."""
+        count, config = self.tokenizer(plan), self.shares(plan, ask.question)
+        wanted = most_tokens_of_answer(ask)
+        kept = wanted or min(plan.max_output, ceil(plan.window * config.answer))
+        beside = sum(self.beside(ask, plan, count).values())
+        return Budget.of(plan.window, kept, beside, count.error, config).room
+
     def beside(self, ask: Ask, plan: Plan, count: Tokenizer) -> Mapping[str, int]:
         """Tokens of what goes along with the messages."""
         beside = {"tools": count(_written(ask, "tools")), "form": count(_written(ask, FORM))}
@@ -115,6 +125,12 @@ class Windows:
 
 
 FORM = "response_format"
+
+
+def most_tokens_of_answer(ask: Ask) -> int | None:
+    """The bound that the request sets."""
+    bound: int | None = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
+    return bound
 
 
 def tokenizer_of(provider: ProviderConfig, model: ModelConfig) -> Tokenizer:

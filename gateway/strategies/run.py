@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from context.prompts.catalogue import Prompts
-from context.tokens import Counter, counter, messages_tokens
+from context.tokens import Counter, messages_tokens
 from context.types import Message, Prompt
 from gateway.asides import DECIMALS, Unsaid
 from gateway.dispatch import Begun
 from gateway.errors import GatewayError, NoModelAvailable, ProviderTimeout
-from gateway.grounding import most_tokens_of_answer
 from gateway.providers.prices import Prices
 from gateway.spending import broken_off, share
 from gateway.strategies.config import StrategiesConfig
@@ -26,6 +25,7 @@ from gateway.streams import Collected, collect, retold
 from gateway.structured import Starter
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Done, Spent
+from gateway.windows import Windows
 from retrieval.types import Reranker
 from routing.types import Plan, Strategy
 
@@ -48,6 +48,7 @@ class Means:
     starter: Starter
     config: StrategiesConfig
     prompts: Prompts
+    windows: Windows
     prices: Prices
     count: Counter
     reader: Reranker
@@ -104,7 +105,7 @@ class Run:
         """A text on the way to the answer. Raises Unsaid, or NoModelAvailable."""
         params = {k: v for k, v in self.ask.params.items() if k not in OF_THE_ANSWER}
         ask = self._whole({**params, "max_tokens": self.config.notes_tokens})
-        prompt = await self._changed(messages, self.config.notes_tokens)
+        prompt = await self._changed(messages, ask)
         try:
             said = await self._said(step, prompt, ask, ON_THE_WAY)
         except NoModelAvailable:
@@ -134,7 +135,7 @@ class Run:
         fit."""
         prompt = self.prompt
         if messages is not None:
-            prompt = await self._changed(messages, self._longest_answer)
+            prompt = await self._changed(messages, self.ask)
         began = self._now()
         # What is noted while the stream is told belongs into the request's own span.
         attributes = self.span.attributes
@@ -197,19 +198,14 @@ class Run:
     def _whole(self, params: Mapping[str, Any]) -> Ask:
         return replace(self.ask, params=params, stream=False, verbatim=False)
 
-    async def _changed(self, messages: Sequence[Message], answer: int) -> Prompt:
+    async def _changed(self, messages: Sequence[Message], ask: Ask) -> Prompt:
         """The prompt with other messages. Raises Unsaid where they leave no room for an answer."""
-        model = self.plan.targets[0].model
-        tokens = await asyncio.to_thread(lambda: messages_tokens(messages, counter(model)))
-        if tokens + answer > self.plan.window:
-            raise Unsaid(
-                f"{tokens} tokens leave no room for {answer} in a window of {self.plan.window}"
-            )
+        windows = self.means.windows
+        count, room = windows.tokenizer(self.plan), windows.room(ask, self.plan)
+        tokens = await asyncio.to_thread(messages_tokens, messages, count)
+        if tokens > room:
+            raise Unsaid(f"{tokens} tokens, and there is room for {room}")
         return replace(self.prompt, messages=tuple(messages), tokens={"total": tokens})
-
-    @property
-    def _longest_answer(self) -> int:
-        return most_tokens_of_answer(self.ask) or min(self.plan.max_output, self.plan.window // 4)
 
     async def _said(self, step: str, prompt: Prompt, ask: Ask, part: float) -> Said:
         span = Span(step, self._now())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from context.config import ContextConfig
 from context.prompts.catalogue import opened
 from context.types import Message, Prompt, Source
 from gateway.dispatch import Begun
@@ -28,11 +29,13 @@ from gateway.strategies.ways import NOTHING
 from gateway.streams import collect, replay
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Delta, Done, Spent, Usage
+from gateway.windows import Windows
 from retrieval.types import Hit, Passage, Reading, RetrievalError
 from routing.types import Plan, Strategy, Target
 
 pytestmark = pytest.mark.anyio
 
+WINDOWS = Windows(ContextConfig(), {})
 TARGET = Target("p", "m", 4000, 100)
 PLAN = Plan.chain((TARGET,), "test")
 MESSAGES: tuple[Message, ...] = (
@@ -122,7 +125,15 @@ async def told(
     spent = [] if spent is None else spent
     settings = StrategiesConfig(**(config or {}))
     strategies = Strategies(
-        Means(model, settings, opened(), Prices({}), lambda t: len(t.split()), reader or Reader())
+        Means(
+            model,
+            settings,
+            opened(),
+            WINDOWS,
+            Prices({}),
+            lambda t: len(t.split()),
+            reader or Reader(),
+        )
     )
     span = Span("dispatch", 0)
     request = Ask("m", MESSAGES, "How long, and who pays?", strategy=strategy, **ask)
@@ -179,7 +190,7 @@ async def test_where_no_model_is_there_it_is_not_asked_again() -> None:
 async def test_notes_that_leave_no_room_for_the_answer_are_left_out() -> None:
     came = await told("chain_of_thought", "word " * 4000, "Thirty days.")
     assert came.text == "Thirty days."
-    assert "no room" in came.trace["strategy"]["why"]
+    assert "there is room for" in came.trace["strategy"]["why"]
     assert came.spent == [Spent("p/m", USED)]
 
 
