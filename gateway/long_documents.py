@@ -30,7 +30,7 @@ from gateway.accounting import Tab
 from gateway.degrade.ladder import UNANSWERED, Ladder, Unanswered
 from gateway.dispatch import Begun
 from gateway.errors import GatewayError, InvalidRequest, NoModelAvailable, PromptTooLong
-from gateway.grounding import Library, Plausible, most_tokens_of_answer
+from gateway.grounding import Library, Plausible
 from gateway.judging import Judge
 from gateway.known import Recall
 from gateway.screening import Screened
@@ -39,7 +39,7 @@ from gateway.streams import Collected, collect, told
 from gateway.structured import Starter
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, Done, Events, Grounding, Progress, Usage
-from gateway.windows import Windows
+from gateway.windows import Windows, most_tokens_of_answer
 from retrieval.types import Document, Hit, Passage
 from routing.types import Plan
 

@@ -178,7 +178,7 @@ class Run:
 
         def sample(number: int) -> Callable[[], Awaitable[Said]]:
             # The same seed would make the same answer.
-            seeded = hot if seed is None else {**hot, "seed": seed + number}
+            seeded = {**hot, "seed": seed + number} if isinstance(seed, int) else hot
             return lambda: self.answer(f"sample {number + 1}", **seeded)
 
         return await self.gathered(sample(number) for number in range(self.config.samples))
