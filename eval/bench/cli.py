@@ -59,6 +59,24 @@ def answer(data: Path, limit: int) -> None:
 
 
 @group.command()
+@click.option("--documents", default=500, show_default=True)
+@click.option("--edits", default=1000, show_default=True, help="Changed, removed, added, renamed.")
+@click.option("--askers", default=8, show_default=True, help="Who ask meanwhile.")
+@click.option("--seed", default=1, show_default=True)
+def invalidation(documents: int, edits: int, askers: int, seed: int) -> None:
+    """Whether the cache ever gives an answer from a document's retired version."""
+    from eval.bench.invalidation import measure, table
+
+    def told(done: int) -> None:
+        click.echo(f"\r{done} edits", nl=False, err=True)
+
+    report = measure(documents, edits, askers, seed, told)
+    click.echo(f"\n{table(report)}")
+    if report.retired:
+        raise click.ClickException("An answer came from a retired version.")
+
+
+@group.command()
 @click.option("--passages", default=20, show_default=True)
 @click.option("--tokens", default=160, show_default=True, help="Of a passage.")
 @click.option("--threads", default=2, show_default=True)
