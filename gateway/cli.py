@@ -20,6 +20,7 @@ COMMANDS = {
     "summarize": "gateway.commands.summarize",
     "documents": "gateway.commands.documents",
     "reembed": "gateway.commands.reembed",
+    "cache": "gateway.commands.cache",
     "route": "gateway.commands.route",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",

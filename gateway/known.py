@@ -93,16 +93,21 @@ class KnownAnswers:
             return None
         if not wishes.hot and not (ask.n == 1 and self._cool(params, grounds)):
             return None
-        shared = [
-            self.policy,
-            [getattr(caller, name) for name in OF_THE_CALLER],
-            caller.key if self.by_key else None,
-            [getattr(ask, name) for name in OF_THE_ASK],
-            {name: params[name] for name in params if name not in UNRELATED},
-            _ground(grounds),
-        ]
         similar, prose = self.config.semantic.enabled, ask.door != "completions"
-        return scope(shared, ask.messages, similar=similar, prose=prose)
+        parts = self.parts(caller, ask, grounds)
+        return scope([parts], ask.messages, similar=similar, prose=prose)
+
+    def parts(self, caller: Caller, ask: Ask, grounds: Grounds | None) -> dict[str, Any]:
+        """What must be equal besides the conversation."""
+        params = settled(ask.params)
+        return {
+            "policy": self.policy,
+            "caller": {name: getattr(caller, name) for name in OF_THE_CALLER},
+            "key": caller.key if self.by_key else None,
+            "request": {name: getattr(ask, name) for name in OF_THE_ASK},
+            "params": {name: params[name] for name in params if name not in UNRELATED},
+            "documents": _ground(grounds),
+        }
 
     def _cool(self, params: dict[str, Any], grounds: Grounds | None) -> bool:
         """Whether the same answer is expected twice: cool, seeded or grounded. Where nothing is
@@ -326,12 +331,17 @@ def _fit(whole: Collected, done: Done) -> bool:
     )
 
 
-def _ground(grounds: Grounds | None) -> list[Any] | None:
+def _ground(grounds: Grounds | None) -> dict[str, Any] | None:
     if grounds is None:
         return None
-    # The team is in every scope; the groups matter where they decide what was found.
-    groups = sorted(grounds.viewer.groups) if grounds.viewer else None
-    return [grounds.collection, grounds.mode, grounds.top_k, repr(grounds.where), groups]
+    return {
+        "collection": grounds.collection,
+        "mode": grounds.mode,
+        "top_k": grounds.top_k,
+        "where": repr(grounds.where),
+        # The team is in every scope; the groups matter where they decide what was found.
+        "groups": sorted(grounds.viewer.groups) if grounds.viewer else None,
+    }
 
 
 def _passages(found: Screened, collection: str) -> str:

@@ -1,0 +1,90 @@
+"""What the answer cache would do with a question, told to whoever runs the gateway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cache.semantic import chosen
+from cache.types import Entry
+from gateway.errors import UnknownCollection
+from gateway.grounding import embedded
+from gateway.known import unless_down
+from gateway.pipeline import Gateway
+from gateway.tracing.trace import Trace
+from gateway.types import Ask, Caller
+
+SHOWN = 5  # candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry, as it stands to the question."""
+
+    key: str
+    question: str
+    age: float  # seconds
+    fresh: bool  # whether the documents are in the edition that it was made from
+    sources: Sequence[str]
+    cosine: float | None = None  # of a question that is merely near
+    would_do: bool | None = None  # whether that is near enough
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The exact key and its parts, the entry under it, and what is near."""
+
+    verdict: str
+    key: str
+    parts: Mapping[str, Any]
+    edition: str
+    exact: Kept | None
+    near: Sequence[Kept]
+
+
+async def explained(gateway: Gateway, caller: Caller, ask: Ask) -> Explanation:
+    """What would be done with a request of this caller. Raises GatewayError."""
+    grounds = await gateway.library.grounds(caller, ask)
+    if ask.collection and grounds is None:
+        raise UnknownCollection(f"There is no collection '{ask.collection}'.")
+    known = gateway.known
+    recall = await known.recall(caller, ask, grounds, Trace())
+    parts = known.parts(caller, ask, grounds)
+    if recall.scope is None:
+        why = "Such a request is not cached: it is neither cool, seeded nor grounded."
+        return Explanation(why, "", parts, recall.edition, None, ())
+    now, semantic = time.time(), known.config.semantic
+
+    def kept(key: str, entry: Entry, cosine: float | None = None, do: bool | None = None) -> Kept:
+        fresh = entry.edition == recall.edition
+        return Kept(key, entry.question, now - entry.made_at, fresh, entry.sources, cosine, do)
+
+    entry = await unless_down(known.cache.exact(recall.scope))
+    exact = kept(recall.scope.exact, entry) if entry else None
+    near: list[Kept] = []
+    query = await embedded(gateway.encoder, ask.question, grounds) if semantic.enabled else None
+    if query:
+        looking = known.cache.near(recall.scope, query, floor=0.0, most=SHOWN)
+        candidates = await unless_down(looking) or []
+        best = chosen(candidates, semantic)
+        near = [kept(each.key, each.entry, each.cosine, each is best) for each in candidates]
+    verdict = _verdict(exact, next((each for each in near if each.would_do), None))
+    return Explanation(verdict, recall.scope.exact, parts, recall.edition, exact, near)
+
+
+def _verdict(exact: Kept | None, near: Kept | None) -> str:
+    match exact, near:
+        case Kept(fresh=True), _:
+            return "It is given again at once."
+        case Kept(), _:
+            return "The documents have changed: it is given again if the same passages are found."
+        case None, Kept(fresh=True):
+            return "The answer to a similar question is given."
+        case None, Kept():
+            return (
+                "The documents have changed: the answer to a similar question is given if the same "
+                "documents are found."
+            )
+    return "A model is asked."
