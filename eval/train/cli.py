@@ -114,8 +114,8 @@ def reranker(
 @click.option("--cheap", default="", help="The cheap model's name in lines of one model.")
 @click.option("--strong", default="", help="The strong model's.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--trees", type=click.IntRange(min=1), default=400, show_default=True)
-@click.option("--bags", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--trees", type=click.IntRange(min=1), default=250, show_default=True)
+@click.option("--bags", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--seed", default=13, show_default=True)
 @config
 @cache

@@ -19,6 +19,7 @@ from routing.complexity import PACKAGED, BadModel, Complexity
 from routing.cues import CUES
 
 MODEL = Complexity.load()
+GOLDEN = [0.8245, 0.818243, 0.815872]
 EASY = "Which planet is closest to the sun?\nA. Mercury\nB. Venus\nC. Earth\nD. Mars\nAnswer:"
 
 
@@ -56,6 +57,11 @@ def test_the_packaged_points_go_from_never_to_always() -> None:
     assert points[-1].threshold == 1
     assert points[-1].quality == pytest.approx(1)
     assert all(point.low <= point.quality + 1e-9 for point in points)
+
+
+def test_the_packaged_files_say_what_they_said() -> None:
+    told = [MODEL.cheap_will_do(question, vector(1)) for question in (EASY, "Why?", "2 + 2 = ?")]
+    assert told == pytest.approx(GOLDEN, abs=1e-4)
 
 
 def test_what_is_saved_is_loaded_as_it_was(tmp_path: Path) -> None:

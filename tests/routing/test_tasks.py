@@ -20,6 +20,7 @@ from routing.features import task_by_words
 from routing.tasks import PACKAGED, Tasks
 
 MODEL = Tasks.load()
+GOLDEN = 0.198872
 
 
 def vector(seed: int) -> NDArray[np.float32]:
@@ -33,6 +34,12 @@ def test_probabilities_are_those_of_all_tasks_together(question: str, seed: int)
     assert likely.sum() == pytest.approx(1)
     assert likely.min() >= 0
     assert MODEL.task(question, vector(seed)) in MODEL.names
+
+
+def test_the_packaged_files_say_what_they_said() -> None:
+    likely = MODEL.probabilities("Summarise this: pumps are made of steel.", vector(1))
+    told = dict(zip(MODEL.names, likely.tolist(), strict=True))
+    assert told["summary"] == pytest.approx(GOLDEN, abs=1e-4)
 
 
 def test_where_it_is_not_sure_the_words_decide() -> None:

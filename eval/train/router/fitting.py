@@ -33,11 +33,11 @@ class Recipe:
     """How it is fitted."""
 
     axes: int = 48
-    trees: int = 400
+    trees: int = 250
     leaves: int = 15
     rate: float = 0.03
     least: int = 40  # questions in a leaf
-    bags: int = 2  # forests that are averaged
+    bags: int = 3  # forests that are averaged
     parts: int = 10
     seed: int = 13
 

@@ -30,6 +30,8 @@ def trained(
         if np.isnan(getattr(rows, side)).all():
             raise BadOutcomes(f"{source} says nothing of the {side} model.")
     rows = completed(rows, recipe)
+    if rows.strong.mean() <= rows.cheap.mean():
+        raise BadOutcomes(f"In {source} the strong model is no better than the cheap one.")
     gains = held_out(rows, recipe)
     model = fitted(rows, name, recipe, gains)
     model.save(out, {"fitted to": source, "questions": len(rows), "recipe": asdict(recipe)})
