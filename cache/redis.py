@@ -37,6 +37,7 @@ T = TypeVar("T")
 _PAGE = 250  # questions that are told at once
 _SCANNED = 500  # keys that Redis looks at in one step of a scan
 _SAMPLED = 20  # such steps; what is beyond them is estimated
+_PURGED = 100  # keys of one step where their entries are read, too
 _RETIRED = 200  # sources that are retired in one step
 _CLEARED = 1_000  # entries that go with them in one step; Redis does nothing else meanwhile
 
@@ -110,7 +111,8 @@ class RedisCache:
         async for keys in self._pages() if key is None else _only(key):
             entries = zip(keys, await self._asked(self._entries, "", keys), strict=True)
             meant = [name for name, each in entries if each and each.matches(document, collection)]
-            gone += await self._asked(self._run, scripts.FORGET, *meant)
+            if meant:
+                gone += await self._asked(self._run, scripts.FORGET, *meant)
         return gone
 
     async def stats(self) -> Stats:
@@ -223,7 +225,7 @@ class RedisCache:
         """The exact keys of all entries."""
         cursor, begin = 0, f"{self._base}e:"
         while True:
-            cursor, names = await self._asked(self._redis.scan, cursor, f"{begin}*", _SCANNED)
+            cursor, names = await self._asked(self._redis.scan, cursor, f"{begin}*", _PURGED)
             yield [cast("bytes", name).decode().removeprefix(begin) for name in names]
             if not cursor:
                 return
@@ -273,8 +275,8 @@ class _Seen:
         answer = iter(answers)
         for kind in kinds:
             self.bytes += next(answer) or 0  # It may be gone since it was seen.
-            if kind == "e:" and (begin := next(answer)):
-                self.made.append(float(begin.split(b" ", 1)[0]))
+            if kind == "e:":
+                self.made += _times(next(answer))
             elif kind == "l:":
                 self.questions += next(answer)
                 self.scopes += 1
@@ -294,6 +296,14 @@ class _Seen:
 
 async def _only(key: str) -> AsyncIterator[list[str]]:
     yield [key]
+
+
+def _times(begin: bytes) -> list[float]:
+    """When an entry was made that begins so; none where it is gone or something else."""
+    try:
+        return [float(begin.partition(b" ")[0])]
+    except ValueError:
+        return []
 
 
 def _digests(entry: Entry) -> list[str]:

@@ -166,6 +166,7 @@ async def test_something_else_under_the_key_is_a_miss() -> None:
         async with opened(url) as cache, Redis.from_url(url) as redis:
             await redis.set(f"{{{PREFIX}}}e:{SCOPE.exact}", b"not ours")
             assert await cache.exact(SCOPE) is None
+            assert (await cache.stats()).entries == 0
 
 
 async def test_redis_itself_forgets_what_is_neither_fresh_nor_kept_as_stale() -> None:
