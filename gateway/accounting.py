@@ -27,6 +27,7 @@ from gateway.streams import Choice, Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done, Events, Spent, Usage
 from routing.catalogue import Catalogue, NoSuchModel
+from routing.experiments.drawing import Drawn
 
 TOO_LATE = "too late"  # why a request was cancelled that nobody left
 CLIENT_LEFT = 499  # nginx's status for a client that closed the connection
@@ -107,6 +108,7 @@ class Tab:
     first_event: int | None = field(default=None)  # nanoseconds from the trace's start
     beside: tuple[Spent, ...] = ()  # what calls have used besides the one that answers
     several: bool = False  # these were part of the answer, and are in its usage
+    drawn: Drawn | None = None  # for a variant of an experiment
 
     async def __aenter__(self) -> Tab:
         """What fails inside closes the tab; what comes to its end still has to be answered."""
@@ -240,6 +242,8 @@ class Tab:
             degraded="hand-over" if isinstance(failure, HandedOver) else done.degraded,
             attempts=_attempts(self.trace),
             context=done.tokens,
+            experiment=self.drawn.label if self.drawn else None,
+            unit=self.drawn.unit if self.drawn else None,
         )
 
 

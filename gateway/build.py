@@ -41,6 +41,7 @@ from gateway.dispatch import Dispatcher
 from gateway.embedding.batches import Batches
 from gateway.embedding.models import EmbeddingModels
 from gateway.expanding import Expanding
+from gateway.experiments import Experiments
 from gateway.filing.files import Files
 from gateway.filing.shelves import Shelves
 from gateway.filing.stores import VectorStores
@@ -238,6 +239,9 @@ async def assemble(
         models = await learned(config, stores.encoder)
         router = Router(named, config.routing, fits, prices, stores.deployments, models)
         await router.warm()
+        experiments = (
+            Experiments(config.experiments, router, prompts) if config.experiments else None
+        )
         known = KnownAnswers(
             stores.cache,
             config.cache,
@@ -286,6 +290,7 @@ async def assemble(
             encoder=stores.encoder,
             embeddings=EmbeddingModels(stores.encoder, embedders, screen),
             conversations=Conversations(stores.database, config.conversations, screen.redacted),
+            experiments=experiments,
             router=router,
             following=leading,
             expanding=more,

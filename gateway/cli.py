@@ -22,6 +22,7 @@ COMMANDS = {
     "reembed": "gateway.commands.reembed",
     "cache": "gateway.commands.cache",
     "route": "gateway.commands.route",
+    "experiments": "gateway.commands.experiments",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
     "prompts": "gateway.commands.prompts",

@@ -32,6 +32,7 @@ from guardrails.config import GuardrailsConfig
 from retrieval.config import RetrievalConfig, Section
 from retrieval.ingestion.config import IngestionConfig
 from routing.config import HedgeConfig, ModelAlias, RetryConfig, RoutingConfig, Task
+from routing.experiments.config import Experiment, Name
 
 DEFAULT_FILE = Path("moorline.toml")
 
@@ -165,6 +166,9 @@ class Config(Section):
     )
     models: dict[str, ModelAlias] = Field(default={}, description="Aliases for models.")
     routing: RoutingConfig = Field(default=RoutingConfig(), description="What `auto` means.")
+    experiments: dict[Name, Experiment] = Field(
+        default={}, description="Variants that callers are drawn for, by a name of your own."
+    )
     stream: StreamConfig = Field(
         default=StreamConfig(), description="What happens when a stream is cut."
     )

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 from context.instructions import beginning
 from context.packing import chat, pack
 from context.prompts.catalogue import Prompts
+from context.prompts.template import Template
 from context.tokens import most_tokens
 from context.types import NOT_IN_DOCUMENTS, Prompt, Summary
 from context.types import PromptTooLong as DoesNotFit
@@ -65,6 +66,7 @@ class Grounds:
     top_k: int | None
     where: Condition  # what was asked for
     viewer: Viewer | None = None  # who may see what; None sees all
+    rerank: bool = True  # by the configured reranker
 
 
 class Standing(Protocol):
@@ -99,11 +101,7 @@ class Library:
         self._defaults = grounding
         self._windows = windows
         self._prompts = prompts
-        strict, open_ = prompts.used("strict"), prompts.used("open")
-        self._instructions: dict[Grounding, tuple[str, str]] = {  # what is told, and its version
-            "strict": (strict.render(not_in_documents=NOT_IN_DOCUMENTS), strict.id),
-            "open": (open_.render(), open_.id),
-        }
+        self._instructions = {mode: _rendered(prompts.used(mode)) for mode in ("strict", "open")}
         self._plausible = plausible
         self._judging = frozenset(judging)  # providers that say themselves when nothing answers
 
@@ -142,7 +140,7 @@ class Library:
             where = condition(ask.where)
         except BadFilter as error:
             raise InvalidRequest(str(error), param="moorline.filter") from error
-        return Grounds(name, index, mode, ask.top_k, where, caller.viewer)
+        return Grounds(name, index, mode, ask.top_k, where, caller.viewer, ask.rerank)
 
     async def collections(self) -> list[str]:
         """All that can be named."""
@@ -167,6 +165,7 @@ class Library:
                 viewer=grounds.viewer,
                 collection=grounds.collection,
                 wordings=wordings,
+                rerank=grounds.rerank,
                 explanation=told,
             )
         except RetrievalError as error:
@@ -218,10 +217,17 @@ class Library:
             prompt = self._packed(ask, grounds, found, plan, summary)
         span.set(prompt=prompt.messages, tokens=prompt.tokens)
         if grounds:
-            span.set(instructions=self._instructions[grounds.mode][1])
+            span.set(instructions=self._told(grounds.mode, ask.prompt)[1])
         if prompt.tokens:
             self._windows.watch(prompt, plan, span)
         return prompt
+
+    def _told(self, mode: Grounding, version: str) -> tuple[str, str]:
+        """What the model is told, and its version: the one in use, or another one of it."""
+        name = version if version.startswith(f"{mode}@") else mode
+        if name not in self._instructions:
+            self._instructions[name] = _rendered(self._prompts.named(name))
+        return self._instructions[name]
 
     def _packed(
         self,
@@ -257,7 +263,7 @@ class Library:
                 found.hits,
                 question=ask.question,
                 grounding="strict" if grounds.mode == "strict" else "open",
-                instructions=self._instructions[grounds.mode][0],
+                instructions=self._told(grounds.mode, ask.prompt)[0],
                 window=plan.window,
                 max_output=wanted or min(plan.max_output, ceil(plan.window * config.answer)),
                 count=count,
@@ -274,6 +280,12 @@ class Library:
         """Whether not even counting is needed: most chats are far from any window's end."""
         most = most_tokens(ask.messages) + self._windows.most_beside(ask, plan)
         return most + (most_tokens_of_answer(ask) or 0) < plan.window * self._windows.alert
+
+
+def _rendered(template: Template) -> tuple[str, str]:
+    """Instructions, and their version."""
+    values = {"not_in_documents": NOT_IN_DOCUMENTS} if template.name == "strict" else {}
+    return template.render(**values), template.id
 
 
 async def embedded(encoder: Encoder, question: str, grounds: Grounds | None) -> Query | None:

@@ -23,6 +23,7 @@ from gateway.embedding.models import EmbeddingModels
 from gateway.embedding.types import EmbeddingAnswer, EmbeddingAsk
 from gateway.errors import GatewayError
 from gateway.expanding import Expanding
+from gateway.experiments import Experiments
 from gateway.filing.files import Files
 from gateway.filing.shelves import Shelves
 from gateway.following import Following, followed
@@ -56,6 +57,7 @@ class Gateway:
     encoder: Encoder
     embeddings: EmbeddingModels  # of clients' own texts
     conversations: Conversations  # responses that may be continued
+    experiments: Experiments | None  # what is other for whom
     router: Router  # which model
     following: Following | None  # a model that makes follow-ups stand-alone
     expanding: Expanding | None  # a model that words questions otherwise
@@ -151,6 +153,9 @@ class Gateway:
     async def _compose(self, tab: Tab, caller: Caller, ask: Ask, trace: Trace) -> Answer:
         with trace.span("screen") as span:
             ask = await self.screen.request(ask, span)
+        if self.experiments:
+            with trace.span("experiment") as span:
+                ask, tab.drawn = self.experiments.assigned(caller, ask, span)
         grounds = await self.library.grounds(caller, ask)
         recall = await self.known.recall(caller, ask, grounds, trace)
 

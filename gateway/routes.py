@@ -4,7 +4,7 @@ says in HTTP why nothing is left."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
@@ -32,6 +32,7 @@ from routing.config import RoutingConfig, Task
 from routing.constraints import Constraint, Excluded, Needs, NothingFits
 from routing.features import features
 from routing.policy import Enough, Policy, Route
+from routing.rules import Signals
 from routing.types import Plan, Target
 
 CHARACTERS_PER_TOKEN = 4  # near enough to tell a long input from a short one
@@ -105,7 +106,7 @@ class Router:
     ) -> Plan:
         """The targets in the order of trying. Raises UnknownModel; Forbidden, InvalidRequest or
         PromptTooLong where none of them may be asked."""
-        regions = self._regions(caller, ask)
+        regions = self.regions(caller, ask)
         key = (ask.model, *regions, "", *caller.models)
         plan = self._named.get(key)
         if plan is None:
@@ -120,8 +121,8 @@ class Router:
         self, caller: Caller, ask: Ask, grounded: bool, span: Span, query: Query | None = None
     ) -> Route:
         """The same with how it came about, which is noted in the span. Raises what `plan` does."""
-        regions = self._regions(caller, ask)
-        signals: dict[str, Scalar | tuple[str, ...]] = {}
+        regions = self.regions(caller, ask)
+        signals: Signals = {}
         wanted = Needs(caller.models, regions)
         # A model that was named is respected: what the request looks like does not matter.
         if _automatic(ask):
@@ -131,9 +132,9 @@ class Router:
             size = 0 if ask.long_document else tokens
             wanted = Needs(caller.models, regions, size, _bound(ask), lacking)
             if ask.model == AUTO:
-                signals = self._signals(caller, ask, grounded, tokens, regions)
+                signals = self.signals(caller, ask, grounded, self.policy.asked)
                 if query:
-                    signals |= self._told(query)
+                    signals = {**signals, **self._told(query)}
                 span.set(**signals)
         try:
             route = self.policy.route(ask.model, signals, wanted, self.outlook(ask))
@@ -165,31 +166,33 @@ class Router:
 
         return expected
 
-    def _regions(self, caller: Caller, ask: Ask) -> tuple[str, ...]:
+    def regions(self, caller: Caller, ask: Ask) -> tuple[str, ...]:
         """Where a request has to be answered; of the caller's, the team's and its own all hold."""
         if not (caller.region or ask.region or self.config.regions):
             return ()
         wanted = (caller.region, self.config.regions.get(caller.team), ask.region)
         return tuple(dict.fromkeys(each.casefold() for each in wanted if each))
 
-    def _signals(
-        self, caller: Caller, ask: Ask, grounded: bool, tokens: int, regions: tuple[str, ...]
-    ) -> dict[str, Scalar | tuple[str, ...]]:
-        """What rules may ask about; what takes a while only where one does."""
-        seen = features(ask.question, grounded=grounded, tokens=tokens)
+    def signals(
+        self, caller: Caller, ask: Ask, grounded: bool | None, asked: Collection[str]
+    ) -> Signals:
+        """What rules may ask about; what takes a while only where it is `asked`."""
+        tokens = size_of(ask.messages) // CHARACTERS_PER_TOKEN
+        seen = features(ask.question, grounded=bool(grounded), tokens=tokens)
         signals: dict[str, Scalar | tuple[str, ...]] = {
             "task": seen.task,
             "complexity": seen.complexity,
-            "grounded": seen.grounded,
-            "tokens": seen.tokens,
+            "tokens": tokens,
             "team": caller.team,
             "key": caller.key,
-            "region": regions,
+            "region": self.regions(caller, ask),
+            "model": ask.model,
         }
-        asked = self.policy.asked
+        if grounded is not None:
+            signals["grounded"] = grounded
         if "language" in asked:
             signals["language"] = language(ask.question)
-        if not asked.isdisjoint(("images", "tools")):
+        if "images" in asked or "tools" in asked:
             needed = needs(ask.params, ask.messages)
             signals |= {"images": "vision" in needed, "tools": "tools" in needed}
         return signals

@@ -69,6 +69,9 @@ class Ask:
     deadline: float | None = None  # seconds from arrival
     region: str = ""  # where it has to be answered
     strategy: Strategy | None = None  # asked for; else the route's
+    prompt: str = ""  # version of the grounding's instructions; "" is that in use
+    rerank: bool = True  # whether the configured reranker is asked
+    experiment: str = ""  # and its variant, where the caller was drawn for one
     door: str = "chat"  # the part of the API that it came through
     verbatim: bool = False  # whether the door takes Verbatim and Completion for Deltas
 

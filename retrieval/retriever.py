@@ -59,6 +59,7 @@ class Retriever:
         viewer: Viewer | None = None,
         collection: str = "",
         wordings: Sequence[Query] = (),
+        rerank: bool = True,
         explanation: Explanation | None = None,
     ) -> list[Hit]:
         """At most `top_k` passages, best first. Raises RetrievalError, BadFilter.
@@ -94,7 +95,7 @@ class Retriever:
         told.drop("nearly the same as a better one", repeats)
         if config.token_vectors and hits:
             hits = await compared(index, query, hits, every, config, told)
-        if self._reranker and config.rerank_top:
+        if self._reranker and config.rerank_top and rerank:
             hits = await self._reranked(self._reranker, text, hits, config, told)
         if config.diversity:
             hits = diverse(hits, config.diversity)

@@ -29,6 +29,7 @@ SIGNALS: Mapping[str, str] = {
     "team": "of the key",
     "key": "the key's public id",
     "region": "in which the answer has to be made",
+    "model": "as the request names it",
 }
 """What a rule may ask about."""
 

@@ -14,7 +14,16 @@ from typing import Any
 
 from gateway.ledger import rows
 from gateway.ledger.database import Database, Row
-from gateway.ledger.types import Bucket, Filters, Overview, Page, Recorded, Share, Totals
+from gateway.ledger.types import (
+    Bucket,
+    CallersPart,
+    Filters,
+    Overview,
+    Page,
+    Recorded,
+    Share,
+    Totals,
+)
 
 MOST_BUCKETS = 5000
 MOST_SHARES = 10
@@ -33,6 +42,12 @@ _TOTALS_SQL = f"""
            CAST(COALESCE(SUM(grounded), 0) AS BIGINT), COUNT(grounded),
            COUNT(*) FILTER (WHERE degraded <> '')
     FROM requests WHERE at >= ? AND at < ? GROUP BY 1, 2
+"""
+
+_DRAWN_SQL = f"""
+    SELECT experiment, unit, COUNT(*), COUNT(*) FILTER (WHERE {_FAILED}), SUM(cost_usd),
+           SUM(latency_ms), COUNT(faithfulness), COALESCE(SUM(faithfulness), 0)
+    FROM requests WHERE experiment IS NOT NULL AND substr(experiment, 1, ?) = ? GROUP BY 1, 2
 """
 
 
@@ -106,6 +121,19 @@ class Queries:
                 "SELECT body FROM traces WHERE at = ? AND trace_id = ?", (at, trace_id)
             )
         return rows.recorded(found[0], body[0][0] if body else None)
+
+    def experiments(self) -> list[str]:
+        """The names of all that anybody took part in."""
+        sql = "SELECT DISTINCT experiment FROM requests WHERE experiment IS NOT NULL"
+        with self._database.connection() as connection:
+            found = connection.read(sql)
+        return sorted({label.rpartition("/")[0] for (label,) in found})
+
+    def drawn(self, experiment: str) -> list[CallersPart]:
+        """What the requests of each caller came to who was drawn for a variant."""
+        with self._database.connection() as connection:
+            found = connection.read(_DRAWN_SQL, (len(experiment) + 1, f"{experiment}/"))
+        return [CallersPart(label.rpartition("/")[2], *figures) for label, *figures in found]
 
     def spent(self, key: str, since: float, until: float | None = None) -> float:
         """What a key's requests have cost, in USD."""

@@ -26,7 +26,7 @@ NAMES = (
     *("grounding", "cache", "stream", "status", "error_code", "prompt_tokens"),
     *("completion_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "latency_ms"),
     *("latency_step", "ttft_ms", "grounded", "faithfulness", "sources", "question"),
-    *("door", "degraded", "attempts", "context"),
+    *("door", "degraded", "attempts", "context", "experiment", "unit"),
 )
 COLUMNS = ", ".join(NAMES)
 
@@ -79,6 +79,8 @@ def row(request: Request) -> Row:
         r.degraded,
         r.attempts,
         orjson.dumps(r.context).decode() if r.context else "",
+        r.experiment,
+        r.unit,
     )
 
 

@@ -154,4 +154,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("ALTER TABLE keys ADD COLUMN region TEXT NOT NULL DEFAULT ''",),
     # The prompt's tokens by part, as a JSON object; empty where nothing was counted.
     ("ALTER TABLE requests ADD COLUMN context TEXT NOT NULL DEFAULT ''",),
+    # Most requests take part in no experiment.
+    (
+        "ALTER TABLE requests ADD COLUMN experiment TEXT",
+        "ALTER TABLE requests ADD COLUMN unit TEXT",
+        "CREATE INDEX requests_by_experiment ON requests (experiment) WHERE experiment IS NOT NULL",
+    ),
 )

@@ -43,6 +43,8 @@ class Request:
     degraded: Step = ""  # what stood in for the first choice of model
     attempts: int = 0  # calls of models, failed ones included
     context: Mapping[str, int] = field(default_factory=dict)  # the prompt's tokens, part by part
+    experiment: str | None = None  # and its variant: name/variant
+    unit: str | None = None  # of the experiment: tells callers apart, and nothing else
 
     @property
     def tokens(self) -> int:
@@ -152,3 +154,17 @@ class Overview:
     models: tuple[Share, ...]
     keys: tuple[Share, ...]
     teams: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallersPart:
+    """What one caller's requests under a variant came to, in sums."""
+
+    variant: str
+    unit: str
+    requests: int
+    errors: int
+    cost_usd: float
+    latency_ms: float
+    judged: int  # requests whose faithfulness is known
+    faithfulness: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from gateway.ledger.config import PostgresLedger, Retention, SqliteLedger
 from gateway.ledger.database import Database, LedgerUnusable, migrate, open_database
 from gateway.ledger.queries import AmbiguousTrace, Queries
 from gateway.ledger.schema import MIGRATIONS
-from gateway.ledger.types import Filters, Request
+from gateway.ledger.types import CallersPart, Filters, Request
 from gateway.ledger.writer import LedgerWriter
 from gateway.tracing.trace import Trace
 from tests.gateway.ledger.samples import NOON, a_request, a_trace
@@ -63,6 +64,8 @@ def test_every_field_comes_back_as_it_was_written(database: Database, queries: Q
         door="responses",
         degraded="extract",
         attempts=4,
+        experiment="tone/warm",
+        unit="0123456789ab",
     )
     bare = a_request("f" * 32)
     written(database, request, bare)
@@ -290,7 +293,7 @@ def test_a_ledger_of_an_older_version_is_brought_forward_with_its_rows(
     ledger_config: SqliteLedger | PostgresLedger, tmp_path: Path
 ) -> None:
     first = dict(zip(rows.NAMES, rows.row(a_request()), strict=True))
-    for later in ("door", "degraded", "attempts", "context"):
+    for later in ("door", "degraded", "attempts", "context", "experiment", "unit"):
         del first[later]
     old = open_database(ledger_config, tmp_path, MIGRATIONS[:1])
     with old.connection() as connection:
@@ -329,3 +332,24 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
         half_a_change()
     with database.connection() as connection:
         assert connection.read("SELECT subject FROM changes") == [("keys",)]
+
+
+def test_callers_of_an_experiment_are_summed_apart(database: Database, queries: Queries) -> None:
+    def drawn(place: int, variant: str, unit: str, **fields: Any) -> Request:
+        known = replace(a_request(f"{place:032x}"), experiment=variant, unit=unit)
+        return replace(known, **{"latency_ms": 10.0, "cost_usd": 0.5, **fields})
+
+    written(
+        database,
+        drawn(1, "tone/warm", "u1", faithfulness=0.5),
+        drawn(2, "tone/warm", "u1", status=502, cost_usd=0.0, faithfulness=None),
+        drawn(3, "tone/cool", "u2", faithfulness=None),
+        drawn(4, "tones/warm", "u1"),
+        a_request(f"{5:032x}"),
+    )
+    found = sorted(queries.drawn("tone"), key=lambda part: part.unit)
+    assert found == [
+        CallersPart("warm", "u1", 2, 1, 0.5, 20.0, 1, 0.5),
+        CallersPart("cool", "u2", 1, 0, 0.5, 10.0, 0, 0.0),
+    ]
+    assert queries.experiments() == ["tone", "tones"]

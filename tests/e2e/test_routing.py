@@ -46,9 +46,11 @@ ASKED = "How long may I keep it"  # six words
 
 
 @asynccontextmanager
-async def gateway(data: Path, words: int = 8, cascade: bool = False) -> AsyncIterator[World]:
+async def gateway(
+    data: Path, words: int = 8, cascade: bool = False, more: str = ""
+) -> AsyncIterator[World]:
     text = CONFIG.format(data=data, words=words, cascade=str(cascade).lower())
-    app = create_app(parse(text))
+    app = create_app(parse(text + more))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
@@ -142,6 +144,31 @@ async def test_a_cheap_answer_that_will_do_is_told(tmp_path: Path) -> None:
         request = (await world.recorded(response)).request
         assert (request.model, request.attempts) == ("cheap/m", 1)
         assert request.cost_usd == pytest.approx((6 + 5) * 0.001)
+
+
+EXPERIMENT = """
+[experiments.size.variants]
+small = { share = 0.5, model = "cheap/m" }
+large = { share = 0.5, model = "strong/m" }
+"""
+
+
+async def test_a_variant_is_in_the_ledger_the_trace_and_the_caches_key(tmp_path: Path) -> None:
+    async with gateway(tmp_path, more=EXPERIMENT) as world:
+        seen: dict[str, set[str]] = {}
+        for number in range(12):
+            for _ in range(2):
+                response = await world.asked(user=f"user {number}", temperature=0)
+                recorded = await world.recorded(response)
+                request, drawn = recorded.request, span(recorded, "experiment")
+                assert request.experiment == f"size/{drawn['variant']}"
+                assert request.unit
+                assert request.model == {"small": "cheap/m", "large": "strong/m"}[drawn["variant"]]
+                assert request.model_asked == "auto"
+                seen.setdefault(drawn["variant"], set()).add(f"{number} {request.cache}")
+        for of_variant in seen.values():  # one entry each, which its other callers share
+            assert sum("miss" in each for each in of_variant) == 1
+        assert seen.keys() == {"small", "large"}
 
 
 def told(response: httpx.Response) -> Any:

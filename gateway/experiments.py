@@ -1,0 +1,122 @@
+"""Requests as the variant has them that their caller was drawn for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from context.prompts.catalogue import Prompts
+from context.prompts.template import BadPrompt
+from gateway.config import ConfigError
+from gateway.routes import Router
+from gateway.tracing.trace import Span
+from gateway.types import Ask, Caller
+from retrieval.filters import Condition
+from routing.catalogue import AUTO, AUTO_BY, NoSuchModel
+from routing.constraints import runs_in
+from routing.experiments.config import Experiment, Variant
+from routing.experiments.drawing import Drawn, drawn
+from routing.rules import condition, holds, names
+
+GROUNDED = ("strict", "open")
+"""The prompts of which a variant may have a version of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    name: str
+    experiment: Experiment
+    when: Condition
+    shares: Mapping[str, float]
+    models: tuple[str, ...]  # that it leads to
+
+
+class Experiments:
+    """All that are configured."""
+
+    def __init__(
+        self, experiments: Mapping[str, Experiment], router: Router, prompts: Prompts
+    ) -> None:
+        """Raises ConfigError for a model or a prompt that there is not."""
+        self._router = router
+        self._running = [_running(name, each) for name, each in experiments.items()]
+        self._asked = frozenset[str]().union(*(names(each.when) for each in self._running))
+        for each in self._running:
+            self._check(each, prompts)
+
+    def assigned(self, caller: Caller, ask: Ask, span: Span) -> tuple[Ask, Drawn | None]:
+        """The request as its variant has it, and which that is."""
+        signals = self._router.signals(caller, ask, None, self._asked)
+        for each in self._running:
+            if not (holds(each.when, signals) and self._may(each, caller, ask)):
+                continue
+            who = _who(each.experiment, caller, ask)
+            if (found := drawn(each.name, who, each.shares)) is None:
+                return ask, None
+            span.set(experiment=found.experiment, variant=found.variant)
+            variant = each.experiment.variants[found.variant]
+            return _changed(ask, variant, found.label), found
+        return ask, None
+
+    def _may(self, running: _Running, caller: Caller, ask: Ask) -> bool:
+        """Whether a caller may be drawn for each variant alike: who may not ask the model of one
+        takes no part, or the variants would have different callers."""
+        if caller.models and not set(running.models) <= set(caller.models):
+            return False
+        regions = self._router.regions(caller, ask)
+        return not regions or all(
+            runs_in(target, region)
+            for model in running.models
+            for target in self._router.catalogue.resolve(model)
+            for region in regions
+        )
+
+    def _check(self, running: _Running, prompts: Prompts) -> None:
+        where = f"`experiments.{running.name}`"
+        for variant in running.experiment.variants.values():
+            try:
+                if variant.model and variant.model not in (AUTO, *AUTO_BY):
+                    self._router.catalogue.groups(variant.model)
+                if variant.prompt and prompts.named(variant.prompt).name not in GROUNDED:
+                    raise BadPrompt(f"{variant.prompt!r} is none of {' and '.join(GROUNDED)}.")
+            except NoSuchModel:
+                known = ", ".join(self._router.catalogue.names())
+                why = f"no model {variant.model!r}; there are {known}."
+                raise ConfigError(f"{where}: {why}") from None
+            except BadPrompt as error:
+                raise ConfigError(f"{where}: {error}") from None
+
+
+def _running(name: str, experiment: Experiment) -> _Running:
+    variants = experiment.variants
+    return _Running(
+        name,
+        experiment,
+        condition(experiment.when),
+        {variant: each.share for variant, each in variants.items()},
+        tuple(
+            each.model
+            for each in variants.values()
+            if each.model and each.model not in (AUTO, *AUTO_BY)
+        ),
+    )
+
+
+def _who(experiment: Experiment, caller: Caller, ask: Ask) -> str:
+    """A user's name means something to one key only."""
+    user = ask.params.get("user") if experiment.by == "user" else None
+    return f"{caller.key}\0{user}" if user else caller.key
+
+
+def _changed(ask: Ask, variant: Variant, label: str) -> Ask:
+    return replace(
+        ask,
+        experiment=label,
+        model=variant.model or ask.model,
+        prompt=variant.prompt or ask.prompt,
+        strategy=variant.strategy or ask.strategy,
+        grounding=variant.grounding or ask.grounding,
+        top_k=variant.top_k or ask.top_k,
+        rerank=variant.rerank,
+        params={**ask.params, **variant.parameters} if variant.parameters else ask.params,
+    )
