@@ -9,6 +9,7 @@ import click
 SUITES = {
     "answers": "eval.suites.answers",
     "chunking": "eval.suites.chunking",
+    "long": "eval.suites.long",
     "reader": "eval.suites.reader",
     "retrieval": "eval.suites.retrieval",
     "routing": "eval.suites.routing",
