@@ -50,7 +50,9 @@ def marked(text: str) -> str:
 
 
 def _attribute(value: str) -> str:
-    plain = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    if not value.isprintable():
+        value = "".join(c if c.isprintable() else " " for c in value)
+    plain = " ".join(value.split())
     cut = plain if len(plain) <= _LONGEST_ATTRIBUTE else plain[: _LONGEST_ATTRIBUTE - 1] + "…"
     cut = cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return cut.replace('"', "&quot;")

@@ -10,6 +10,7 @@ SUITES = {
     "answers": "eval.suites.answers",
     "chunking": "eval.suites.chunking",
     "long": "eval.suites.long",
+    "context": "eval.suites.context",
     "reader": "eval.suites.reader",
     "retrieval": "eval.suites.retrieval",
     "routing": "eval.suites.routing",

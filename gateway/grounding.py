@@ -238,7 +238,7 @@ class Library:
         summary: Summary | None,
     ) -> Prompt:
         count = self._windows.tokenizer(plan)
-        config = self._windows.shares(plan, ask.question)
+        config = self._windows.shares(ask.question)
         wanted = most_tokens_of_answer(ask)
         if wanted and wanted >= plan.window:
             raise PromptTooLong(

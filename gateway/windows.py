@@ -62,7 +62,7 @@ class Windows:
             self._plans[plan.targets] = known
         return known
 
-    def shares(self, plan: Plan, question: str) -> ContextConfig:
+    def shares(self, question: str) -> ContextConfig:
         """How a window is shared out for what is asked."""
         if not self._shares:
             return self._config
@@ -71,7 +71,7 @@ class Windows:
 
     def room(self, ask: Ask, plan: Plan) -> int:
         """Tokens that a request's messages may have beside the longest answer to it."""
-        count, config = self.tokenizer(plan), self.shares(plan, ask.question)
+        count, config = self.tokenizer(plan), self.shares(ask.question)
         wanted = most_tokens_of_answer(ask)
         kept = wanted or min(plan.max_output, ceil(plan.window * config.answer))
         beside = sum(self.beside(ask, plan, count).values())

@@ -149,6 +149,17 @@ def cache(
 
 
 @group.command()
+@click.option("--passages", default=100, show_default=True)
+@click.option("--words", default=110, show_default=True, help="Of a passage.")
+@click.option("--rounds", default=50, show_default=True, help="Interleaved; medians are reported.")
+def pack(passages: int, words: int, rounds: int) -> None:
+    """A prompt of many passages, beside counting the same text."""
+    from eval.bench.pack import measure, table
+
+    click.echo(table(measure(passages, words, rounds)))
+
+
+@group.command()
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--rounds", default=3, show_default=True, help="Interleaved; medians are reported.")
 @click.option("--passages", default=1000, show_default=True, help="Of the targets' first ones.")
