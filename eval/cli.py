@@ -9,8 +9,8 @@ import click
 SUITES = {
     "answers": "eval.suites.answers",
     "chunking": "eval.suites.chunking",
-    "long": "eval.suites.long",
     "context": "eval.suites.context",
+    "long": "eval.suites.long",
     "reader": "eval.suites.reader",
     "retrieval": "eval.suites.retrieval",
     "routing": "eval.suites.routing",

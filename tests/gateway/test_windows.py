@@ -17,6 +17,7 @@ from gateway.tracing.trace import Span, Trace
 from gateway.types import Ask
 from gateway.windows import Windows, tokenizer_of
 from routing.types import Plan, Target
+from tests.gateway.asking import helped, span
 
 PACKAGED = Path(str(retrieval.rerankers.packaged.__path__[0])) / "tokenizer.json"
 TOOLS = [{"type": "function", "function": {"name": "weather"}}]
@@ -125,3 +126,12 @@ def test_a_task_has_its_shares() -> None:
     windows = Windows(config, {})
     assert windows.shares("def f(x): how do I debug this method?").answer == 0.2
     assert windows.shares("How long do I have?").answer == 0.15
+
+
+@pytest.mark.anyio
+async def test_trace_answer_and_ledger_have_the_same_counts_by_part(tmp_path: Path) -> None:
+    async with helped(tmp_path, "") as helping:
+        done, spans = await helping.told("May I send goods back?")
+        ((row, _),) = helping.rows
+    assert row.context["sources"] > 0
+    assert row.context == done.tokens == span(spans, "pack").attributes["tokens"]
