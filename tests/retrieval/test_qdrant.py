@@ -78,6 +78,14 @@ async def test_a_write_of_another_process_is_seen(shared: Shared) -> None:
 
 
 @pytest.mark.anyio
+async def test_the_latest_edition_is_what_another_process_has_published(shared: Shared) -> None:
+    before = await shared.other.latest()
+    await shared.one.write([document("a.md", "v1")])
+    assert before == shared.other.edition()  # for a second nobody has looked
+    assert await shared.other.latest() == shared.one.edition() != before
+
+
+@pytest.mark.anyio
 async def test_what_is_being_staged_elsewhere_is_not_seen(shared: Shared) -> None:
     await shared.one.write([document("a.md", "v1")])
     staged = {"a.md": document("a.md", "v2", 5)}

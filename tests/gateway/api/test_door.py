@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,13 @@ ASK: dict[str, Any] = {
 class Visitor:
     """A client in ASGI's own words, which may leave at any time."""
 
-    def __init__(self, app: FastAPI, body: Any, path: str = "/v1/chat/completions") -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        body: Any,
+        path: str = "/v1/chat/completions",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
         self.said: list[Any] = []
         self._leaves = asyncio.Event()
         self._bodies = [orjson.dumps(body)]
@@ -53,7 +59,7 @@ class Visitor:
             "type": "http",
             "method": "POST",
             "path": path,
-            "headers": [(b"host", b"localhost")],
+            "headers": [(b"host", b"localhost"), *headers],
         }
         self.task = asyncio.create_task(app(scope, self._receive, self._send))
 
@@ -294,3 +300,46 @@ async def test_where_no_connection_is_free_the_next_model_answers(tmp_path: Path
         assert (status, headers[b"x-moorline-model"]) == (200, b"spare/simulated")
         first.leave()
         await first.task
+
+
+AT_THE_DOORS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hello"}]},
+    "/v1/completions": {"prompt": "Hello"},
+    "/v1/messages": {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9},
+    "/v1/responses": {"input": "Hello", "store": False},
+}
+
+
+@pytest.mark.parametrize("path", AT_THE_DOORS)
+async def test_headers_say_at_every_door_whether_an_answer_may_be_given_again(
+    tmp_path: Path, path: str
+) -> None:
+    usual: dict[str, Any] = {
+        "model": "sim/simulated",
+        "temperature": 0,
+        "moorline": {"grounding": "off"},
+    }
+    said = ("", "", "refresh", "off", "only", "bypass")
+    more = '[providers.sim]\nkind = "simulated"\nwords = 4\n'
+    async with scripted(b"") as server, gateway_over(server, tmp_path, more) as app:
+        answers = [
+            await Visitor(
+                app,
+                usual | AT_THE_DOORS[path],
+                path,
+                [(b"x-moorline-cache", word.encode())] if word else [],
+            ).answer()
+            for word in said
+        ]
+    assert [status for status, _, _ in answers] == [200] * 5 + [400]
+    states = [headers.get(b"x-moorline-cache") for _, headers, _ in answers]
+    assert states == [b"miss", b"exact", b"miss", b"off", b"exact", None]
+    assert [headers.get(b"age") for _, headers, _ in answers[:2]] == [None, b"0"]
+
+
+async def test_an_earlier_answer_alone_is_wanted_and_there_is_none(tmp_path: Path) -> None:
+    only = [(b"cache-control", b"only-if-cached")]
+    async with scripted(b"") as server, gateway_over(server, tmp_path) as app:
+        status, _, body = await Visitor(app, ASK, headers=only).answer()
+        assert (status, body["error"]["code"]) == (404, "not_cached")
+        assert server.requests == []
