@@ -55,7 +55,9 @@ from gateway.ledger.database import Database
 from gateway.ledger.database import open_database as database_of
 from gateway.ledger.queries import Queries
 from gateway.ledger.writer import LedgerWriter
-from gateway.long_documents import LongDocuments
+from gateway.long_documents.answering import LongDocuments
+from gateway.long_documents.cases import Cases
+from gateway.long_documents.work import House
 from gateway.lookup import Lookup
 from gateway.metrics.counts import Counts
 from gateway.metrics.page import Metrics
@@ -303,15 +305,14 @@ async def assemble(
             dispatcher=dispatcher,
             answers=Cascade(strategies, config.routing.cascade, fits, counter()),
             long_documents=LongDocuments(
-                dispatcher,
-                whole,
+                House(
+                    dispatcher,
+                    whole,
+                    judge,
+                    ladder,
+                    Cases(prompts, windows, config.context, plausible),
+                ),
                 library,
-                judge,
-                ladder,
-                prompts,
-                windows,
-                config.context,
-                plausible,
             ),
             ladder=ladder,
             judge=judge,

@@ -302,13 +302,13 @@ async def embedded(encoder: Encoder, question: str, grounds: Grounds | None) -> 
         return None
 
 
-def not_in_documents(grounds: Grounds, plan: Plan, cache: CacheState) -> Answer:
+def not_in_documents(grounds: Standing, plan: Plan, cache: CacheState) -> Answer:
     """The honest answer where the documents say nothing; no model is asked and none invents."""
     done = Done(
         model="moorline/none",
         route=plan.reason,
         cache=cache,
-        collection=grounds.collection,
+        collection=grounds.collection or None,
         grounding=grounds.mode,
         grounded=False,
     )

@@ -30,7 +30,7 @@ from gateway.following import Following, followed
 from gateway.grounding import Grounds, Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers, Recall
-from gateway.long_documents import LongDocuments
+from gateway.long_documents.answering import LongDocuments
 from gateway.lookup import Found, Lookup, Ranked, RerankAsk, SearchAsk
 from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics

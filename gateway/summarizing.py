@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.accounting import estimated_tokens
 from gateway.config import Config
-from gateway.long_documents import Quoting, Reading
+from gateway.long_documents.cases import Quoting, Reading
 from gateway.pipeline import Gateway
 from gateway.tracing.trace import Span
 from gateway.types import LOCAL, Ask, Caller, LongDocument, Usage
@@ -81,7 +81,7 @@ async def preview(gateway: Gateway, wanted: Wanted) -> Preview:
     ask = wanted.ask()
     plan = gateway.router.plan(Caller(LOCAL, LOCAL), ask, False, Span("", 0))
     target, prices = plan.targets[0], gateway.accounting.prices
-    case = await asyncio.to_thread(gateway.long_documents.looked_at, ask, plan)
+    case = await asyncio.to_thread(gateway.long_documents.house.cases.looked_at, ask, plan)
     parts = calls = 1
     method = "whole"
     usage = Usage(

@@ -23,7 +23,7 @@ from context.tokens import counter
 from eval.datasets import BadDataset, Dataset, Question, read
 from eval.metrics import Estimate, difference, estimate
 from eval.suites import options
-from gateway.long_documents import READ_FIRST
+from gateway.long_documents.cases import READ_FIRST
 from gateway.providers.extractive import plausible
 from retrieval.sentences import sentences
 from retrieval.support.gist import gist

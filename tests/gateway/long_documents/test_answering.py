@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from context.tokens import counter, messages_tokens
-from context.types import Prompt
+from context.types import NOT_IN_DOCUMENTS, Prompt
 from gateway.api.chat import read_ask
 from gateway.build import build
 from gateway.config import parse
@@ -79,7 +79,8 @@ class Model:
 @asynccontextmanager
 async def house(folder: Path, model: Model, more: str = "") -> AsyncIterator[Gateway]:
     async with build(parse(CONFIG.format(data=folder, more=more))) as gateway:
-        gateway.long_documents.parts = gateway.long_documents.answers = model
+        long = gateway.long_documents
+        long.house = replace(long.house, parts=model, answers=model)
         yield gateway
 
 
@@ -143,7 +144,7 @@ async def test_calls_and_tokens_are_what_was_foreseen(tmp_path: Path) -> None:
     async with house(tmp_path, model, more) as gateway:
         asked = ask(way="hierarchical", max_tokens=480)
         plan = gateway.router.plan(gateway.accounts.identify(None), asked, False, Span("", 0), None)
-        case = gateway.long_documents.looked_at(asked, plan)
+        case = gateway.long_documents.house.cases.looked_at(asked, plan)
         *_, done = await events_of(gateway, asked)
     assert case
     assert isinstance(done, Done)
@@ -327,3 +328,15 @@ async def test_a_summary_is_given_again_for_the_same_option_alone(tmp_path: Path
     assert isinstance(first[-1], Done)
     assert again[-1].cache == "exact"
     assert again[-1].long_document == first[-1].long_document
+
+
+async def test_the_model_without_a_key_says_that_no_word_of_a_question_is_in_the_text(
+    tmp_path: Path,
+) -> None:
+    async with build(parse(CONFIG.format(data=tmp_path, more=""))) as gateway:
+        asked = replace(ask("Zeppelins?"), model="extractive/extractive")
+        delta, done = await events_of(gateway, asked)
+    assert isinstance(delta, Delta)
+    assert delta.text == NOT_IN_DOCUMENTS
+    assert isinstance(done, Done)
+    assert done.grounded is False

@@ -1,0 +1,1 @@
+"""Texts that are longer than the window: read in parts by several calls, or quoted from."""
