@@ -48,6 +48,7 @@ class Aside:
     text: str
     most_tokens: int
     time_ms: float
+    within: tuple[str, ...] = ()  # regions that the text must not leave
 
     @property
     def most(self) -> Usage:
@@ -100,7 +101,10 @@ class Asides:
     async def _asked(self, aside: Aside, prompt: Prompt, span: Span) -> tuple[str, Spent]:
         params = {"max_tokens": aside.most_tokens, "temperature": 0}
         ask = Ask(aside.model, prompt.messages, "", params)
-        plan = Plan(tuple(self._catalogue.groups(aside.model)), "aside")
+        groups = self._catalogue.groups(aside.model)
+        plan = Plan(tuple(groups), "aside").staying(aside.within)
+        if not plan.targets:
+            raise Unsaid(f"{aside.model} does not run in {' and '.join(aside.within)}")
         begun = await self._dispatcher.start(prompt, plan, ask, span)
         whole = await collect(begun.events)
         usage = whole.done.usage if whole.done else Usage()

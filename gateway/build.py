@@ -270,6 +270,7 @@ async def assemble(
         files = Files(stores.database, config.data / "files", config.files)
         collections = Collections(stores.indexes, stores.encoder, config.retrieval, known.forget)
         shelves = Shelves(VectorStores(stores.database), files, collections)
+        places = {name: each.region for name, each in config.all_providers.items()}
         # From here on nothing fails: what outlives this gateway is not half configured.
         stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
         stores.deployments.share(exchange)
@@ -290,7 +291,7 @@ async def assemble(
             screen=screen,
             known=known,
             encoder=stores.encoder,
-            embeddings=EmbeddingModels(stores.encoder, embedders, screen),
+            embeddings=EmbeddingModels(stores.encoder, embedders, screen, places),
             conversations=Conversations(stores.database, config.conversations, screen.redacted),
             experiments=experiments,
             router=router,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from context.prompts.template import Template
@@ -44,17 +45,24 @@ class Expanding:
         return Spent(self._config.model, aside.most)
 
     async def more(
-        self, question: str, trace: Trace, spend: Spend, deadline: float | None = None
+        self,
+        question: str,
+        trace: Trace,
+        spend: Spend,
+        deadline: float | None = None,
+        within: tuple[str, ...] = (),
     ) -> Sequence[Query]:
         """What is searched beside the question; nothing where it cannot be had in time, which is
-        the configured one, or half of what is left to the request's deadline."""
+        the configured one, or half of what is left to the request's deadline, or not `within` the
+        regions that the question must not leave."""
         if not question.strip():
             return ()
         time_ms = patience(self._config.time_ms, deadline, trace)
         with trace.span("expand") as span:
             span.set(kind=self._config.kind, instructions=self._told.id)
             try:
-                return await self._more(self._aside(question, time_ms), question, span, spend)
+                aside = replace(self._aside(question, time_ms), within=within)
+                return await self._more(aside, question, span, spend)
             except (Unsaid, RetrievalError) as error:
                 note = f"{error}: the question is searched as it was asked."
             except TimeoutError:

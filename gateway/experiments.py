@@ -13,7 +13,6 @@ from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller
 from retrieval.filters import Condition
 from routing.catalogue import AUTO, AUTO_BY, NoSuchModel
-from routing.constraints import runs_in
 from routing.experiments.config import Experiment, Variant
 from routing.experiments.drawing import Drawn, drawn
 from routing.rules import condition, holds, names
@@ -63,9 +62,9 @@ class Experiments:
         takes no part, or the variants would have different callers."""
         if caller.models and not set(running.models) <= set(caller.models):
             return False
-        regions = self._router.regions(caller, ask)
+        regions = self._router.regions(caller, ask.region)
         return not regions or all(
-            runs_in(target, region)
+            target.runs_in(region)
             for model in running.models
             for target in self._router.catalogue.resolve(model)
             for region in regions

@@ -52,7 +52,7 @@ class Following:
         with trace.span("follow.model") as span:
             span.set(instructions=self._told.id)
             try:
-                said = await self._asides.said(aside, span, spend)
+                said = await self._asides.said(replace(aside, within=ask.within), span, spend)
                 question = one_line(said, LONGEST)
                 if not question:
                     raise Unsaid(f"{self._config.model} wrote nothing")

@@ -102,9 +102,15 @@ class Lookup:
         return read // CHARACTERS_PER_TOKEN
 
     async def search(
-        self, caller: Caller, ask: SearchAsk, trace: Trace, spend: Spend
+        self,
+        caller: Caller,
+        ask: SearchAsk,
+        trace: Trace,
+        spend: Spend,
+        within: tuple[str, ...] = (),
     ) -> Sequence[Hit]:
-        """Passages that the caller may see, best first. Raises GatewayError."""
+        """Passages that the caller may see, best first; no model beyond the regions `within` which
+        the question has to stay is asked. Raises GatewayError."""
         with trace.span("screen") as span:
             (question,) = await self._screen.texts([ask.question], span)
         if ask.own:
@@ -131,7 +137,7 @@ class Lookup:
             raise SourcesUnavailable(str(error)) from error
         more: Sequence[Query] = ()
         if self._expanding:
-            more = await self._expanding.more(question, trace, spend, trace.deadline)
+            more = await self._expanding.more(question, trace, spend, trace.deadline, within)
         with trace.span("retrieve") as span:
             hits = await self._library.search(grounds, query, span, more)
         with trace.span("screen.sources") as span:

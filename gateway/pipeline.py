@@ -104,7 +104,8 @@ class Gateway:
         async with Tab(self.accounting, trace, Ask(ask.model, (), "", door="embeddings")) as tab:
             with trace.span("authenticate"):
                 tab.caller = self.accounts.identify(authorization)
-            model = self.embeddings.chosen(tab.caller, ask.model)
+            regions = self.router.regions(tab.caller)
+            model = self.embeddings.chosen(tab.caller, ask.model, regions)
             tokens = await model.measured(ask)
             reserving = self.accounting.reserve_tokens(tab.caller, model.name, tokens)
             tab.hold = await trace.step("reserve", reserving)
@@ -122,7 +123,8 @@ class Gateway:
             model, tokens = self.lookup.encoder_name, self.lookup.question_tokens(ask)
             reserving = self.accounting.reserve_tokens(tab.caller, model, tokens)
             tab.hold = await trace.step("reserve", reserving)
-            finding = self.lookup.search(tab.caller, ask, trace, tab.spend)
+            regions = self.router.regions(tab.caller)
+            finding = self.lookup.search(tab.caller, ask, trace, tab.spend, regions)
             hits = await within(trace, finding)
         headers = tab.hold.headers()
         done = await tab.answered(Done(usage=Usage(prompt=tokens), model=model))
@@ -153,6 +155,8 @@ class Gateway:
     async def _compose(self, tab: Tab, caller: Caller, ask: Ask, trace: Trace) -> Answer:
         with trace.span("screen") as span:
             ask = await self.screen.request(ask, span)
+        if regions := self.router.regions(caller, ask.region):
+            ask = replace(ask, within=regions)
         if self.experiments:
             with trace.span("experiment") as span:
                 ask, tab.drawn = self.experiments.assigned(caller, ask, span)
@@ -192,7 +196,9 @@ class Gateway:
         if grounds and query:
             more: Sequence[Query] = ()
             if self.expanding:
-                more = await self.expanding.more(ask.question, trace, tab.spend, ask.deadline)
+                more = await self.expanding.more(
+                    ask.question, trace, tab.spend, ask.deadline, ask.within
+                )
             with trace.span("retrieve") as span:
                 hits = await self.library.search(grounds, query, span, more)
             with trace.span("screen.sources") as span:

@@ -106,7 +106,7 @@ class Router:
     ) -> Plan:
         """The targets in the order of trying. Raises UnknownModel; Forbidden, InvalidRequest or
         PromptTooLong where none of them may be asked."""
-        regions = self.regions(caller, ask)
+        regions = self.regions(caller, ask.region)
         key = (ask.model, *regions, "", *caller.models)
         plan = self._named.get(key)
         if plan is None:
@@ -121,7 +121,7 @@ class Router:
         self, caller: Caller, ask: Ask, grounded: bool, span: Span, query: Query | None = None
     ) -> Route:
         """The same with how it came about, which is noted in the span. Raises what `plan` does."""
-        regions = self.regions(caller, ask)
+        regions = self.regions(caller, ask.region)
         signals: Signals = {}
         wanted = Needs(caller.models, regions)
         # A model that was named is respected: what the request looks like does not matter.
@@ -166,11 +166,12 @@ class Router:
 
         return expected
 
-    def regions(self, caller: Caller, ask: Ask) -> tuple[str, ...]:
-        """Where a request has to be answered; of the caller's, the team's and its own all hold."""
-        if not (caller.region or ask.region or self.config.regions):
+    def regions(self, caller: Caller, asked: str = "") -> tuple[str, ...]:
+        """Where a request has to be answered; the caller's, the team's and the one that it asks for
+        itself all hold."""
+        if not (caller.region or asked or self.config.regions):
             return ()
-        wanted = (caller.region, self.config.regions.get(caller.team), ask.region)
+        wanted = (caller.region, self.config.regions.get(caller.team), asked)
         return tuple(dict.fromkeys(each.casefold() for each in wanted if each))
 
     def signals(
@@ -185,7 +186,7 @@ class Router:
             "tokens": tokens,
             "team": caller.team,
             "key": caller.key,
-            "region": self.regions(caller, ask),
+            "region": self.regions(caller, ask.region),
             "model": ask.model,
         }
         if grounded is not None:

@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import orjson
 
@@ -56,6 +57,7 @@ class Summarising:
         with trace.span("summarise") as span:
             span.set(instructions=self._told.id, turns=end, read=end - begin)
             try:
+                aside = replace(aside, within=ask.within)
                 said = (await self._asides.said(aside, span, spend)).strip()
                 if not said:
                     raise Unsaid(f"{self._config.model} wrote nothing")

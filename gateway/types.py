@@ -68,6 +68,7 @@ class Ask:
     use_cache: bool = True
     deadline: float | None = None  # seconds from arrival
     region: str = ""  # where it has to be answered
+    within: tuple[str, ...] = ()  # that region, the key's and the team's: all of them hold
     strategy: Strategy | None = None  # asked for; else the route's
     prompt: str = ""  # version of the grounding's instructions; "" is that in use
     rerank: bool = True  # whether the configured reranker is asked

@@ -38,7 +38,7 @@ class Needs:
         """Why a target cannot be asked, if it cannot."""
         if self.allowed and not {target.name, target.model} & set(self.allowed):
             return Excluded(target, "allowed", "not allowed for this key")
-        if beyond := [each for each in self.regions if not runs_in(target, each)]:
+        if beyond := [each for each in self.regions if not target.runs_in(each)]:
             where = f"runs in {target.region}" if target.region else "its region is not known"
             return Excluded(target, "region", f"{where}, not in {' and '.join(beyond)}")
         if self.lacking and (lacks := self.lacking(target)):
@@ -50,14 +50,6 @@ class Needs:
 
     def _answer(self, target: Target) -> int:
         return self.answer or min(target.max_output, target.window // SHARE_OF_ANSWER)
-
-
-def runs_in(target: Target, region: str) -> bool:
-    """Whether what is sent to a target stays in a region: `EU` is also where `EU-west` is."""
-    if target.built_in:
-        return True
-    where, wanted = target.region.casefold(), region.casefold()
-    return where == wanted or where.startswith(f"{wanted}-")
 
 
 class NothingFits(Exception):

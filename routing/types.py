@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -45,6 +45,16 @@ class Target:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", f"{self.provider}/{self.model}")
+
+    def runs_in(self, region: str) -> bool:
+        """Whether what it is sent stays in a region."""
+        return self.built_in or lies_in(self.region, region)
+
+
+def lies_in(place: str, region: str) -> bool:
+    """`EU-west` lies in `EU`; a place that nobody named lies nowhere."""
+    where, wanted = place.casefold(), region.casefold()
+    return where == wanted or where.startswith(f"{wanted}-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,15 @@ class Plan:
     def regrouped(self, groups: Iterable[Group]) -> Plan:
         """The same plan with other groups; those that are left without targets are gone."""
         return replace(self, groups=tuple(group for group in groups if group.targets))
+
+    def staying(self, regions: Sequence[str]) -> Plan:
+        """The same plan with what runs in all of these regions."""
+        if not regions:
+            return self
+        return self.regrouped(
+            group.only(t for t in group.targets if all(map(t.runs_in, regions)))
+            for group in self.groups
+        )
 
     @property
     def window(self) -> int:

@@ -9,11 +9,13 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.embedding.batches import Batches
 from gateway.embedding.types import EmbeddingAsk, Input, Vector
 from gateway.errors import (
+    Forbidden,
     InvalidRequest,
     NoModelAvailable,
     ProviderError,
@@ -26,6 +28,7 @@ from gateway.screening import Screen
 from gateway.tracing.trace import Span
 from gateway.types import Caller, Usage
 from retrieval.types import Encoder, RetrievalError
+from routing.types import lies_in
 
 CALLERS_FAULT = frozenset({400, 413, 422})
 CHARACTERS_PER_TOKEN = 4
@@ -34,7 +37,15 @@ CHARACTERS_PER_TOKEN = 4
 class EmbeddingModels:
     """All that can be named in a request."""
 
-    def __init__(self, encoder: Encoder, remote: Mapping[str, Batches], screen: Screen) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        remote: Mapping[str, Batches],
+        screen: Screen,
+        places: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`places` are the providers' regions."""
+        self._places = places
         self._built_in = BuiltIn(encoder)
         self._own = {"auto", "default", encoder.name, encoder.name.removesuffix("-int8")}
         self._remote = {name: Remote(name, batches, screen) for name, batches in remote.items()}
@@ -43,8 +54,9 @@ class EmbeddingModels:
         """What a request may name beyond the built-in encoder: `provider/model`."""
         return list(self._remote)
 
-    def chosen(self, caller: Caller, name: str) -> Embeds:
-        """Raises UnknownModel, also for a model that the caller may not use."""
+    def chosen(self, caller: Caller, name: str, within: Sequence[str] = ()) -> Embeds:
+        """Raises UnknownModel, also for a model that the caller may not use, and Forbidden for one
+        beyond the regions `within` which the texts have to stay."""
         if name in self._own:
             return self._built_in
         full = next((n for n in self._remote if name in (n, n.partition("/")[2])), None)
@@ -55,6 +67,9 @@ class EmbeddingModels:
                 f"'{name}' does not embed, or is not allowed for this key. Known are: {known}.",
                 param="model",
             )
+        place = self._places.get(full.partition("/")[0], "")
+        if beyond := [each for each in within if not lies_in(place, each)]:
+            raise Forbidden(f"'{full}' does not run in {' and '.join(beyond)}.", param="model")
         return self._remote[full]
 
 

@@ -120,6 +120,26 @@ async def test_where_it_has_to_be_answered_is_held_to(tmp_path: Path) -> None:
         assert "cheap/m its region is not known, not in eu" in error["message"]
 
 
+EMBEDDING = """
+[providers.far]
+kind = "openai-compatible"
+base_url = "http://127.0.0.1:9/v1"
+region = "US"
+embeddings = [{ name = "e" }]
+"""
+
+
+async def test_texts_are_embedded_nowhere_else_either(tmp_path: Path) -> None:
+    more = EMBEDDING + '[routing.regions]\ndefault = "EU"\n'
+    async with gateway(tmp_path, more=more) as world:
+        body = {"model": "far/e", "input": "secret"}
+        refused = await world.client.post("/v1/embeddings", json=body)
+        assert refused.status_code == 403
+        assert refused.json()["error"]["message"] == "'far/e' does not run in eu."
+        own = await world.client.post("/v1/embeddings", json={**body, "model": "default"})
+        assert own.status_code == 200
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_short_cheap_answer_gives_way_and_both_are_paid_for(
     tmp_path: Path, stream: bool

@@ -71,7 +71,8 @@ class Helped:
         said = [{"role": roles[n % 2], "content": text} for n, text in enumerate(earlier)]
         messages = (*said, {"role": "user", "content": question})
         trace = Trace()
-        ask = Ask("sim/simulated", messages, question, collection="default", **fields)
+        asked = {"model": "sim/simulated", "collection": "default", **fields}
+        ask = Ask(messages=messages, question=question, **asked)
         begun = await self.gateway.answer(None, ask, trace)
         whole = await collect(begun.events)
         assert whole.done is not None
