@@ -495,14 +495,16 @@ def extractive(config: Config) -> set[str]:
     return {name for name, provider in named if isinstance(provider, ExtractiveProvider)}
 
 
+NOT_SHAPING = {
+    *("data", "server", "dispatch", "degrade", "stream", "ingestion", "cache", "conversations"),
+    *("files", "limits", "ledger", "tracing", "metrics"),
+}
+"""Sections that change no answer that is kept. One that is new is taken to change them."""
+
+
 def policy(config: Config, prompts: Prompts, examples: Examples | None = None) -> str:
     """A digest of everything that shapes an answer: with it a change of policy misses the cache."""
-    shaping = config.model_dump_json(
-        include={
-            *("providers", "models", "routing", "retrieval", "grounding", "context"),
-            *("guardrails", "structured", "strategies"),
-        }
-    )
+    shaping = config.model_dump_json(exclude=NOT_SHAPING)
     shown = examples.digest if examples else ""
     return hashlib.sha256(f"{FORMAT}{shaping}{prompts.digest}{shown}".encode()).hexdigest()
 

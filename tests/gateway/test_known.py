@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.build import build
+from context.prompts.catalogue import Prompts
+from gateway.build import build, policy
 from gateway.config import parse
 from gateway.errors import GatewayError, NotCached
 from gateway.ingestion import Collections, of
@@ -19,7 +20,7 @@ from gateway.known import OF_THE_ASK, OF_THE_CALLER
 from gateway.pipeline import Gateway
 from gateway.streams import collect
 from gateway.tracing.trace import Trace
-from gateway.types import Ask, Delta, Done
+from gateway.types import Ask, Caller, Delta, Done
 from gateway.wishes import Wishes, wishes_of
 from retrieval.sources.types import Item
 
@@ -361,5 +362,24 @@ async def test_a_replayed_stream_begins_and_ends_like_a_live_one(tmp_path: Path)
 
 
 def test_whatever_a_request_says_is_compared_unless_it_only_shapes_the_telling() -> None:
-    assert OF_THE_ASK == ("model", "n", "long_document", "region", "strategy")
-    assert OF_THE_CALLER == ("team", "collections", "models", "region")
+    told = {"stream", "include_usage", "use_cache", "deadline", "door", "verbatim"}
+    otherwise = {"messages", "document", "question", "params"}
+    otherwise |= {"collection", "top_k", "grounding", "where"}
+    assert {each.name for each in fields(Ask)} - set(OF_THE_ASK) == told | otherwise
+    limits = {"requests_per_minute", "tokens_per_minute", "budget_usd"}
+    otherwise = {"key", "name", "admin", "collection", "groups"}
+    assert {each.name for each in fields(Caller)} - set(OF_THE_CALLER) == limits | otherwise
+
+
+def test_a_section_of_the_configuration_that_changes_answers_misses_what_was_kept() -> None:
+    prompts = Prompts((), {})
+    usual = policy(parse(""), prompts)
+    priced = """
+[providers.sim]
+kind = "simulated"
+models = [{ name = "simulated", input_usd_per_million = 1 }]
+"""
+    for changed in ("[grounding]\nmode = 'open'", "[routing]\ndefault = ['extractive/extractive']"):
+        assert policy(parse(changed), prompts) != usual
+    assert policy(parse(priced), prompts) != policy(parse(priced.replace("1 }", "2 }")), prompts)
+    assert policy(parse("[server]\nport = 1"), prompts) == usual
