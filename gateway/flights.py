@@ -10,7 +10,7 @@ if the first breaks off before, the next one computes anew and the others join t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -98,11 +98,10 @@ class Flight:
         try:
             event = await anext(self._source)
         except BaseException as error:
+            self._reading = False
             self._end(None if isinstance(error, StopAsyncIteration) else error)
             raise
-        finally:
-            self._reading = False
-            self._tell()
+        self._reading = False
         self._hear(event)
         return event
 
@@ -180,14 +179,21 @@ class Listening(AsyncGenerator[Event, None]):
     def __init__(self, flight: Flight) -> None:
         self._flight, self._at, self._left = flight, 0, False
 
+    def __anext__(self) -> Coroutine[Any, Any, Event]:
+        """As `asend`; who listens alone gets the reading itself, since each coroutine around it
+        would cost every event."""
+        if self._flight.alone and not self._flight.over:
+            self._at += 1
+            return self._flight.next()
+        return self.asend(None)
+
     async def asend(self, value: None) -> Event:
         flight = self._flight
         while self._at >= len(flight.said):
             if flight.over:
                 raise flight.failure or StopAsyncIteration
             if flight.alone:
-                self._at += 1
-                return await flight.next()
+                return await anext(self)
             await flight.news()
         self._at += 1
         return flight.said[self._at - 1]
