@@ -59,6 +59,7 @@ class Policy:
         self._rules = [(rule, condition(rule.when)) for rule in config.rules]
         weights = Weights(config.weights.cost, config.weights.latency, config.weights.quality)
         self._weights = weights if weights != Weights() else None
+        self._apart = [Choice(group.name, (group,)) for group in catalogue.apart()]
         self.asked = asked(config)
 
     def route(self, model: str, signals: Signals, needs: Needs, outlook: Outlook) -> Route:
@@ -90,7 +91,7 @@ class Policy:
     def _steps(self, model: str, signals: Signals) -> Iterator[_Step]:
         config, weights = self._config, self._weights
         if by := AUTO_BY.get(model):
-            yield _Step(model, ([Choice(g.name, (g,)) for g in self.catalogue.apart()],), by)
+            yield _Step(model, (self._apart,), by)
             return
         if model != AUTO:
             yield _Step("named", (self._choices([model]),))
