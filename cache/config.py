@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
@@ -46,14 +47,23 @@ class SemanticConfig(Section):
     """Answers to a question that is merely similar. Even a good threshold is wrong at times."""
 
     enabled: bool = Field(default=False, description="Whether a similar question may be a hit.")
-    threshold: float = Field(
-        default=0.92, ge=0, le=1, description="Least cosine to the earlier question."
+    max_error_rate: float = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="Largest share of wrong ones among the answers that are given again; as many "
+        "are given as that allows.",
     )
-    margin: float = Field(
-        default=0.05,
+    floor: float = Field(
+        default=0.6,
         ge=0,
         le=1,
-        description="Least lead over the nearest question with a different answer.",
+        description="Least cosine of a question to an earlier one that is looked at.",
+    )
+    calibration: Path | None = Field(
+        default=None,
+        description="A file of `moorline tune cache`, made of your own labelled pairs; the "
+        "packaged one where not given.",
     )
     max_questions: int = Field(
         default=100_000,

@@ -8,6 +8,7 @@ import click
 
 SUITES = {
     "answers": "eval.suites.answers",
+    "cache": "eval.suites.cache",
     "chunking": "eval.suites.chunking",
     "context": "eval.suites.context",
     "long": "eval.suites.long",

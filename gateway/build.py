@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from cache.config import MemoryStore, RedisStore
 from cache.types import AnswerCache
+from cache.verification.types import Verifier
 from context.prompts.catalogue import Prompts
 from context.prompts.catalogue import opened as prompts_of
 from context.prompts.template import BadPrompt
@@ -120,6 +121,7 @@ class Stores:
     limits: Limits
     ledger: LedgerWriter
     cache: AnswerCache
+    verifier: Verifier
     encoder: Encoder
     indexes: Indexes
     vocabularies: Vocabularies
@@ -156,6 +158,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             limits=await opened(open_limits(config, Queries(database))),
             ledger=await opened(_ledger_writer(config, database)),
             cache=await opened(open_cache(config)),
+            verifier=await opened(open_verifier(config)),
             encoder=encoder,
             indexes=await opened(open_indexes(config, encoder)),
             vocabularies=await opened(open_vocabularies()),
@@ -248,6 +251,7 @@ async def assemble(
             stores.cache,
             config.cache,
             policy(config, prompts, examples),
+            stores.verifier,
             config.degrade.keep_stale_for,
             by_key="key" in router.policy.asked,
         )
@@ -687,6 +691,18 @@ async def open_cache(config: Config) -> AsyncIterator[AnswerCache]:
         yield cache
     finally:
         await cache.aclose()
+
+
+@asynccontextmanager
+async def open_verifier(config: Config) -> AsyncIterator[Verifier]:
+    """What says whether a similar question is the same one."""
+    from cache.verification.verifier import TrainedVerifier
+
+    verifier = TrainedVerifier(config.cache.semantic)
+    try:
+        yield verifier
+    finally:
+        await verifier.aclose()
 
 
 @asynccontextmanager

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cache.semantic import chosen
 from cache.types import Entry
 from gateway.errors import UnknownCollection
 from gateway.grounding import embedded
@@ -15,8 +14,6 @@ from gateway.known import unless_down
 from gateway.pipeline import Gateway
 from gateway.tracing.trace import Trace
 from gateway.types import Ask, Caller
-
-SHOWN = 5  # candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,9 @@ class Kept:
     fresh: bool  # whether the documents are in the edition that it was made from
     sources: Sequence[str]
     cosine: float | None = None  # of a question that is merely near
-    would_do: bool | None = None  # whether that is near enough
+    would_do: bool | None = None  # whether its answer would be given
+    probability: float | None = None  # that this would be right; None where a rule says no
+    reasons: Sequence[str] = ()  # against it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +56,29 @@ async def explained(gateway: Gateway, caller: Caller, ask: Ask) -> Explanation:
         return Explanation(why, "", parts, recall.edition, None, ())
     now, semantic = time.time(), known.config.semantic
 
-    def kept(key: str, entry: Entry, cosine: float | None = None, do: bool | None = None) -> Kept:
+    def kept(key: str, entry: Entry) -> Kept:
         fresh = entry.edition == recall.edition
-        return Kept(key, entry.question, now - entry.made_at, fresh, entry.sources, cosine, do)
+        return Kept(key, entry.question, now - entry.made_at, fresh, entry.sources)
 
     entry = await unless_down(known.cache.exact(recall.scope))
     exact = kept(recall.scope.exact, entry) if entry else None
     near: list[Kept] = []
     query = await embedded(gateway.encoder, ask.question, grounds) if semantic.enabled else None
     if query:
-        looking = known.cache.near(recall.scope, query, floor=0.0, most=SHOWN)
-        candidates = await unless_down(looking) or []
-        best = chosen(candidates, semantic)
-        near = [kept(each.key, each.entry, each.cosine, each is best) for each in candidates]
-    verdict = _verdict(exact, next((each for each in near if each.would_do), None))
-    return Explanation(verdict, recall.scope.exact, parts, recall.edition, exact, near)
+        looking = known.cache.near(recall.scope, query, floor=semantic.floor)
+        verdict = await known.verifier.chosen(query.text, await unless_down(looking) or [])
+        near = [
+            replace(
+                kept(each.candidate.key, each.candidate.entry),
+                cosine=each.candidate.cosine,
+                would_do=each.candidate is verdict.chosen,
+                probability=each.probability,
+                reasons=each.reasons,
+            )
+            for each in verdict.judged
+        ]
+    told = _verdict(exact, next((each for each in near if each.would_do), None))
+    return Explanation(told, recall.scope.exact, parts, recall.edition, exact, near)
 
 
 def _verdict(exact: Kept | None, near: Kept | None) -> str:

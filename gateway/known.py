@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from cache.config import CacheConfig
 from cache.keys import cacheable, digest, scope, settled
-from cache.semantic import chosen
 from cache.types import AnswerCache, CacheDown, Candidate, Entry, Scope
+from cache.verification.candidates import looser
+from cache.verification.types import Verifier
 from context.types import NOT_IN_DOCUMENTS
 from gateway.errors import NotCached
 from gateway.flights import Flights
@@ -64,6 +65,7 @@ class KnownAnswers:
     cache: AnswerCache
     config: CacheConfig
     policy: str  # digest of everything in the configuration that shapes an answer
+    verifier: Verifier
     stale_for: float = 0.0  # seconds after its time in which an answer may stand in for a model
     by_key: bool = False  # whether the model depends on which key asks
     flights: Flights = field(default_factory=Flights)
@@ -179,8 +181,7 @@ class Recall:
         self.query, scope = query, self.scope
         wanted = self.trace.wishes.read and self.waiting is None
         if scope and query and wanted and self.known.config.semantic.enabled:
-            looking = self._nearest(scope, query, self.known.config.semantic.threshold)
-            near = await self.trace.step("cache.semantic", looking)
+            near = await self._verified(scope, query)
             if near and (answer := self._offered(near.entry, "semantic")):
                 return answer
         if self.trace.wishes.only and (self.waiting is None or query is None):
@@ -207,7 +208,7 @@ class Recall:
 
     async def older(self, threshold: float) -> Answer | None:
         """What may stand in for a model: the answer to the very same request though its time is
-        over, or to a question that is only as similar as `threshold` says."""
+        over, or to a question that is merely similar and that no rule tells apart."""
         stale = self.known.stale_for
         if self.scope is None or not self.trace.wishes.read:
             return None
@@ -216,7 +217,8 @@ class Recall:
             return self._given(entry, "exact", "cached")
         if self.query is None or not self.known.config.semantic.enabled:
             return None
-        near = await self._nearest(self.scope, self.query, threshold, stale)
+        candidates = await self._near(self.scope, self.query, threshold, stale)
+        near = looser(self.query.text, candidates)
         if near and self._stands(near.entry, "semantic"):
             return self._given(near.entry, "semantic", "cached")
         return None
@@ -280,13 +282,25 @@ class Recall:
         age = max(0.0, time.time() - entry.made_at)
         return told_again(entry.value, state, age, self.ask.stream, degraded)
 
-    async def _nearest(
-        self, scope: Scope, query: Query, threshold: float, stale_for: float = 0.0
-    ) -> Candidate | None:
-        config = self.known.config.semantic
-        floor = threshold - config.margin
+    async def _verified(self, scope: Scope, query: Query) -> Candidate | None:
+        """The entry whose question is this one in other words."""
+        with self.trace.span("cache.semantic") as span:
+            near = await self._near(scope, query, self.known.config.semantic.floor)
+            verdict = await self.known.verifier.chosen(query.text, near)
+            if near:
+                span.set(
+                    candidates=len(near),
+                    cosine=near[0].cosine,
+                    probability=verdict.probability,
+                    against=verdict.against,
+                )
+            return verdict.chosen
+
+    async def _near(
+        self, scope: Scope, query: Query, floor: float, stale_for: float = 0.0
+    ) -> Sequence[Candidate]:
         near = self.cache.near(scope, query, floor=floor, stale_for=stale_for)
-        return chosen(await unless_down(near) or (), config, threshold)
+        return await unless_down(near) or ()
 
     async def _keep(self, scope: Scope, whole: Collected, done: Done) -> None:
         name = self.grounds.collection if self.grounds else ""

@@ -185,6 +185,27 @@ def tasks(data: Path, out: Path, config_file: Path | None, cache: Path | None) -
     click.echo(f"{len(known)} requests; `moorline eval tasks --model {out}` measures it")
 
 
+@group.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder with gptcache_qqp and clinc_oos.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--seed", default=13, show_default=True)
+@click.option("--threads", default=2, show_default=True)
+def verifier(data: Path, out: Path, seed: int, threads: int) -> None:
+    """What says whether an earlier question is the same one: for the semantic cache."""
+    from eval.train.verifier.recipe import Recipe
+
+    try:
+        from eval.train.verifier.run import made
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    click.echo(made(Recipe(seed=seed, threads=threads), data, out))
+
+
 def _missing(error: ModuleNotFoundError) -> click.ClickException:
     return click.ClickException(
         f"Training needs {error.name}, which is not installed: `make train`, or "

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-COMMANDS = {"retrieval": "eval.tune.retrieval"}
+COMMANDS = {"cache": "eval.tune.cache", "retrieval": "eval.tune.retrieval"}
 """Each is a module with a `command`, imported when it is run."""
 
 

@@ -127,7 +127,7 @@ def _explained(found: Mapping[str, Any]) -> str:
     if found["exact"]:
         lines.append(f"kept     {_entry(found['exact'])}")
     for each in found["near"]:
-        does = "would do" if each["would_do"] else "would not do"
+        does = "would do" if each["would_do"] else f"would not do ({'; '.join(each['reasons'])})"
         lines.append(f"near     {each['cosine']:.3f} {does}: {each['question']!r}, {_entry(each)}")
     return "\n".join(lines)
 

@@ -93,8 +93,8 @@ class DegradeConfig(Section):
         default=0.85,
         ge=0,
         le=1,
-        description="Least cosine to the earlier question, in place of `cache.semantic.threshold`; "
-        "only where the semantic cache is enabled.",
+        description="Least cosine to the earlier question, which then only the rules judge; where "
+        "the semantic cache is enabled.",
     )
     example_threshold: float = Field(
         default=0.6, ge=0, le=1, description="Least cosine to an example of a canned answer."

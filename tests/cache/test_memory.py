@@ -12,7 +12,7 @@ from retrieval.types import Query
 
 pytestmark = pytest.mark.anyio
 
-CONFIG = CacheConfig(ttl_seconds=60, semantic=SemanticConfig(enabled=True, threshold=0.9))
+CONFIG = CacheConfig(ttl_seconds=60, semantic=SemanticConfig(enabled=True))
 
 
 class Clock:

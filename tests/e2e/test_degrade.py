@@ -45,7 +45,7 @@ ttl_seconds = {ttl}
 {store}
 [cache.semantic]
 enabled = true
-threshold = 0.99
+max_error_rate = 0.001
 [degrade]
 stale_for = 1000
 looser_threshold = 0.8

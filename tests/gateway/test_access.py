@@ -31,7 +31,7 @@ kind = "simulated"
 fault = "cut"
 [cache.semantic]
 enabled = true
-threshold = 0.8
+max_error_rate = 0.2
 """
 DOCUMENTS = {
     "everybody.md": "# Parking\n\nThe parking garage opens at seven in the morning.\n",

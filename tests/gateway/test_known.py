@@ -45,7 +45,7 @@ retries = 0
 retries_before_fallback = 0
 {more}
 """
-SEMANTIC = "[cache.semantic]\nenabled = true\nthreshold = 0.8\nmargin = 0\n"
+SEMANTIC = "[cache.semantic]\nenabled = true\nmax_error_rate = 0.2\n"
 QUESTION = "Within how many days may goods be returned?"
 RETURNS = "# Returns\n\nGoods may be returned within {days} days of delivery.\n"
 CARDS = "# Gift cards\n\nGift cards are never refunded in cash.\n"

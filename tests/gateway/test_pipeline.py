@@ -42,6 +42,7 @@ kind = "simulated"
 fault = "cut"
 [cache.semantic]
 enabled = true
+max_error_rate = 0.2
 [guardrails.injection]
 action = "block"
 """

@@ -46,7 +46,7 @@ def _drawn(drawing: Drawing) -> onnx.ModelProto:
     x = _embedded(drawing)
     layers = len({name.split(".")[1] for name in drawing.tensors if name.startswith("layers.")})
     for number in range(layers):
-        x = _layer(drawing, f"layers.{number}", x)
+        x = layer(drawing, f"layers.{number}", x)
     first = drawing.node("Gather", x, drawing.numbers(0), axis=1)
     told = Drawing.linear(
         drawing, "relevance", drawing.node("Tanh", drawing.linear("dense", first))
@@ -87,23 +87,29 @@ def _embedded(drawing: Drawing) -> str:
     return drawing.normed("norm", x)
 
 
-def _layer(drawing: Drawing, prefix: str, x: str) -> str:
-    mixed = drawing.linear(f"{prefix}.mixed", _attention(drawing, prefix, x))
-    x = drawing.normed(f"{prefix}.mixed_norm", drawing.node("Add", x, mixed))
+def layer(drawing: Drawing, prefix: str, x: str, made: str | None = None) -> str:
+    """One of BERT's: of all its tokens, or of those alone that are `made`."""
+    made = made or x
+    mixed = drawing.linear(f"{prefix}.mixed", _attention(drawing, prefix, x, made))
+    x = drawing.normed(f"{prefix}.mixed_norm", drawing.node("Add", made, mixed))
     wide = drawing.node("Gelu", drawing.linear(f"{prefix}.wide", x))
     narrow = drawing.linear(f"{prefix}.narrow", wide)
     return drawing.normed(f"{prefix}.norm", drawing.node("Add", x, narrow))
 
 
-def _attention(drawing: Drawing, prefix: str, x: str) -> str:
+def _attention(drawing: Drawing, prefix: str, x: str, made: str) -> str:
     heads = drawing.numbers(0, 0, _HEADS, _SIZE // _HEADS)
     query, key, value = (
         drawing.node(
             "Transpose",
-            drawing.node("Reshape", drawing.linear(f"{prefix}.{name}", x), heads),
+            drawing.node("Reshape", drawing.linear(f"{prefix}.{name}", given), heads),
             perm=order,
         )
-        for name, order in (("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3]))
+        for name, given, order in (
+            ("query", made, [0, 2, 1, 3]),
+            ("key", x, [0, 2, 3, 1]),
+            ("value", x, [0, 2, 1, 3]),
+        )
     )
     scale = drawing.constant(np.array((_SIZE // _HEADS) ** -0.5, dtype=np.float32))
     scores = drawing.node("Mul", drawing.node("MatMul", query, key), scale)

@@ -45,14 +45,16 @@ class Layer(nn.Module):  # type: ignore[misc,unused-ignore]
         self.narrow = nn.Linear(WIDE, SIZE)
         self.norm = nn.LayerNorm(SIZE, eps=_EPSILON)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        shape = (*x.shape[:2], HEADS, SIZE // HEADS)
+    def forward(self, x: Tensor, mask: Tensor, made: Tensor | None = None) -> Tensor:
+        """Of all tokens, or of those alone that are `made`."""
+        made = x if made is None else made
         query, key, value = (
-            part(x).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value)
+            part(given).view(*given.shape[:2], HEADS, SIZE // HEADS).transpose(1, 2)
+            for part, given in ((self.query, made), (self.key, x), (self.value, x))
         )
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        mixed = self.mixed(mixed.transpose(1, 2).reshape(x.shape))
-        x = self.mixed_norm(x + mixed)
+        mixed = self.mixed(mixed.transpose(1, 2).reshape(made.shape))
+        x = self.mixed_norm(made + mixed)
         narrow: Tensor = self.narrow(functional.gelu(self.wide(x)))
         out: Tensor = self.norm(x + narrow)
         return out
@@ -118,7 +120,7 @@ def from_minilm(tensors: Mapping[str, Tensor], kept: Sequence[int]) -> Reader:
         "norm.bias": tensors["embeddings.LayerNorm.bias"],
     }
     for mine, theirs in enumerate(kept):
-        for own, name in _NAMES.items():
+        for own, name in NAMES.items():
             for kind in ("weight", "bias"):
                 source = f"encoder.layer.{theirs}.{name}.{kind}"
                 state[f"layers.{mine}.{own}.{kind}"] = tensors[source]
@@ -141,7 +143,7 @@ def from_stored(tensors: Mapping[str, Any]) -> Reader:
     return reader
 
 
-_NAMES = {
+NAMES = {
     "query": "attention.self.query",
     "key": "attention.self.key",
     "value": "attention.self.value",

@@ -88,7 +88,9 @@ def test_why_a_question_is_answered_from_it_is_explained(run: Run, tmp_path: Pat
     told = run("cache", "explain", QUESTION).stdout
     assert told.startswith("The documents have changed: it is given again if the same passages")
     assert "of an older edition, on returns.md@" in told
-    near = json.loads(run("cache", "explain", "How many days?", "--json").stdout)
+    near = json.loads(
+        run("cache", "explain", "For how long may goods be returned?", "--json").stdout
+    )
     assert near["exact"] is None
     assert [each["question"] for each in near["near"]] == [QUESTION]
     assert run("cache", "purge", "--key", found["key"]).stdout == "Forgot 1 answers.\n"

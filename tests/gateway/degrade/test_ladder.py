@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from cache.config import CacheConfig, MemoryStore, SemanticConfig
 from cache.memory import MemoryCache
 from cache.types import Entry
+from cache.verification.verifier import TrainedVerifier
 from gateway.build import build
 from gateway.config import parse
 from gateway.errors import GatewayError, HandedOver, NoModelAvailable, ProviderTimeout
@@ -238,7 +239,7 @@ async def test_the_trace_tells_the_whole_way_down(tmp_path: Path) -> None:
     assert isinstance(span, Span)
 
 
-CACHE = CacheConfig(ttl_seconds=1, semantic=SemanticConfig(enabled=True, threshold=1, margin=0))
+CACHE = CacheConfig(ttl_seconds=1, semantic=SemanticConfig(enabled=True))
 ALIKE = Query("", np.ones(2, dtype=np.float32) / 2**0.5)
 
 words = st.sampled_from(["How?", "Why?", "Where?"])
@@ -267,7 +268,7 @@ async def test_no_team_is_given_what_another_was_answered(
     before: list[tuple[Caller, Ask]], caller: Caller, asked: Ask
 ) -> None:
     cache = MemoryCache(CACHE, MemoryStore())
-    known = KnownAnswers(cache, CACHE, "policy", stale_for=1e9)
+    known = KnownAnswers(cache, CACHE, "policy", TrainedVerifier(CACHE.semantic), stale_for=1e9)
     for number, (other, theirs) in enumerate(before):
         scope = known.scope(other, theirs, None, Trace())
         assert scope is not None
