@@ -337,7 +337,9 @@ class Recall:
 
 def _fit(whole: Collected, done: Done) -> bool:
     """Whether an answer that was told whole is one that others may be given."""
-    if done.degraded or done.continued or done.redacted or not whole.choices:
+    if done.degraded or done.continued or done.redacted or done.incomplete:
+        return False
+    if not whole.choices:
         return False
     return all(
         choice.finish in (None, "stop", "tool_calls") and not choice.fields.get("refusal")

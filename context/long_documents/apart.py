@@ -8,6 +8,7 @@ that reads like a request. Nothing is left out: what is no task is document.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ _EVERYWHERE = re.compile(
     r"|least|alle|jede[rsn]?|insgesamt|wie (?:viele|oft))\b",
     re.IGNORECASE,
 )
-_TAGGED = re.compile(r"<(document|text|article)>(.*)</\1>", re.DOTALL | re.IGNORECASE)
+_OPENED = re.compile(r"<(document|text|article)>", re.IGNORECASE)
 _WORDS = re.compile(
     r"\b([1-9][0-9]{0,5})[ -](?:words?|wörter[n]?|mots|palabras|parole)\b", re.IGNORECASE
 )
@@ -139,10 +140,13 @@ def _texts(messages: Sequence[Message]) -> Iterator[tuple[int, int | None, str]]
 
 def _within(text: str) -> tuple[int, int, str]:
     """Where in a text the document is, and what the rest of it asks."""
-    if tagged := _TAGGED.search(text):
-        rest = f"{text[: tagged.start()].strip()}\n\n{text[tagged.end() :].strip()}".strip()
-        if rest:
-            return tagged.start(), tagged.end(), rest
+    if opened := _OPENED.search(text):
+        # One after another: an expression for both would be slow where many are opened.
+        closing = re.compile(f"</{opened[1]}>", re.IGNORECASE)
+        for closed in deque(closing.finditer(text, opened.end()), maxlen=1):
+            rest = f"{text[: opened.start()].strip()}\n\n{text[closed.end() :].strip()}".strip()
+            if rest:
+                return opened.end(), closed.start(), rest
     start, end, asked = 0, len(text), []
     first = _GAP.search(text)
     if first and _asks(head := text[: first.start()].strip()):

@@ -165,7 +165,9 @@ def _summed(done: Done) -> str:
             "a provider for one in words of its own."
         )
     usage = done.usage
+    cut = read.get("cut")
     return (
         f"{done.model}, {read['method']}: {read['calls']} calls, {usage.prompt:,} tokens read, "
         f"{usage.completion:,} written, {done.cost_usd:.4f} USD."
+        + (f" {cut} notes on the way were cut: something may be missing." if cut else "")
     )

@@ -91,6 +91,10 @@ class Cases:
         found = apart(ask.messages)
         if found is None or (writing.targets and tokens <= window.usable - window.answer):
             return None
+        if not found.document.strip():
+            raise InvalidRequest(
+                "The text is longer than the window, and nothing but blanks.", param="messages"
+            )
         document = ask.document
         if document is None or document.text != found.document:  # a guard may have changed it
             document = structured(found.document)
@@ -178,7 +182,8 @@ class Cases:
                 f"{config.max_calls} (context.long_documents.max_calls).",
                 param="messages",
             )
-        return Reading(scheme, asking, Usage(scheme.prompt, scheme.completion, estimated=True))
+        written = scheme.completion + (ask.n - 1) * window.answer
+        return Reading(scheme, asking, Usage(scheme.prompt, written, estimated=True))
 
 
 def writing_only(plan: Plan) -> Plan:

@@ -1,6 +1,7 @@
 """One long text on its way through all of its parts: the calls, and what they say.
 
-A part that no model reads, asked twice, fails the request: nothing is left out.
+A part that no model reads, asked twice, fails the request: nothing is left out. What is left out
+of a note, because it was cut, is counted and told.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from gateway.judging import Judge
 from gateway.long_documents.cases import Case, Cases, Reading, writing_only
 from gateway.long_documents.cases import told as told_of
 from gateway.spending import broken_off, share
-from gateway.streams import Collected, collect, told
+from gateway.streams import Choice, Collected, collect, told
 from gateway.structured import Starter
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, Ask, Done, Events, Progress, Usage
@@ -59,6 +60,7 @@ class Work:
     trace: Trace
     plan: Plan = field(init=False)  # of it, who writes
     done: int = 0  # calls
+    cut: int = 0  # of them, whose note ends before its end
     outcome: dict[str, Any] = field(default_factory=dict)  # of its Done, where it became another
 
     def __post_init__(self) -> None:
@@ -82,7 +84,7 @@ class Work:
         answer.known.long_document = told_of(self.way)
 
         async def as_it_went(whole: Collected, done: Done) -> Done:
-            return replace(done, **self.outcome)
+            return replace(done, **self.outcome, incomplete=self.cut > 0)
 
         answer.endings = (*answer.endings, as_it_went)
         return answer
@@ -101,7 +103,11 @@ class Work:
                 span.set(prompt=prompt.messages, tokens=prompt.tokens)
             with self.trace.span("dispatch") as span:
                 begun = await self.house.answers.start(prompt, self.plan, self.case.ask, span)
-            self.outcome = {"model": begun.target.name, "tokens": prompt.tokens}
+            self.outcome = {
+                "model": begun.target.name,
+                "tokens": prompt.tokens,
+                "long_document": {**told_of(self.way), "cut": self.cut},
+            }
             if begun.fallback:
                 self.outcome["degraded"] = "fallback"
             events = begun.events
@@ -208,17 +214,23 @@ class Work:
         usage = whole.done.usage if whole.done else Usage()
         spent = await share(begun.target.name, usage, prompt, whole.text, self.count)
         self.tab.spend(spent)
-        self.done += 1
-        return await asyncio.to_thread(self._kept, whole.text, what, level)
-
-    def _kept(self, text: str, what: str, level: Span) -> str:
-        """A note of the length that was planned with. Raises NoModelAvailable for none at all."""
-        if not text.strip():
+        said = whole.choices.get(0, Choice())
+        if said.fields.get("refusal") or said.finish == "content_filter":
+            raise NoModelAvailable(f"A model refused to read {what} of the text.")
+        if not said.text.strip():
             raise NoModelAvailable(f"A model wrote nothing of {what} of the text.")
+        self.done += 1
+        note = await asyncio.to_thread(self._kept, said.text)
+        if said.finish == "length" or len(note) < len(said.text):
+            self.cut += 1
+            level.attributes.setdefault("cut", []).append(what)
+        return note
+
+    def _kept(self, text: str) -> str:
+        """A note of the length that was planned with."""
         most = self.scheme.kept
         if self.count(harmless(text)) <= most:
             return text
-        level.attributes.setdefault("cut", []).append(what)
         low, high = 0, len(text)
         while low < high:
             middle = (low + high + 1) // 2

@@ -59,6 +59,13 @@ def test_material_stands_where_the_document_was() -> None:
     assert changed[1] == user("Who?\n\nNOTES")
 
 
+def test_tags_around_the_document_stay_around_its_material() -> None:
+    found = apart([user(f"In short?\n<text>{LONG}</text>")])
+    assert found
+    assert found.document == LONG
+    assert found.with_material("NOTES")[0] == user("In short?\n<text>\n\nNOTES\n\n</text>")
+
+
 def test_a_part_keeps_its_other_fields() -> None:
     parts = [{"type": "text", "text": LONG, "cache_control": 1}, {"type": "image_url"}]
     found = apart([user(parts)])

@@ -20,10 +20,11 @@ from gateway.config import parse
 from gateway.dispatch import Begun
 from gateway.errors import BudgetSpent, GatewayError, InvalidRequest, NoModelAvailable
 from gateway.ledger.types import Request
+from gateway.long_documents.cases import Reading
 from gateway.pipeline import Gateway
 from gateway.streams import collect, replay
 from gateway.tracing.trace import Span, Trace
-from gateway.types import Ask, Delta, Done, Event, Progress, Usage
+from gateway.types import LOCAL, Ask, Caller, Delta, Done, Event, Progress, Usage
 from routing.types import Plan
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +43,7 @@ output_usd_per_million = 20
 part_tokens = 1000
 {more}
 """
+BLANK = " \n" * 20_000
 FACT = "The lighthouse of Moorhaven was built in 1874 by Ada Finch."
 TEXT = "\n\n".join(
     FACT if n == 150 else f"Ship number {n} came in with grain and left with {n} barrels of oil."
@@ -53,7 +55,7 @@ class Model:
     """Says what it is told to; remembers what it was asked, and how much at once."""
 
     def __init__(
-        self, say: Callable[[int], str | GatewayError] = lambda call: f"Note {call}."
+        self, say: Callable[[int], str | Delta | GatewayError] = lambda call: f"Note {call}."
     ) -> None:
         self.say = say
         self.prompts: list[Prompt] = []
@@ -72,8 +74,9 @@ class Model:
         if isinstance(said, GatewayError):
             raise said
         read = messages_tokens(prompt.messages, counter())
-        done = Done(usage=Usage(read, counter()(said)))
-        return Begun(replay([Delta(said, finish="stop")], done), plan.targets[0])
+        delta = said if isinstance(said, Delta) else Delta(said, finish="stop")
+        done = Done(usage=Usage(read, counter()(delta.text)))
+        return Begun(replay([delta], done), plan.targets[0])
 
 
 @asynccontextmanager
@@ -211,6 +214,61 @@ async def test_an_empty_note_is_no_note(tmp_path: Path) -> None:
     assert isinstance(done, Done)
     assert done.long_document
     assert len(model.prompts) == done.long_document["calls"] + 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [Delta("I am", finish="content_filter"), Delta("", fields={"refusal": "No."}, finish="stop")],
+)
+async def test_a_part_that_a_model_refuses_is_not_read(tmp_path: Path, refusal: Delta) -> None:
+    model = Model(
+        lambda call: refusal if call > 1 and model.prompts[-1] == model.prompts[1] else "Noted."
+    )
+    async with house(tmp_path, model, "[degrade]\nsteps = []") as gateway:
+        answer = await gateway.answer(None, ask(), Trace())
+        with pytest.raises(NoModelAvailable, match=r"refused to read part \d+ of the text"):
+            await collect(answer.events)
+    assert model.prompts.count(model.prompts[1]) == 2
+
+
+@pytest.mark.parametrize("note", [Delta("It ends in the", finish="length"), "word " * 3_000])
+async def test_an_answer_from_notes_that_were_cut_says_so_and_is_not_kept(
+    tmp_path: Path, note: Delta | str
+) -> None:
+    model = Model(lambda call: note if call in (1, 3) else "Noted.")
+    async with house(tmp_path, model) as gateway:
+        *_, done = await events_of(gateway, ask(temperature=0))
+        *_, again = await events_of(gateway, ask(temperature=0))
+    assert isinstance(done, Done)
+    assert isinstance(again, Done)
+    assert done.long_document
+    assert done.long_document["cut"] == 2
+    assert again.cache == "miss"
+    assert again.long_document
+    assert again.long_document["cut"] == 0
+
+
+@pytest.mark.parametrize("text", [BLANK, f"Why?\n<text>{BLANK}</text>"])
+async def test_a_blank_text_is_refused_before_any_call(tmp_path: Path, text: str) -> None:
+    model = Model()
+    async with house(tmp_path, model) as gateway:
+        asked = replace(ask(), messages=({"role": "user", "content": text},))
+        with pytest.raises(InvalidRequest, match="blanks") as refused:
+            await gateway.answer(None, asked, Trace())
+    assert (refused.value.param, model.prompts) == ("messages", [])
+
+
+async def test_every_choice_of_the_answer_is_foreseen(tmp_path: Path) -> None:
+    async with house(tmp_path, Model()) as gateway:
+        most = []
+        for asked in (ask(max_tokens=200), ask(max_tokens=200, n=4)):
+            plan = gateway.router.plan(Caller(LOCAL, LOCAL), asked, False, Span("", 0), None)
+            case = gateway.long_documents.house.cases.looked_at(asked, plan)
+            assert case
+            assert isinstance(case.way, Reading)
+            most.append(case.way.most)
+    assert most[1].completion - most[0].completion == 3 * 200
+    assert most[1].prompt == most[0].prompt
 
 
 async def test_a_note_that_is_much_too_long_is_cut_and_the_trace_says_so(tmp_path: Path) -> None:
