@@ -25,7 +25,7 @@ from gateway.spending import together
 from gateway.strategies.config import StrategiesConfig
 from gateway.streams import Choice, Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Ask, Caller, Done, Events, Spent, Usage
+from gateway.types import NOBODY, Answer, Ask, Caller, Done, Events, Spent, Usage
 from routing.catalogue import Catalogue, NoSuchModel
 from routing.experiments.drawing import Drawn
 
@@ -262,7 +262,8 @@ def _written(choice: Choice) -> str:
 
 def _free(done: Done) -> bool:
     """Whether no model was asked for the answer, or none gave it."""
-    return done.cache in ("exact", "semantic", "shared") or done.degraded in ("extract", "canned")
+    again = done.cache in ("exact", "semantic", "shared")
+    return again or done.degraded in ("extract", "canned") or done.model == NOBODY
 
 
 def _attempts(trace: Trace) -> int:

@@ -34,7 +34,17 @@ from gateway.messages import size_of
 from gateway.screening import LONG, Screened
 from gateway.streams import replay
 from gateway.tracing.trace import Span, Trace
-from gateway.types import Answer, Ask, CacheState, Caller, Delta, Done, Grounding, Reference
+from gateway.types import (
+    NOBODY,
+    Answer,
+    Ask,
+    CacheState,
+    Caller,
+    Delta,
+    Done,
+    Grounding,
+    Reference,
+)
 from gateway.windows import Windows, most_tokens_of_answer
 from retrieval.explanation import Explanation
 from retrieval.filters import Condition, condition
@@ -305,7 +315,7 @@ async def embedded(encoder: Encoder, question: str, grounds: Grounds | None) -> 
 def not_in_documents(grounds: Standing, plan: Plan, cache: CacheState) -> Answer:
     """The honest answer where the documents say nothing; no model is asked and none invents."""
     done = Done(
-        model="moorline/none",
+        model=NOBODY,
         route=plan.reason,
         cache=cache,
         collection=grounds.collection or None,

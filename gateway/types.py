@@ -21,6 +21,8 @@ LOCAL = "local"
 """The public id of whoever calls where no keys exist, and of a command on the same machine."""
 LongDocument: TypeAlias = Literal["auto", "map_reduce", "refine", "hierarchical"]
 """How a text is read that is longer than the window; see context/long_documents/planning.py."""
+NOBODY = "moorline/none"
+"""The model of an answer that none was asked for."""
 Step: TypeAlias = Literal["", "fallback", "cached", "extract", "canned", "hand-over"]
 """What stood in for the first choice of model: "" is nothing."""
 

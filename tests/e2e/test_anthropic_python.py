@@ -51,7 +51,7 @@ def test_a_question_is_answered_from_the_documents(client: Anthropic) -> None:
 
 def test_a_stream_tells_the_same_as_the_whole_answer(client: Anthropic) -> None:
     asked: dict[str, Any] = {
-        "model": "sim/simulated", "max_tokens": 100, "messages": say("Hello"),
+        "model": "sim/simulated", "max_tokens": 100, "messages": say(QUESTION),
     }  # fmt: skip
     whole = client.messages.create(**asked)
     with client.messages.stream(**asked) as stream:
