@@ -82,8 +82,10 @@ class Errand:
         if wait is not None:
             self.soonest = wait if self.soonest is None else min(self.soonest, wait)
 
-    def vain(self, said: str) -> str:
+    def vain(self, said: str, plan: Plan) -> str:
         """Why nobody answered: who was tried, and who was not."""
+        if plan.secret:
+            return "No model answered."
         tried = dict.fromkeys(each["model"] for each in self.attempts)
         skipped = self.span.attributes.get("skipped", ())
         left = {each["model"]: each["why"] for each in skipped if each["model"] not in tried}
@@ -183,7 +185,7 @@ class Dispatcher:
         if too_long and isinstance(last, WindowExceeded):
             raise PromptTooLong(last.message, param="messages") from last
         errand.again_in(last.retry_after if last else None)
-        raise NoModelAvailable(errand.vain(said), retry_after=errand.soonest) from last
+        raise NoModelAvailable(errand.vain(said, plan), retry_after=errand.soonest) from last
 
     async def _group(self, group: Group, errand: Errand) -> tuple[Events, Target]:
         """One model, as often as it is worth it. Raises ProviderError when it is given up."""

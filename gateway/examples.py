@@ -26,7 +26,7 @@ from gateway.tracing.trace import Span
 from gateway.types import Ask
 from gateway.windows import Windows
 from retrieval.types import Encoder, Query, RetrievalError, Vectors
-from routing.features import features
+from routing.features import task_by_words
 from routing.types import Plan
 
 FOLDER = "examples"
@@ -71,7 +71,7 @@ class Examples:
             return []
         config, task = self._config, ""
         if self._pool.tasks:
-            task = features(ask.question, grounded=False, tokens=0).task
+            task = task_by_words(ask.question)
         near = self._pool.near(
             query.vector,
             config.most,

@@ -30,13 +30,15 @@ from routing.catalogue import AUTO, AUTO_BY, Catalogue, NoSuchModel
 from routing.choice import Choice, Expected, Outlook
 from routing.config import RoutingConfig, Task
 from routing.constraints import Constraint, Excluded, Needs, NothingFits
-from routing.features import features
+from routing.features import complexity_by_words, task_by_words
 from routing.policy import Enough, Policy, Route
 from routing.rules import Signals
 from routing.types import Plan, Target
 
 CHARACTERS_PER_TOKEN = 4  # near enough to tell a long input from a short one
 USUAL_ANSWER = 250  # tokens, where the request sets no bound
+
+MOST_NAMED = 1000  # plans that are remembered
 
 
 class Predictor(Protocol):
@@ -113,6 +115,8 @@ class Router:
             route = self.route(caller, ask, grounded, span, query)
             plan = route.plan
             if not _automatic(ask):
+                if len(self._named) == MOST_NAMED:  # a request may ask for any region
+                    self._named.clear()
                 self._named[key] = plan
         span.set(reason=plan.reason, targets=[target.name for target in plan.targets])
         return plan
@@ -179,10 +183,12 @@ class Router:
     ) -> Signals:
         """What rules may ask about; what takes a while only where it is `asked`."""
         tokens = size_of(ask.messages) // CHARACTERS_PER_TOKEN
-        seen = features(ask.question, grounded=bool(grounded), tokens=tokens)
-        signals: dict[str, Scalar | tuple[str, ...]] = {
-            "task": seen.task,
-            "complexity": seen.complexity,
+        signals: dict[str, Scalar | tuple[str, ...]] = {}
+        if "task" in asked:
+            signals["task"] = task_by_words(ask.question)
+        if "complexity" in asked:
+            signals["complexity"] = complexity_by_words(ask.question)
+        signals |= {
             "tokens": tokens,
             "team": caller.team,
             "key": caller.key,
@@ -226,7 +232,7 @@ class Router:
         shown = [
             f"{each.target.name} {each.why}"
             for each in excluded
-            if not caller.models or {each.target.name, each.target.model} & set(caller.models)
+            if Needs(caller.models).names(each.target)
         ]
         return "; ".join(shown) or _SUMMED[max((e.constraint for e in excluded), key=_ORDER.index)]
 

@@ -24,7 +24,7 @@ from gateway.providers.config import (
 )
 from gateway.tracing.trace import Span
 from gateway.types import Ask
-from routing.features import features
+from routing.features import task_by_words
 from routing.types import Plan, Target
 
 log = logging.getLogger("moorline")
@@ -66,7 +66,7 @@ class Windows:
         """How a window is shared out for what is asked."""
         if not self._shares:
             return self._config
-        task = features(question, grounded=False, tokens=0).task
+        task = task_by_words(question)
         return self._shares.get(task, self._config)
 
     def room(self, ask: Ask, plan: Plan) -> int:

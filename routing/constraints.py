@@ -36,7 +36,7 @@ class Needs:
 
     def excluded(self, target: Target) -> Excluded | None:
         """Why a target cannot be asked, if it cannot."""
-        if self.allowed and not {target.name, target.model} & set(self.allowed):
+        if not self.names(target):
             return Excluded(target, "allowed", "not allowed for this key")
         if beyond := [each for each in self.regions if not target.runs_in(each)]:
             where = f"runs in {target.region}" if target.region else "its region is not known"
@@ -47,6 +47,10 @@ class Needs:
             why = f"its window of {target.window} tokens is too small for about {self.tokens}"
             return Excluded(target, "window", f"{why} and the answer")
         return None
+
+    def names(self, target: Target) -> bool:
+        """Whether it is allowed by its name, and not by that of an alias it stands behind."""
+        return not self.allowed or target.name in self.allowed or target.model in self.allowed
 
     def _answer(self, target: Target) -> int:
         return self.answer or min(target.max_output, target.window // SHARE_OF_ANSWER)

@@ -7,7 +7,6 @@ beside them, not inside them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from routing.config import Complexity, Task
 
@@ -48,7 +47,7 @@ _HARD = re.compile(
     re.I,
 )
 _PARTS = re.compile(
-    r"\?|\b(?:and then|as well as|first|second|third|finally|also)\b|\n\s*[-*\d]", re.I
+    r"\?|\b(?:and then|as well as|first|second|third|finally|also)\b|\n[^\S\n]*[-*\d]", re.I
 )
 
 TASKS = tuple(task for task, _ in _TASKS)
@@ -56,21 +55,6 @@ TASKS = tuple(task for task, _ in _TASKS)
 
 LONG_QUESTION_WORDS = 60
 MANY_PARTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What a rule may ask about."""
-
-    task: Task
-    complexity: Complexity
-    grounded: bool
-    tokens: int  # of the whole input, estimated
-
-
-def features(question: str, *, grounded: bool, tokens: int) -> Features:
-    """Look at the last question and at the size of all."""
-    return Features(task_by_words(question), _complexity(question), grounded, tokens)
 
 
 def task_by_words(question: str) -> Task:
@@ -89,7 +73,8 @@ def marks(question: str) -> tuple[bool, ...]:
     return (*found, _GREETING.match(head) is not None)
 
 
-def _complexity(question: str) -> Complexity:
+def complexity_by_words(question: str) -> Complexity:
+    """Long, of many parts, or with a word that asks for thought: complex."""
     head = question[:4000]
     hard = (
         len(head.split()) > LONG_QUESTION_WORDS

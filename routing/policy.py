@@ -9,6 +9,7 @@ when they fail.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -67,9 +68,7 @@ class Policy:
 
         Raises NoSuchModel, also for a model that the caller may not use, and NothingFits.
         """
-        if model in needs.allowed:
-            needs = replace(needs, allowed=())
-        sieve = _Sieve(needs)
+        sieve = _Sieve(self._reaching(model, needs) if needs.allowed else needs)
         tiers: list[list[Choice]] = []
         for step in self._steps(model, signals):
             if step.region:
@@ -82,11 +81,33 @@ class Policy:
         if not (tiers or last):
             raise sieve.nothing_left(model)
         choices = tuple(choice for tier in tiers for choice in tier)
-        return Route(_plan(step, tiers, last), choices, tuple(sieve.excluded.values()))
+        plan = _plan(step, tiers, last)
+        if not all(map(needs.names, plan.targets)):
+            plan = plan.unnamed()
+        return Route(plan, choices, tuple(sieve.excluded.values()))
 
     def held(self, signals: Signals) -> list[tuple[Rule, bool]]:
         """Every rule, and whether it holds."""
         return [(rule, holds(when, signals)) for rule, when in self._rules]
+
+    def _reaching(self, model: str, needs: Needs) -> Needs:
+        """The same with the targets that the allowed names lead to: those of an alias whatever is
+        asked, those of `auto` and its like where they are what is asked.
+
+        Raises NoSuchModel for a target's own name that is not allowed itself."""
+        catalogue, config, found = self.catalogue, self._config, set[str]()
+        automatic = model == AUTO or model in AUTO_BY
+        if not (automatic or model in catalogue.aliases):
+            if not any(map(needs.names, catalogue.resolve(model))):
+                raise NoSuchModel(model)
+        elif automatic and model in needs.allowed:
+            others = config.default or catalogue.first_of_each_provider()
+            everything = catalogue.targets if model in AUTO_BY else (*config.named, *others)
+            found.update(t.name for name in everything for t in catalogue.resolve(name))
+        for name in needs.allowed:
+            with suppress(NoSuchModel):  # one that is gone, that embeds, or `auto`
+                found.update(target.name for target in catalogue.resolve(name))
+        return replace(needs, allowed=(*needs.allowed, *found))
 
     def _steps(self, model: str, signals: Signals) -> Iterator[_Step]:
         config, weights = self._config, self._weights

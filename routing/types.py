@@ -88,6 +88,7 @@ class Plan:
     prompt: str | None = field(default=None, kw_only=True)  # told before the client's instructions
     stronger: Plan | None = field(default=None, kw_only=True)
     """What is asked where its answer turns out to be doubtful."""
+    secret: bool = field(default=False, kw_only=True)  # who asks may not know all by their names
     targets: tuple[Target, ...] = field(init=False)  # of all groups, in order
 
     def __post_init__(self) -> None:
@@ -111,6 +112,11 @@ class Plan:
     def regrouped(self, groups: Iterable[Group]) -> Plan:
         """The same plan with other groups; those that are left without targets are gone."""
         return replace(self, groups=tuple(group for group in groups if group.targets))
+
+    def unnamed(self) -> Plan:
+        """The same plan for who may not know all its models by their names."""
+        stronger = self.stronger.unnamed() if self.stronger else None
+        return replace(self, secret=True, stronger=stronger)
 
     def staying(self, regions: Sequence[str]) -> Plan:
         """The same plan with what runs in all of these regions."""

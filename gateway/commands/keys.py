@@ -50,7 +50,10 @@ def keys() -> None:
     help="May read this collection; repeat for more. The first is its default. All when not given.",
 )
 @click.option(
-    "--model", "models", multiple=True, help="May use this model; repeat for more. All otherwise."
+    "--model",
+    "models",
+    multiple=True,
+    help="May use this model, or what this alias or `auto` leads to; repeat for more. All otherwise.",
 )
 @click.option("--region", default="", help="Its requests are answered nowhere else.")
 @click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute.")

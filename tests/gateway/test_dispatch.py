@@ -213,6 +213,13 @@ async def test_when_nobody_answers_the_error_names_all_that_were_tried() -> None
         await world.begun()
 
 
+async def test_the_error_names_nobody_where_a_key_knows_an_alias_alone() -> None:
+    world = World(Scripted(ProviderError("m is busy")), Scripted(ProviderError("so is m")))
+    with pytest.raises(NoModelAvailable) as caught:
+        await world.begun(plan=Plan.chain(world.targets, "named").unnamed())
+    assert caught.value.message == "No model answered."
+
+
 async def test_the_error_tells_what_was_said_last_and_who_was_not_asked() -> None:
     world = World(Scripted(BUSY), Scripted("x"), breaker={"failures": 2})
     world.dispatcher.deployments.force(world.targets[1], "open")

@@ -15,7 +15,7 @@ from gateway.deployments import Deployments
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, PromptTooLong, UnknownModel
 from gateway.fitting import fitting
 from gateway.providers.prices import Prices
-from gateway.routes import NOTHING_LEARNED, Learned, Router
+from gateway.routes import MOST_NAMED, NOTHING_LEARNED, Learned, Router
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller
 from retrieval.config import MiniLMEncoder
@@ -107,6 +107,25 @@ def test_a_plan_for_one_region_is_not_another_regions() -> None:
     assert names(ask("small"), caller(), house) == ["us/small", "eu/small"]
     assert names(ask("small"), caller(region="EU"), house) == ["eu/small"]
     assert names(ask("small"), caller(region="US"), house) == ["us/small"]
+
+
+def test_plans_are_remembered_for_no_end_of_regions() -> None:
+    house = router("[models.quoting]\nuse = ['extractive/extractive']\n")
+    for number in range(MOST_NAMED + 10):
+        names(ask("quoting", region=f"r{number}"), caller(), house)
+    assert len(house._named) <= MOST_NAMED
+
+
+def test_only_what_a_rule_asks_for_is_looked_at() -> None:
+    def seen(more: str) -> dict[str, Any]:
+        span = Span("route", 0)
+        router(more).plan(caller(), ask("auto"), False, span)
+        return span.attributes
+
+    assert {"task", "complexity"}.isdisjoint(seen(""))
+    rule = "[[routing.rules]]\nname = 'r'\nwhen = \"task = 'code'\"\nuse = ['us/small']\n"
+    assert "task" in seen(rule)
+    assert "complexity" not in seen(rule)
 
 
 def test_images_go_to_who_can_see() -> None:

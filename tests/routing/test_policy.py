@@ -207,6 +207,38 @@ def test_a_key_that_may_not_use_a_model_does_not_see_it() -> None:
         routed("cloud/large", needs=mine)
 
 
+ALIAS = Needs(allowed=("support",))
+
+
+def test_an_alias_that_is_allowed_leads_to_its_models_and_no_further() -> None:
+    assert routed("support", needs=ALIAS, last_resort=["cloud/mini"]).plan.targets == (LOCAL, LARGE)
+    cheap = routed("auto:cheap", needs=Needs(allowed=("support", "auto:fast"))).plan
+    assert cheap.targets == (LOCAL, LARGE)
+    whole = routed("auto:cheap", needs=Needs(allowed=("auto:cheap",))).plan
+    assert whole.targets == (MINI, LOCAL, LARGE)
+
+
+def test_a_rule_that_uses_an_allowed_alias_serves_auto() -> None:
+    plan = routed("auto", needs=ALIAS, rules=[{**DOCUMENTS, "use": ["support"]}]).plan
+    assert (plan.reason, plan.targets) == ("rule:documents", (LOCAL, LARGE))
+
+
+def test_what_stands_behind_an_allowed_alias_has_no_name_for_the_key() -> None:
+    with pytest.raises(NoSuchModel):
+        routed("cloud/large", needs=ALIAS)
+    assert routed("support", needs=ALIAS).plan.secret
+    assert not routed("mini", needs=Needs(allowed=("mini",))).plan.secret
+    assert not routed("support").plan.secret
+
+
+def test_auto_that_is_allowed_leads_wherever_its_rules_lead() -> None:
+    needs = Needs(allowed=("auto",))
+    plan = routed("auto", needs=needs, rules=[DOCUMENTS], last_resort=["cloud/large"]).plan
+    assert plan.targets == (LOCAL, LARGE)
+    with pytest.raises(NoSuchModel):
+        routed("support", needs=needs)
+
+
 def test_the_window_of_a_plan_is_the_smallest() -> None:
     both = chosen("support")
     assert (both.window, both.max_output) == (4_000, 500)
@@ -386,6 +418,11 @@ def test_no_rule_and_no_weight_leads_past_a_hard_constraint(
         plan = policy.route(model, signals, needs, lambda t: Expected(1.0, None, t.quality)).plan
     except (NoSuchModel, NothingFits):
         return
-    may = needs if model not in needs.allowed else replace(needs, allowed=())
+    reached = {
+        "auto": {name for name in NAMES if model == "auto"},
+        "alias": {"a/one", "b/two", "c/one"},
+    }
+    extra = set[str]().union(*(reached.get(name, set()) for name in needs.allowed))
+    may = replace(needs, allowed=(*needs.allowed, *extra))
     assert [target.name for target in plan.targets if may.excluded(target)] == []
     assert len(set(plan.targets)) == len(plan.targets)
