@@ -53,7 +53,8 @@ def keys() -> None:
     "--model",
     "models",
     multiple=True,
-    help="May use this model, or what this alias or `auto` leads to; repeat for more. All otherwise.",
+    help="May use this model, or what this alias or `auto` leads to; repeat for more. "
+    "All otherwise.",
 )
 @click.option("--region", default="", help="Its requests are answered nowhere else.")
 @click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute.")
