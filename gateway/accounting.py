@@ -70,10 +70,10 @@ class Accounting:
                 cost += self._dearest(each.model, each.usage)
         return await self.limits.reserve(caller, prompt + completion, cost)
 
-    async def reserve_calls(self, caller: Caller, model: str, usage: Usage) -> Hold:
-        """Take what so much work of a model needs. Raises RateLimited."""
+    async def extend(self, hold: Hold, caller: Caller, model: str, usage: Usage) -> None:
+        """Take what so much work of a model needs beyond what is held. Raises RateLimited."""
         cost = self._dearest(model, usage) if caller.budget_usd is not None else 0.0
-        return await self.limits.reserve(caller, usage.total, cost)
+        await hold.extend(usage.total, cost)
 
     async def reserve_tokens(self, caller: Caller, model: str, tokens: int) -> Hold:
         """Take what work without an answer in words needs from the caller's limits.
@@ -122,14 +122,13 @@ class Tab:
         """A call of a model was made for the request, beside the one that answers it."""
         self.beside = (*self.beside, spent)
 
-    async def reserve_again(self, usage: Usage) -> None:
-        """It takes this much, and not what was thought at the door. Raises RateLimited."""
+    async def reserve_more(self, usage: Usage) -> None:
+        """It takes this much, where that is more than was thought at the door. Raises
+        RateLimited."""
         assert self.ask
         assert self.caller
         assert self.hold
-        before, self.hold = self.hold, None
-        await before.release()
-        self.hold = await self.books.reserve_calls(self.caller, self.ask.model, usage)
+        await self.books.extend(self.hold, self.caller, self.ask.model, usage)
 
     def metered(self, answer: Answer) -> Answer:
         """The same answer, whose end settles the tab."""

@@ -23,7 +23,12 @@ Header: TypeAlias = tuple[bytes, bytes]
 
 
 class Hold(Protocol):
-    """What one request has reserved. The first of the two calls counts; neither ever waits."""
+    """What one request has reserved. The first settling or release counts; neither ever waits."""
+
+    async def extend(self, tokens: int, cost_usd: float) -> None:
+        """The request needs this much in all. Takes what that is more, or nothing and raises as
+        Limits do; it still is one request."""
+        ...
 
     async def settle(self, tokens: int, cost_usd: float) -> None:
         """The request is over and has used this much."""
@@ -61,6 +66,9 @@ class Spending(Protocol):
 
 class Unlimited:
     """The hold of a caller without limits."""
+
+    async def extend(self, tokens: int, cost_usd: float) -> None:
+        """Nothing to count."""
 
     async def settle(self, tokens: int, cost_usd: float) -> None:
         """Nothing to count."""

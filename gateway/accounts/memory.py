@@ -152,6 +152,22 @@ class MemoryHold:
     clock: Callable[[], float]
     over: bool = False
 
+    async def extend(self, tokens: int, cost_usd: float) -> None:
+        more, dearer = max(0, tokens - self.tokens), max(0.0, cost_usd - self.cost_usd)
+        limit, budget = self.caller.tokens_per_minute, self.caller.budget_usd
+        now, month = self.clock(), self.month
+        if more and limit is not None and (wait := self.account.tokens.wait(more, limit, now)):
+            raise too_many_tokens(limit, tokens, wait)
+        if dearer and month and budget is not None and not month.fits(dearer, budget):
+            others = month.reserved - self.cost_usd
+            raise over_budget(budget, month.spent, others, cost_usd, now)
+        if limit is not None:
+            self.account.tokens.take(more, limit, now)
+            self.tokens += more
+        if month:
+            month.reserved += dearer
+            self.cost_usd += dearer
+
     async def settle(self, tokens: int, cost_usd: float) -> None:
         self._finish(tokens, cost_usd)
 

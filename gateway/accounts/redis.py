@@ -12,7 +12,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -205,9 +205,9 @@ class RedisLimits:
             if time.monotonic() < self._try_again:
                 return await self._reserve_alone(self._stand_in, caller, tokens, cost_usd)
             self._try_again = time.monotonic() + self._retry  # one request tries for all
-        hold = RedisHold(self, caller, month_of(self._now()), tokens)
+        hold = RedisHold(self, caller, month_of(self._now()), tokens, cost_usd)
         try:
-            await self._reserve(hold, caller, tokens, cost_usd)
+            await self._reserve(hold)
         except (RedisError, OSError) as error:
             await hold.release()  # it may have been reserved all the same
             stand_in = self._went_down(error)
@@ -216,6 +216,22 @@ class RedisLimits:
             await hold.release()
             raise
         return hold
+
+    async def add(self, hold: RedisHold, held: RedisHold) -> bool:
+        """Whether a hold was taken that goes with another. Raises as `reserve` does. While Redis is
+        down nothing is taken, and what is used is counted when the other one is settled."""
+        try:
+            await self._reserve(hold, held)
+        except (RedisError, OSError) as error:
+            await hold.release()  # it may have been reserved all the same
+            self._went_down(error)
+            if self._config.when_down == "closed":
+                raise self._uncounted() from error
+            return False
+        except asyncio.CancelledError:
+            await hold.release()
+            raise
+        return True
 
     async def close(self) -> None:
         """Settle what is left and let go of Redis."""
@@ -242,7 +258,8 @@ class RedisLimits:
         if self._settling is None or self._settling.done():
             self._settling = asyncio.get_running_loop().create_task(self._settle_all())
 
-    async def _reserve(self, hold: RedisHold, caller: Caller, tokens: int, cost_usd: float) -> None:
+    async def _reserve(self, hold: RedisHold, held: RedisHold | None = None) -> None:
+        caller, tokens, cost_usd = hold.caller, hold.tokens, hold.cost_usd
         arguments: list[Any] = [
             "" if self._clock is None else self._clock(),
             caller.requests_per_minute or "",
@@ -259,7 +276,7 @@ class RedisLimits:
             before = await self._spent_before(caller.key, hold.month)
             said = await self._ask(keys, [*arguments, *before])
         self._came_back()
-        _raise_unless_held(said, caller, tokens, cost_usd, self._now())
+        _raise_unless_held(said, hold, held, self._now())
         hold.full_in = said[1:]
 
     async def _ask(self, keys: list[str], arguments: list[Any]) -> Sequence[str]:
@@ -281,13 +298,16 @@ class RedisLimits:
         self, stand_in: MemoryLimits, caller: Caller, tokens: int, cost_usd: float
     ) -> Hold:
         if self._config.when_down == "closed":
-            raise RateLimited(
-                "Limits cannot be counted just now (limits.store is down, and limits.store."
-                "when_down is closed). Try again shortly.",
-                retry_after=self._retry,
-            )
+            raise self._uncounted()
         hold = await stand_in.reserve(caller, tokens, cost_usd)
         return StandInHold(self, hold, caller.key, month_of(self._now()))
+
+    def _uncounted(self) -> RateLimited:
+        return RateLimited(
+            "Limits cannot be counted just now (limits.store is down, and limits.store."
+            "when_down is closed). Try again shortly.",
+            retry_after=self._retry,
+        )
 
     def _went_down(self, error: Exception) -> MemoryLimits:
         self._try_again = time.monotonic() + self._retry
@@ -356,23 +376,46 @@ class RedisLimits:
 class RedisHold:
     """A reservation in Redis."""
 
-    def __init__(self, limits: RedisLimits, caller: Caller, month: float, tokens: int) -> None:
+    def __init__(
+        self, limits: RedisLimits, caller: Caller, month: float, tokens: int, cost_usd: float
+    ) -> None:
         self.id = secrets.token_hex(8)
+        self.caller = caller
         self.month = month
+        self.tokens = tokens
+        self.cost_usd = cost_usd
         self.full_in: Sequence[str] = ()  # seconds until requests, and tokens, are all there again
         self._limits = limits
-        self._caller = caller
-        self._tokens = tokens
+        self._added: list[RedisHold] = []  # which are over with this one
         self._over = False
 
+    async def extend(self, tokens: int, cost_usd: float) -> None:
+        more = max(0, tokens - sum(each.tokens for each in (self, *self._added)))
+        dearer = max(0.0, cost_usd - sum(each.cost_usd for each in (self, *self._added)))
+        alike = replace(
+            self.caller,
+            requests_per_minute=None,
+            tokens_per_minute=self.caller.tokens_per_minute if more else None,
+            budget_usd=self.caller.budget_usd if dearer else None,
+        )
+        if is_limited(alike):
+            added = RedisHold(self._limits, alike, self.month, more, dearer)
+            if await self._limits.add(added, self):
+                self._added.append(added)
+
     async def settle(self, tokens: int, cost_usd: float) -> None:
+        for each in self._added:
+            await each.settle(each.tokens, 0.0)
+            tokens -= each.tokens if each.caller.tokens_per_minute else 0
         self._finish(tokens, cost_usd, released=False)
 
     async def release(self) -> None:
+        for each in self._added:
+            await each.release()
         self._finish(0, 0.0, released=True)
 
     def headers(self) -> tuple[Header, ...]:
-        caller = self._caller
+        caller = self.caller
         rates = caller.requests_per_minute, caller.tokens_per_minute
         named = zip(RATES, rates, self.full_in, strict=False)
         return tuple(
@@ -383,7 +426,7 @@ class RedisHold:
         )
 
     def _finish(self, tokens: int, cost_usd: float, released: bool) -> None:
-        caller = self._caller
+        caller = self.caller
         if self._over or (caller.tokens_per_minute is None and caller.budget_usd is None):
             return
         self._over = True
@@ -392,7 +435,7 @@ class RedisHold:
                 key=caller.key,
                 month=self.month,
                 tokens_per_minute=caller.tokens_per_minute,
-                more_tokens=tokens - self._tokens,
+                more_tokens=tokens - self.tokens,
                 cost_usd=cost_usd,
                 hold=self.id,
                 released=released,
@@ -410,6 +453,9 @@ class StandInHold:
     month: float
     over: bool = False
 
+    async def extend(self, tokens: int, cost_usd: float) -> None:
+        await self.hold.extend(tokens, cost_usd)
+
     async def settle(self, tokens: int, cost_usd: float) -> None:
         await self.hold.settle(tokens, cost_usd)
         if cost_usd and not self.over:
@@ -425,8 +471,12 @@ class StandInHold:
 
 
 def _raise_unless_held(
-    said: Sequence[str], caller: Caller, tokens: int, cost: float, now: float
+    said: Sequence[str], hold: RedisHold, held: RedisHold | None, now: float
 ) -> None:
+    caller, tokens, cost = hold.caller, hold.tokens, hold.cost_usd
+    own = 0.0
+    if held:
+        tokens, cost, own = tokens + held.tokens, cost + held.cost_usd, held.cost_usd
     match said:
         case ["requests", wait]:
             raise too_many_requests(caller.requests_per_minute or 0, float(wait))
@@ -434,4 +484,4 @@ def _raise_unless_held(
             raise too_many_tokens(caller.tokens_per_minute or 0, tokens, float(wait))
         case ["budget", spent, reserved]:
             budget = caller.budget_usd or 0.0
-            raise over_budget(budget, float(spent), float(reserved), cost, now)
+            raise over_budget(budget, float(spent), float(reserved) - own, cost, now)

@@ -21,6 +21,7 @@ from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask
 from routing.types import Plan
 
+_NO_STRATEGY = "a long document is read by calls of its own"
 _ELSEWHERE = "[The text. Passages of it are quoted as sources.]"
 
 
@@ -42,8 +43,10 @@ class LongDocuments:
             if case is None:
                 return None
             span.set(task=case.apart.task, tokens=case.tokens, **told(case.way))
+            if strategy := ask.strategy or plan.strategy:  # an experiment's, or a rule's
+                span.set(strategy={"name": strategy, "why": _NO_STRATEGY})
             if isinstance(case.way, Reading):
-                await tab.reserve_again(case.way.most)
+                await tab.reserve_more(case.way.most)
         if isinstance(case.way, Quoting):
             return await self._quoted(case, case.way, plan, recall, trace)
         work = Work(self.house, tab, case, case.way, plan, trace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -179,6 +179,49 @@ async def test_a_hold_is_over_only_once(limits: Limits) -> None:
     await hold.release()
     await settled(limits)
     assert len(await reserved(limits, limited, times=3, tokens=50, cost_usd=0.5)) == 1
+
+
+async def test_a_hold_that_is_extended_is_still_one_request(limits: Limits) -> None:
+    limited = caller(requests_per_minute=1, tokens_per_minute=1000, budget_usd=1.0)
+    hold = await limits.reserve(limited, 100, 0.1)
+    await hold.extend(600, 0.6)
+    await hold.release()
+    await settled(limits)
+    others = replace(limited, requests_per_minute=None)
+    assert len(await reserved(limits, others, times=2, tokens=500, cost_usd=0.5)) == 2
+
+
+async def test_what_a_hold_is_extended_by_is_taken(limits: Limits) -> None:
+    limited = caller(tokens_per_minute=1000, budget_usd=1.0)
+    hold = await limits.reserve(limited, 100, 0.1)
+    await hold.extend(600, 0.6)
+    assert len(await reserved(limits, limited, times=9, tokens=100)) == 4
+    assert len(await reserved(limits, limited, times=9, cost_usd=0.1)) == 4
+    await hold.extend(300, 0.3)  # less than it has
+    assert await reserved(limits, limited, times=3, tokens=100) == []
+
+
+async def test_an_extended_hold_is_settled_with_what_was_used(limits: Limits) -> None:
+    limited = caller(tokens_per_minute=1000, budget_usd=1.0)
+    hold = await limits.reserve(limited, 100, 0.1)
+    await hold.extend(1000, 1.0)
+    await hold.settle(400, 0.4)
+    await settled(limits)
+    assert len(await reserved(limits, limited, times=20, tokens=100, cost_usd=0.1)) == 6
+
+
+@pytest.mark.parametrize("more", [(1001, 0.1), (100, 1.1)])
+async def test_an_extension_that_does_not_fit_takes_nothing(
+    limits: Limits, more: tuple[int, float]
+) -> None:
+    limited = caller(tokens_per_minute=1000, budget_usd=1.0)
+    hold = await limits.reserve(limited, 100, 0.1)
+    with pytest.raises(RateLimited, match=r"too large|used up"):
+        await hold.extend(*more)
+    assert len(await reserved(limits, limited, times=20, tokens=100, cost_usd=0.1)) == 9
+    await hold.settle(0, 0.0)
+    await settled(limits)
+    assert len(await reserved(limits, limited, times=20, tokens=100, cost_usd=0.1)) == 1
 
 
 async def test_a_budget_begins_with_what_the_ledger_knows(limits: Limits, ledger: Ledger) -> None:

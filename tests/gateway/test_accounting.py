@@ -23,6 +23,8 @@ class Hold:
     def __init__(self) -> None:
         self.settled: list[int] = []
 
+    async def extend(self, tokens: int, cost_usd: float) -> None: ...
+
     async def settle(self, tokens: int, cost_usd: float) -> None:
         self.settled.append(tokens)
 

@@ -18,7 +18,13 @@ from gateway.api.chat import read_ask
 from gateway.build import build
 from gateway.config import parse
 from gateway.dispatch import Begun
-from gateway.errors import BudgetSpent, GatewayError, InvalidRequest, NoModelAvailable
+from gateway.errors import (
+    BudgetSpent,
+    GatewayError,
+    InvalidRequest,
+    NoModelAvailable,
+    RateLimited,
+)
 from gateway.ledger.types import Request
 from gateway.long_documents.cases import Reading
 from gateway.pipeline import Gateway
@@ -349,6 +355,40 @@ async def test_a_budget_that_is_too_small_is_known_before_the_first_call(tmp_pat
         with pytest.raises(BudgetSpent):
             await gateway.answer(None, asked, Trace())
     assert model.prompts == []
+
+
+async def test_it_counts_as_one_request(tmp_path: Path) -> None:
+    async with house(tmp_path, Model()) as gateway:
+        caller = replace(gateway.accounts.identify(None), key="k", requests_per_minute=1)
+        gateway.accounts.identify = lambda authorization: caller  # type: ignore[method-assign]
+        *_, done = await events_of(gateway, ask())
+        with pytest.raises(RateLimited):
+            await events_of(gateway, ask())
+    assert isinstance(done, Done)
+    assert done.long_document
+
+
+async def test_a_strategy_that_is_asked_for_beside_it_is_refused() -> None:
+    options = {"long_document": "auto", "strategy": "self_consistency"}
+    with pytest.raises(InvalidRequest, match="not by a strategy") as refused:
+        ask(moorline=options)
+    assert refused.value.param == "moorline.strategy"
+
+
+async def test_a_rules_strategy_is_passed_over_and_the_trace_says_so(tmp_path: Path) -> None:
+    trace = Trace()
+    more = """
+[[routing.rules]]
+name = "thorough"
+use = ["sim/m"]
+strategy = "self_consistency"
+"""
+    async with house(tmp_path, Model(), more) as gateway:
+        *_, done = await events_of(gateway, replace(ask(), model="auto"), trace)
+    assert isinstance(done, Done)
+    assert done.strategy is None
+    span = next(span for span in trace.spans if span.name == "long_document")
+    assert span.attributes["strategy"]["name"] == "self_consistency"
 
 
 async def test_calls_under_way_end_with_a_client_that_leaves(tmp_path: Path) -> None:
