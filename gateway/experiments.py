@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from context.prompts.catalogue import Prompts
 from context.prompts.template import BadPrompt
 from gateway.config import ConfigError
-from gateway.routes import Router
+from gateway.errors import GatewayError
+from gateway.routes import Router, automatic
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller
 from retrieval.filters import Condition
@@ -27,7 +28,6 @@ class _Running:
     experiment: Experiment
     when: Condition
     shares: Mapping[str, float]
-    models: tuple[str, ...]  # that it leads to
 
 
 class Experiments:
@@ -58,17 +58,25 @@ class Experiments:
         return ask, None
 
     def _may(self, running: _Running, caller: Caller, ask: Ask) -> bool:
-        """Whether a caller may be drawn for each variant alike: who may not ask the model of one
-        takes no part, or the variants would have different callers."""
-        if caller.models and not set(running.models) <= set(caller.models):
+        """Whether each variant alike can serve a request of this caller's. What one cannot serve
+        takes no part in any, or the variants would have different callers."""
+        variants = running.experiment.variants.values()
+        if any(_breaks(each, ask) for each in variants):
             return False
-        regions = self._router.regions(caller, ask.region)
-        return not regions or all(
-            target.runs_in(region)
-            for model in running.models
-            for target in self._router.catalogue.resolve(model)
-            for region in regions
-        )
+        return all(self._serves(each, caller, ask) for each in variants if each.model)
+
+    def _serves(self, variant: Variant, caller: Caller, ask: Ask) -> bool:
+        changed, router = _changed(ask, variant, ""), self._router
+        if automatic(changed):
+            try:
+                router.route(caller, changed, False, Span("route", 0))
+            except GatewayError:
+                return False
+            return True
+        if caller.models and changed.model not in caller.models:
+            return False
+        needs = replace(router.wanted(caller, changed), allowed=())
+        return not any(map(needs.excluded, router.catalogue.resolve(changed.model)))
 
     def _check(self, running: _Running, prompts: Prompts) -> None:
         where = f"`experiments.{running.name}`"
@@ -93,12 +101,15 @@ def _running(name: str, experiment: Experiment) -> _Running:
         experiment,
         condition(experiment.when),
         {variant: each.share for variant, each in variants.items()},
-        tuple(
-            each.model
-            for each in variants.values()
-            if each.model and each.model not in (AUTO, *AUTO_BY)
-        ),
     )
+
+
+def _breaks(variant: Variant, ask: Ask) -> bool:
+    """Whether what a variant sets does not go with a request."""
+    if ask.long_document and (variant.strategy or variant.grounding):
+        return True
+    tools = ask.params.get("tools") or ask.params.get("functions")
+    return variant.strategy is not None and bool(ask.n > 1 or tools)
 
 
 def _who(experiment: Experiment, caller: Caller, ask: Ask) -> str:
@@ -113,9 +124,10 @@ def _changed(ask: Ask, variant: Variant, label: str) -> Ask:
         experiment=label,
         model=variant.model or ask.model,
         prompt=variant.prompt or ask.prompt,
-        strategy=variant.strategy or ask.strategy,
+        strategy=None if variant.strategy else ask.strategy,
+        tried=variant.strategy,
         grounding=variant.grounding or ask.grounding,
         top_k=variant.top_k or ask.top_k,
-        rerank=variant.rerank,
+        rerank=ask.rerank and variant.rerank,
         params={**ask.params, **variant.parameters} if variant.parameters else ask.params,
     )

@@ -114,10 +114,12 @@ class Router:
         if plan is None:
             route = self.route(caller, ask, grounded, span, query)
             plan = route.plan
-            if not _automatic(ask):
+            if not automatic(ask):
                 if len(self._named) == MOST_NAMED:  # a request may ask for any region
                     self._named.clear()
                 self._named[key] = plan
+        if ask.tried:
+            plan = plan.tried(ask.tried)
         span.set(reason=plan.reason, targets=[target.name for target in plan.targets])
         return plan
 
@@ -125,16 +127,11 @@ class Router:
         self, caller: Caller, ask: Ask, grounded: bool, span: Span, query: Query | None = None
     ) -> Route:
         """The same with how it came about, which is noted in the span. Raises what `plan` does."""
-        regions = self.regions(caller, ask.region)
         signals: Signals = {}
-        wanted = Needs(caller.models, regions)
+        wanted = Needs(caller.models, self.regions(caller, ask.region))
         # A model that was named is respected: what the request looks like does not matter.
-        if _automatic(ask):
-            tokens = size_of(ask.messages) // CHARACTERS_PER_TOKEN
-            lacking = self._fitting.lacking(ask)
-            # A long document is read in parts that are cut to whichever window there is.
-            size = 0 if ask.long_document else tokens
-            wanted = Needs(caller.models, regions, size, _bound(ask), lacking)
+        if automatic(ask):
+            wanted = self.wanted(caller, ask)
             if ask.model == AUTO:
                 signals = self.signals(caller, ask, grounded, self.policy.asked)
                 if query:
@@ -154,6 +151,13 @@ class Router:
         if any(choice.expected != Expected() for choice in route.choices):
             span.set(candidates=[told(choice) for choice in route.choices])
         return route
+
+    def wanted(self, caller: Caller, ask: Ask) -> Needs:
+        """All that a request cannot do without."""
+        # A long document is read in parts that are cut to whichever window there is.
+        tokens = 0 if ask.long_document else size_of(ask.messages) // CHARACTERS_PER_TOKEN
+        regions, lacking = self.regions(caller, ask.region), self._fitting.lacking(ask)
+        return Needs(caller.models, regions, tokens, _bound(ask), lacking)
 
     def outlook(self, ask: Ask) -> Outlook:
         """What is expected of an answer to a request: its price by the input's estimated tokens
@@ -245,7 +249,7 @@ _SUMMED: dict[Constraint, str] = {
 }
 
 
-def _automatic(ask: Ask) -> bool:
+def automatic(ask: Ask) -> bool:
     """Whether the model is ours to choose."""
     return ask.model == AUTO or ask.model in AUTO_BY
 

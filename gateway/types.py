@@ -72,6 +72,7 @@ class Ask:
     region: str = ""  # where it has to be answered
     within: tuple[str, ...] = ()  # that region, the key's and the team's: all of them hold
     strategy: Strategy | None = None  # asked for; else the route's
+    tried: Strategy | None = None  # a variant's, in place of the route's
     prompt: str = ""  # version of the grounding's instructions; "" is that in use
     rerank: bool = True  # whether the configured reranker is asked
     experiment: str = ""  # and its variant, where the caller was drawn for one

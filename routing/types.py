@@ -118,6 +118,11 @@ class Plan:
         stronger = self.stronger.unnamed() if self.stronger else None
         return replace(self, secret=True, stronger=stronger)
 
+    def tried(self, strategy: Strategy) -> Plan:
+        """The same plan by another strategy."""
+        stronger = self.stronger.tried(strategy) if self.stronger else None
+        return replace(self, strategy=strategy, stronger=stronger)
+
     def staying(self, regions: Sequence[str]) -> Plan:
         """The same plan with what runs in all of these regions."""
         if not regions:

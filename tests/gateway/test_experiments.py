@@ -11,6 +11,7 @@ from context.prompts.catalogue import opened
 from gateway.build import catalogue
 from gateway.config import ConfigError, parse
 from gateway.experiments import Experiments
+from gateway.fitting import fitting
 from gateway.routes import Router
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller
@@ -28,13 +29,15 @@ when = "model = 'auto' and task != 'code'"
 cool = { share = 0.5, parameters = { temperature = 0 } }
 hot = { share = 0.5, model = "us/simulated", strategy = "decompose", top_k = 3, rerank = false }
 """
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 CALLERS = [Caller(f"k_{number}", "someone") for number in range(40)]
 ASK = Ask("auto", ({"role": "user", "content": "Why?"},), "Why?", {"temperature": 1})
 
 
 def experiments(more: str = "", config: str = CONFIG) -> Experiments:
     whole = parse(config + more)
-    return Experiments(whole.experiments, Router(catalogue(whole), whole.routing), opened())
+    fits = fitting(whole.all_providers, lambda name: None)
+    return Experiments(whole.experiments, Router(catalogue(whole), whole.routing, fits), opened())
 
 
 def assigned(caller: Caller, ask: Ask = ASK, of: Experiments | None = None) -> Ask:
@@ -46,7 +49,7 @@ def test_each_caller_has_what_his_variant_sets() -> None:
     (cool,) = {(a.model, a.params["temperature"]) for a in seen if a.experiment == "warm/cool"}
     assert cool == ("auto", 0)
     (hot,) = {
-        (a.model, a.strategy, a.top_k, a.rerank, a.params["temperature"])
+        (a.model, a.tried, a.top_k, a.rerank, a.params["temperature"])
         for a in seen
         if a.experiment == "warm/hot"
     }
@@ -93,6 +96,40 @@ def test_a_request_out_of_scope_stays_as_it_is(ask: Ask) -> None:
 )
 def test_who_may_not_ask_a_variants_model_takes_no_part_in_any(barred: dict[str, Any]) -> None:
     assert {assigned(replace(each, **barred)).experiment for each in CALLERS} == {""}
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"n": 2},
+        {"params": {"tools": [{"type": "function"}]}},
+        {"long_document": "auto"},
+        {"messages": ({"role": "user", "content": [IMAGE]},)},
+        {"messages": ({"role": "user", "content": "long " * 4_000},)},
+    ],
+    ids=["n", "tools", "long", "image", "window"],
+)
+def test_a_request_that_one_variant_cannot_serve_takes_no_part(beyond: dict[str, Any]) -> None:
+    small = 'models = [{ name = "simulated", window = 4000, lacks = ["vision"] }]'
+    where = 'region = "US"\n'
+    running = experiments(config=CONFIG.replace(where, where + small + "\n"))
+    assert {assigned(each, of=running).experiment for each in CALLERS} == {"warm/cool", "warm/hot"}
+    asked = replace(ASK, **beyond)
+    assert {assigned(each, asked, running).experiment for each in CALLERS} == {""}
+
+
+def test_a_variant_does_not_ask_the_reranker_that_a_request_leaves_out() -> None:
+    unranked = replace(ASK, rerank=False)
+    assert {assigned(each, unranked).rerank for each in CALLERS} == {False}
+
+
+def test_a_variants_strategy_is_the_routes_and_no_wish_of_the_request() -> None:
+    wish = replace(ASK, strategy="best_of_n")
+    hot = next(a for a in (assigned(c, wish) for c in CALLERS) if a.experiment == "warm/hot")
+    assert (hot.strategy, hot.tried) == (None, "decompose")
+    whole = parse(CONFIG)
+    house = Router(catalogue(whole), whole.routing)
+    assert house.plan(CALLERS[0], hot, False, Span("route", 0)).strategy == "decompose"
 
 
 def test_a_request_takes_part_in_the_first_experiment_that_is_open_to_it() -> None:
