@@ -17,6 +17,9 @@ from cache.types import Scope
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 _SIZE = 20  # bytes: collisions are out of reach, keys stay short
 _EXACT = 2**53  # below it every whole number is one and the same as a float
+LONGEST_QUESTION = 1_000
+"""Characters of a question that are kept beside its answer; a longer one is not compared."""
+_LONG = 20_000  # characters that are not worth putting into a normal form
 _CODE = ("`", "\t", "\n ", '"', "{")
 """What a text has in which every character may matter: code, or a quotation."""
 
@@ -82,8 +85,12 @@ def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
 
 def _question(content: Any) -> Any:
     """A question in one of the ways in which the same characters can be written, without the blanks
-    behind it. What may hold code stays as it is."""
-    if not isinstance(content, str) or any(mark in content for mark in _CODE):
+    behind it. What may hold code, or is no question for its length, stays as it is."""
+    if (
+        not isinstance(content, str)
+        or len(content) > _LONG
+        or any(mark in content for mark in _CODE)
+    ):
         return content
     return unicodedata.normalize("NFC", content).rstrip()
 

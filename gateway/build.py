@@ -252,6 +252,7 @@ async def assemble(
             config.cache,
             policy(config, prompts, examples),
             stores.verifier,
+            stores.encoder,
             config.degrade.keep_stale_for,
             by_key="key" in router.policy.asked,
         )

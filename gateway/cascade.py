@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from gateway.dispatch import Begun
 from gateway.errors import GatewayError, StructuredOutputInvalid
 from gateway.fitting import Fitting
 from gateway.judging import faithfulness_of
+from gateway.refusals import refuses
 from gateway.spending import share
 from gateway.streams import Choice, Collected, collect, retold
 from gateway.tracing.trace import Span
@@ -29,12 +29,6 @@ from gateway.types import Ask, Done, Spent
 from routing.config import CascadeConfig
 from routing.types import Plan, Target
 
-_REFUSAL = re.compile(
-    r"\s*(?:(?:i['’]?m|i am) (?:sorry|afraid|unable|not able|not sure)\b|sorry,|unfortunately,? i\b"
-    r"|i (?:can(?:no|['’])t|do(?: not|n['’]t) (?:know|have)|am not able|could(?: not|n['’]t))\b"
-    r"|as an ai\b)",
-    re.IGNORECASE,
-)
 CONFIDENCE = "logprobs"
 
 
@@ -120,7 +114,7 @@ class Cascade:
             return f"it is shorter than {config.min_words} words"
         if text.startswith(NOT_IN_DOCUMENTS):
             return "it finds nothing in the documents"
-        if _REFUSAL.match(text):
+        if refuses(text):
             return "it refuses"
         backed = faithfulness_of(prompt, text) if prompt.sources else None
         if backed is not None and backed < config.min_faithfulness:

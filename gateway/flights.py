@@ -4,7 +4,8 @@ A request that nobody joins reads its stream itself, and pays for an entry in a 
 list of what it was told. With the first that joins, a task takes over the reading and all are told
 from the list, each at its own pace: whoever leaves, the others' answers go on, and only when the
 last one has left is the stream closed. Who joins is told nothing before the task has the stream, so
-if the first breaks off before, the next one computes anew and the others join that.
+if the first breaks off before, the next one computes anew and the others join that. Where it
+fails for a reason that is not its own, all fail with it: the others would ask the same in vain.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from gateway.errors import ProviderError
+from gateway.errors import ProviderError, RateLimited
 from gateway.streams import Whole, chunks_of, deltas_of
 from gateway.types import Answer, Completion, Done, Event, Events, Verbatim
 
@@ -60,7 +61,7 @@ class Flight:
         self._news: asyncio.Event | None = None  # there is something new, for who waits
 
     def lost(self, failure: BaseException) -> None:
-        """Nothing comes of it: whoever waits goes on alone."""
+        """Nothing comes of it."""
         self._end(failure)
 
     def told(self, events: Events) -> Events:
@@ -74,7 +75,8 @@ class Flight:
         return Listening(self)
 
     async def joined(self, verbatim: bool) -> Answer | None:
-        """The answer for another request, once it has begun; None where it came to nothing.
+        """The answer for another request, once it has begun; None where it came to nothing for a
+        reason of the first one's own. Raises what else it failed with.
 
         `verbatim`: whether that takes what no stage has taken apart."""
         self._listeners += 1
@@ -88,6 +90,8 @@ class Flight:
             raise
         if self.failure is not None or not self.said:
             await self.leave()
+            if isinstance(self.failure, Exception) and not isinstance(self.failure, RateLimited):
+                raise self.failure
             return None
         return Answer(Shared(self, verbatim), replace(self.known, cache="shared"))
 
@@ -121,6 +125,7 @@ class Flight:
         self._listeners -= 1
         if self._listeners or self._source is None or self.over:
             return
+        self._close()  # to whoever would join while it ends
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

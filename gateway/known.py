@@ -8,6 +8,8 @@ A cache that is down is a miss, never an error.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -15,21 +17,25 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from cache.config import CacheConfig
-from cache.keys import cacheable, digest, scope, settled
+from cache.keys import LONGEST_QUESTION, cacheable, digest, scope, settled
 from cache.types import AnswerCache, CacheDown, Candidate, Entry, Scope
 from cache.verification.candidates import looser
-from cache.verification.types import Verifier
+from cache.verification.pairs import LONGEST
+from cache.verification.types import NOTHING as NO_VERDICT
+from cache.verification.types import Verdict, Verifier
 from context.types import NOT_IN_DOCUMENTS
 from gateway.errors import NotCached
 from gateway.flights import Flights
 from gateway.grounding import Grounds, url_of
 from gateway.keeping import told_again, written
-from gateway.screening import NOTHING, Screened
-from gateway.streams import Collected
+from gateway.messages import size_of
+from gateway.refusals import refuses
+from gateway.screening import LONG, NOTHING, Screened
+from gateway.streams import Choice, Collected
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Done, Step
 from retrieval.index.access import stored
-from retrieval.types import Query, RetrievalError
+from retrieval.types import Encoder, Query, RetrievalError
 
 log = logging.getLogger("moorline")
 T = TypeVar("T")
@@ -56,6 +62,7 @@ OF_THE_CALLER = tuple(
 )
 """What has to be equal besides: all but what is compared in another form, and what changes only
 how the answer is told, or how often. A field that is new is compared."""
+_FRAME = 2  # tokens that an encoder puts around every text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class KnownAnswers:
     config: CacheConfig
     policy: str  # digest of everything in the configuration that shapes an answer
     verifier: Verifier
+    encoder: Encoder
     stale_for: float = 0.0  # seconds after its time in which an answer may stand in for a model
     by_key: bool = False  # whether the model depends on which key asks
     flights: Flights = field(default_factory=Flights)
@@ -74,7 +82,10 @@ class KnownAnswers:
         self, caller: Caller, ask: Ask, grounds: Grounds | None, trace: Trace
     ) -> Recall:
         """What one request has to do with it."""
-        scope = self.scope(caller, ask, grounds, trace)
+        if size_of(ask.messages) > LONG:
+            scope = await asyncio.to_thread(self.scope, caller, ask, grounds, trace)
+        else:
+            scope = self.scope(caller, ask, grounds, trace)
         edition = ""
         if scope and grounds:
             try:  # before anything is searched: an answer may be newer than it says, never older
@@ -111,6 +122,18 @@ class KnownAnswers:
             "documents": _ground(grounds),
         }
 
+    def comparable(self, ask: Ask, query: Query | None) -> Query | None:
+        """The query, where whether it is asked again in other words can be told: where encoder and
+        verifier read the whole of what was asked, and of what it was completed to."""
+        if query is None or not self.config.semantic.enabled:
+            return None
+        most = min(self.encoder.window, LONGEST + _FRAME)
+        short = all(
+            len(text) <= LONGEST_QUESTION and self.encoder.count(text) <= most
+            for text in {ask.question, query.text}
+        )
+        return query if short else None
+
     def _cool(self, params: dict[str, Any], grounds: Grounds | None) -> bool:
         """Whether the same answer is expected twice: cool, seeded or grounded. Where nothing is
         said OpenAI's default temperature is 1, and such a request expects variety."""
@@ -144,11 +167,16 @@ class Recall:
         return "miss" if self.scope else "off"
 
     async def exact(self) -> Answer | None:
-        """The answer to the very same request."""
-        if self.scope is None or not self.trace.wishes.read:
-            return None
-        entry = await self.trace.step("cache.exact", unless_down(self.cache.exact(self.scope)))
-        return self._offered(entry, "exact") if entry else None
+        """The answer to the very same request. Raises NotCached."""
+        entry = None
+        if self.scope and self.trace.wishes.read:
+            entry = await self.trace.step("cache.exact", unless_down(self.cache.exact(self.scope)))
+        if entry and (answer := self._offered(entry, "exact")):
+            return answer
+        similar = self.scope is not None and self.known.config.semantic.enabled
+        if self.trace.wishes.only and self.waiting is None and not similar:
+            raise _not_cached()  # before anything is paid for
+        return None
 
     async def joined(self) -> Answer | None:
         """The answer that an equal request is being given at this moment."""
@@ -178,10 +206,9 @@ class Recall:
 
     async def near(self, query: Query | None) -> Answer | None:
         """The answer to the same question in other words. Raises NotCached."""
-        self.query, scope = query, self.scope
-        wanted = self.trace.wishes.read and self.waiting is None
-        if scope and query and wanted and self.known.config.semantic.enabled:
-            near = await self._verified(scope, query)
+        self.query = self.known.comparable(self.ask, query)
+        if self.query and self.trace.wishes.read and self.waiting is None:
+            near = (await self.compared(self.query)).chosen
             if near and (answer := self._offered(near.entry, "semantic")):
                 return answer
         if self.trace.wishes.only and (self.waiting is None or query is None):
@@ -215,7 +242,7 @@ class Recall:
         entry = await unless_down(self.cache.exact(self.scope, stale_for=stale))
         if entry and self._stands(entry, "exact"):
             return self._given(entry, "exact", "cached")
-        if self.query is None or not self.known.config.semantic.enabled:
+        if self.query is None:
             return None
         candidates = await self._near(self.scope, self.query, threshold, stale)
         near = looser(self.query.text, candidates)
@@ -232,7 +259,7 @@ class Recall:
             return answer
 
         async def keep(whole: Collected, done: Done) -> Done:
-            if _fit(whole, done):
+            if _fit(whole, done, self.grounds):
                 await self.trace.step("keep", self._keep(scope, whole, done))
             return done
 
@@ -282,10 +309,12 @@ class Recall:
         age = max(0.0, time.time() - entry.made_at)
         return told_again(entry.value, state, age, self.ask.stream, degraded)
 
-    async def _verified(self, scope: Scope, query: Query) -> Candidate | None:
-        """The entry whose question is this one in other words."""
+    async def compared(self, query: Query) -> Verdict:
+        """Which entry's question is this one in other words."""
+        if self.scope is None:
+            return NO_VERDICT
         with self.trace.span("cache.semantic") as span:
-            near = await self._near(scope, query, self.known.config.semantic.floor)
+            near = await self._near(self.scope, query, self.known.config.semantic.floor)
             verdict = await self.known.verifier.chosen(query.text, near)
             if near:
                 span.set(
@@ -294,7 +323,7 @@ class Recall:
                     probability=verdict.probability,
                     against=verdict.against,
                 )
-            return verdict.chosen
+            return verdict
 
     async def _near(
         self, scope: Scope, query: Query, floor: float, stale_for: float = 0.0
@@ -307,7 +336,7 @@ class Recall:
         semantic = self.known.config.semantic.enabled
         entry = Entry(
             value=written(whole.choices, done),
-            question=self.query.text if self.query else self.ask.question,
+            question=(self.query.text if self.query else self.ask.question)[:LONGEST_QUESTION],
             # Only questions that are merely alike are told apart by what is answered to them.
             answer=digest(whole.text) if semantic else "",
             sources=done.grounded_on,
@@ -318,8 +347,7 @@ class Recall:
             until=_until(self.found),
         )
         # That the documents say nothing is said of these very words alone.
-        alike = semantic and whole.text.strip() != NOT_IN_DOCUMENTS
-        await self._fill(scope, entry, self.query if alike else None)
+        await self._fill(scope, entry, None if _nothing_said(whole) else self.query)
 
     async def _fill(self, scope: Scope, entry: Entry, query: Query | None) -> None:
         await unless_down(self.cache.fill(scope, entry, query, stale_for=self.known.stale_for))
@@ -335,16 +363,41 @@ class Recall:
             return True
 
 
-def _fit(whole: Collected, done: Done) -> bool:
+def _fit(whole: Collected, done: Done, grounds: Grounds | None) -> bool:
     """Whether an answer that was told whole is one that others may be given."""
     if done.degraded or done.continued or done.redacted or done.incomplete:
         return False
     if not whole.choices:
         return False
-    return all(
-        choice.finish in (None, "stop", "tool_calls") and not choice.fields.get("refusal")
-        for choice in whole.choices.values()
-    )
+    if grounds and grounds.mode == "strict" and not done.grounded and not _nothing_said(whole):
+        return False
+    return all(map(_sound, whole.choices.values()))
+
+
+def _nothing_said(whole: Collected) -> bool:
+    return whole.text.strip() == NOT_IN_DOCUMENTS
+
+
+def _sound(choice: Choice) -> bool:
+    """Whether it ended by itself, says something and refuses nothing."""
+    if choice.finish not in ("stop", "tool_calls", "function_call"):
+        return False
+    if choice.fields.get("refusal"):
+        return False
+    called = [call.get("function") for call in choice.fields.get("tool_calls") or ()]
+    called.append(choice.fields.get("function_call"))
+    calls = [call for call in called if call]
+    if not all(_is_json(call.get("arguments")) for call in calls):
+        return False
+    return bool(calls) or (bool(choice.text.strip()) and not refuses(choice.text))
+
+
+def _is_json(text: Any) -> bool:
+    try:
+        json.loads(text)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _ground(grounds: Grounds | None) -> dict[str, Any] | None:

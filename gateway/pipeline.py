@@ -172,9 +172,10 @@ class Gateway:
         self, tab: Tab, caller: Caller, ask: Ask, grounds: Grounds | None, recall: Recall
     ) -> Answer:
         trace = tab.trace
-        if grounds and self.following:
+        only = trace.wishes.only  # an answer that is there: no model is asked for it
+        if grounds and self.following and not only:
             ask = await self.following.followed(ask, trace, tab.spend)
-        elif grounds and self.config.grounding.follow_ups == "rules":
+        elif grounds and self.config.grounding.follow_ups != "off":
             ask = followed(ask, trace)
 
         # The one embedding of this request: cache, router, retriever and examples share it.
@@ -195,7 +196,7 @@ class Gateway:
         found = NOTHING
         if grounds and query:
             more: Sequence[Query] = ()
-            if self.expanding:
+            if self.expanding and not only:
                 more = await self.expanding.more(
                     ask.question, trace, tab.spend, ask.deadline, ask.within
                 )

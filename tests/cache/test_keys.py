@@ -155,3 +155,9 @@ def test_the_end_of_what_is_to_be_completed_matters() -> None:
 
 def test_a_lone_part_of_text_is_the_text() -> None:
     assert scope([], asked([{"type": "text", "text": "Q"}])) == scope([], asked("Q"))
+
+
+def test_what_is_long_is_not_put_into_a_normal_form() -> None:
+    for text, same in (("caf\u00e9 ", True), ("caf\u00e9 " * 5_000, False)):
+        other = unicodedata.normalize("NFD", text)
+        assert (scope(SHARED, asked(text)) == scope(SHARED, asked(other))) is same

@@ -26,7 +26,8 @@ CONFIG = """
 data = "{data}"
 [providers.sim]
 kind = "simulated"
-words = 4
+answer = "echo"
+cite = true
 [providers.helper]
 kind = "openai-compatible"
 base_url = "{url}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,17 +13,20 @@ from typing import Any
 import pytest
 
 from context.prompts.catalogue import Prompts
+from context.types import Prompt
 from gateway.build import build, policy
 from gateway.config import parse
+from gateway.dispatch import Begun
 from gateway.errors import GatewayError, NotCached
 from gateway.ingestion import Collections, of
 from gateway.known import OF_THE_ASK, OF_THE_CALLER
 from gateway.pipeline import Gateway
-from gateway.streams import collect
-from gateway.tracing.trace import Trace
-from gateway.types import Ask, Caller, Delta, Done
+from gateway.streams import collect, replay
+from gateway.tracing.trace import Span, Trace
+from gateway.types import Ask, Caller, Delta, Done, Usage
 from gateway.wishes import Wishes, wishes_of
 from retrieval.sources.types import Item
+from routing.types import Plan
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +35,7 @@ data = "{data}"
 [providers.sim]
 kind = "simulated"
 cite = true
-words = 8
+answer = "echo"
 [providers.cut]
 kind = "simulated"
 fault = "cut"
@@ -63,6 +67,12 @@ class World:
         self.gateway = gateway
         self.collections = of(gateway)
 
+    def saying(self, *said: Delta) -> Saying:
+        """Whatever is asked from now on, this is said."""
+        model = Saying(*said)
+        self.gateway = replace(self.gateway, answers=model)  # type: ignore[arg-type]
+        return model
+
     async def bring(self, name: str, text: str, **meta: Any) -> None:
         """One document, as it is from now on."""
         await brought(self.collections, name, text, **meta)
@@ -90,6 +100,18 @@ class Told:
     @property
     def cache(self) -> str:
         return self.done.cache
+
+
+class Saying:
+    """Models that all say the same."""
+
+    def __init__(self, *said: Delta) -> None:
+        self.said, self.calls = said, 0
+
+    async def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span, *_: Any) -> Begun:
+        self.calls += 1
+        events = [replace(each) for each in self.said]
+        return Begun(replay(events, Done(usage=Usage(9, 9))), plan.targets[0])
 
 
 def ask(question: str, model: str = "sim/simulated", **fields: Any) -> Ask:
@@ -272,12 +294,107 @@ async def test_only_is_an_earlier_answer_or_none(tmp_path: Path) -> None:
             await it.told(cache_control="only-if-cached")
 
 
+async def test_only_asks_no_model_for_anything(tmp_path: Path) -> None:
+    more = '[grounding.follow_ups]\nmodel = "sim/simulated"\n' + SEMANTIC
+    async with world(tmp_path, more) as it:
+        messages = (
+            {"role": "user", "content": "Who are you?"},
+            {"role": "assistant", "content": "A machine."},
+            {"role": "user", "content": "And how many days?"},
+        )
+        for wish in (b"only", b"on"):
+            trace = Trace()
+            trace.wishes = wishes_of({b"x-moorline-cache": wish})
+            asked = Ask("sim/simulated", messages, "And how many days?")
+            try:
+                await collect((await it.gateway.answer(None, asked, trace)).events)
+            except NotCached:
+                assert wish == b"only"
+            called = "follow.model" in [span.name for span in trace.spans]
+            assert called == (wish == b"on")
+
+
+async def test_only_is_refused_before_anything_is_embedded_where_nothing_can_be_found(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it:
+        trace = Trace()
+        trace.wishes = wishes_of({b"x-moorline-cache": b"only"})
+        with pytest.raises(NotCached):
+            await it.gateway.answer(None, ask(QUESTION), trace)
+    assert "embed" not in [span.name for span in trace.spans]
+
+
+async def test_what_encoder_and_verifier_do_not_read_whole_is_not_similar(tmp_path: Path) -> None:
+    minutes = "The minutes of a meeting about grain on the northern sea routes. " * 40
+    async with world(tmp_path, SEMANTIC) as it:
+        it.saying(Delta("Yes.", finish="stop"))
+        states = [
+            (await it.told(minutes + question, grounding="off", params={"temperature": 0})).cache
+            for question in ("Who chaired the meeting?", "Who chaired this meeting?")
+        ]
+        held = await it.gateway.known.cache.stats()
+    assert states == ["miss", "miss"]
+    assert (held.questions, held.entries) == (0, 2)
+    assert held.bytes < 15_000  # of each question no more is kept than is compared
+
+
+def called(arguments: str) -> Delta:
+    function = {"name": "look", "arguments": arguments}
+    calls = [{"index": 0, "id": "1", "type": "function", "function": function}]
+    return Delta("", fields={"tool_calls": calls}, finish="tool_calls")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (Delta("Thirty.", finish="stop"), True),
+        (called('{"a": 1}'), True),
+        (Delta("", finish="stop"), False),
+        (Delta("Thirty, but"), False),
+        (called('{"a": '), False),
+        (Delta("I'm sorry, but I can't help with that.", finish="stop"), False),
+    ],
+    ids=["text", "a call", "nothing", "no end", "a call cut short", "a refusal in words"],
+)
+async def test_only_an_answer_that_is_one_is_kept(tmp_path: Path, said: Delta, kept: bool) -> None:
+    async with world(tmp_path) as it:
+        it.saying(said)
+        cool: dict[str, Any] = {"grounding": "off", "params": {"temperature": 0}}
+        states = [(await it.told(**cool)).cache for _ in range(2)]
+    assert states == ["miss", "exact" if kept else "miss"]
+
+
+async def test_a_strict_answer_that_stands_on_no_document_is_not_kept(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        it.saying(Delta("The king of Spain allows 99 years.", finish="stop"))
+        told = [await it.told() for _ in range(2)]
+    assert [(each.done.grounding, each.done.grounded, each.cache) for each in told] == [
+        ("strict", False, "miss")
+    ] * 2
+
+
 async def test_a_request_that_wants_variety_is_kept_where_it_says_so(tmp_path: Path) -> None:
     hot: dict[str, Any] = {"params": {"temperature": 0.9}, "n": 2, "grounding": "off"}
     async with world(tmp_path) as it:
         states = [(await it.told(**hot)).cache]
         states += [(await it.told(**hot, x_moorline_cache="on")).cache for _ in range(2)]
     assert states == ["off", "miss", "exact"]
+
+
+async def test_a_large_request_is_digested_beside_the_loop(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    class Seen:
+        def __repr__(self) -> str:
+            seen.append(threading.get_ident())
+            return "seen"
+
+    async with world(tmp_path) as it:
+        for question in ("short", "long " * 10_000):
+            asked = ask(question, params={"temperature": 0, "seen": Seen()})
+            await it.gateway.known.recall(Caller("k", "k"), asked, None, Trace())
+    assert [each == threading.get_ident() for each in seen] == [True, False]
 
 
 async def test_null_is_as_if_it_were_not_given(tmp_path: Path) -> None:

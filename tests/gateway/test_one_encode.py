@@ -25,7 +25,8 @@ CONFIG = """
 data = "{data}"
 [providers.sim]
 kind = "simulated"
-words = 4
+answer = "echo"
+cite = true
 models = [{{ name = "small" }}, {{ name = "large" }}]
 [routing]
 {routing}

@@ -35,7 +35,7 @@ data = "{data}"
 [providers.sim]
 kind = "simulated"
 cite = true
-words = 8
+answer = "echo"
 models = [{{ name = "simulated", input_usd_per_million = 1000, output_usd_per_million = 2000 }}]
 [providers.broken]
 kind = "simulated"

@@ -31,6 +31,7 @@ from gateway.streams import Choice, Collected, collect
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Ask, Caller, Done
 from retrieval.types import Query
+from tests.retrieval.ingestion.fakes import Hashing
 
 pytestmark = pytest.mark.anyio
 
@@ -268,7 +269,8 @@ async def test_no_team_is_given_what_another_was_answered(
     before: list[tuple[Caller, Ask]], caller: Caller, asked: Ask
 ) -> None:
     cache = MemoryCache(CACHE, MemoryStore())
-    known = KnownAnswers(cache, CACHE, "policy", TrainedVerifier(CACHE.semantic), stale_for=1e9)
+    verifier, encoder = TrainedVerifier(CACHE.semantic), Hashing()
+    known = KnownAnswers(cache, CACHE, "policy", verifier, encoder, stale_for=1e9)
     for number, (other, theirs) in enumerate(before):
         scope = known.scope(other, theirs, None, Trace())
         assert scope is not None

@@ -1,0 +1,21 @@
+"""How a refusal begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.refusals import refuses
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("I'm sorry, but I can't help with that.", True),
+        ("  I do not know.", True),
+        ("As an AI, I have no opinion.", True),
+        ("The form says: I cannot attend.", False),
+        ("I can help with that.", False),
+    ],
+)
+def test_what_begins_as_a_refusal_is_one(text: str, refused: bool) -> None:
+    assert refuses(text) is refused
