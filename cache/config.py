@@ -18,7 +18,8 @@ class MemoryStore(Section):
     max_bytes: int = Field(
         default=512 * 2**20,
         ge=1024,
-        description="Most bytes kept; an answer of 1 KB with a question takes some 3 KB.",
+        description="Most bytes kept; an answer of 1 KB with a question takes some 3 KB. One "
+        "that takes more than a 64th of all is not kept.",
     )
 
 

@@ -1,24 +1,30 @@
 """Answers in this process: the least recently used make room, and each has its time.
 
-All state is plain; the clock is handed in. Not shared between processes, lost with this one.
+All state is plain; the clock is handed in. What goes through all entries lets others have their
+turn on the event loop in between. Not shared between processes, lost with this one.
 """
 
 from __future__ import annotations
 
-import heapq
+import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cache.config import CacheConfig, MemoryStore
 from cache.questions import Questions, bytes_of
 from cache.types import Candidate, Entry, Scope, Stats
 from retrieval.types import Query
 
+T = TypeVar("T")
+
 _OVERHEAD = 1_000  # bytes that an entry takes beside its contents
 _SOURCE = 100  # that one of its sources takes beside its name
 _SCOPE = 1_300  # that a scope of similar questions takes beside them
+_SHARE = 64  # no entry may take more than this part of all bytes
+_TURN = 500  # entries after which others have their turn
 _SWEPT = 100  # entries whose time is over that one fill removes at most
 
 
@@ -41,14 +47,14 @@ class MemoryCache:
         self._semantic = config.semantic
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()  # least recently used first
-        self._ends: list[tuple[float, str]] = []  # a heap; what went before its end is in it, too
+        self._ends: OrderedDict[str, float] = OrderedDict()  # as they were filled, about by time
         self._questions: dict[str, Questions] = {}  # by their `similar` scope
         self._standing: dict[str, set[str]] = {}  # source → keys of the answers on it
         self._size = 0
 
     async def exact(self, scope: Scope, *, stale_for: float = 0.0) -> Entry | None:
         kept = self._kept.get(scope.exact)
-        if kept is None or not self._serves(kept, stale_for):
+        if kept is None or not self._serves(scope.exact, kept, stale_for):
             return None
         self._kept.move_to_end(scope.exact)
         return kept.entry
@@ -64,7 +70,7 @@ class MemoryCache:
             if len(found) == most:
                 break
             kept = self._kept.get(near.key)
-            if kept and self._serves(kept, stale_for):
+            if kept and self._serves(near.key, kept, stale_for):
                 found.append(Candidate(near.key, kept.entry, near.cosine))
         if found:
             self._kept.move_to_end(found[0].key)
@@ -76,11 +82,11 @@ class MemoryCache:
         self._sweep()
         self._forget(scope.exact)
         kept = _Kept(entry, scope.similar, _size_of(entry, query), stale_for)
-        if kept.size > self._store.max_bytes or self._age(kept) >= stale_for:
+        if kept.size > self._store.max_bytes // _SHARE or self._age(kept) >= stale_for:
             return
         self._kept[scope.exact] = kept
         self._size += kept.size
-        heapq.heappush(self._ends, (self._end(kept), scope.exact))
+        self._ends[scope.exact] = self._end(kept)
         for source in entry.sources:
             self._standing.setdefault(source, set()).add(scope.exact)
         if query:
@@ -89,10 +95,14 @@ class MemoryCache:
             self._forget(next(iter(self._kept)))
 
     async def retire(self, sources: Sequence[str]) -> int:
-        keys = set[str]().union(*(self._standing.get(source, ()) for source in sources))
-        for key in keys:
-            self._forget(key)
-        return len(keys)
+        # What no source knows any more is not found, so it may be forgotten bit by bit.
+        retired = [self._standing.pop(source, set()) async for source in _in_turns(sources)]
+        gone = 0
+        async for key in _in_turns(key for keys in retired for key in keys):
+            if (kept := self._kept.get(key)) and not self._stands(key, kept):
+                self._forget(key)
+                gone += 1
+        return gone
 
     async def renew(self, key: str, entry: Entry) -> None:
         kept = self._kept.get(key)
@@ -102,19 +112,26 @@ class MemoryCache:
     async def purge(
         self, *, document: str | None = None, collection: str | None = None, key: str | None = None
     ) -> int:
-        among = self._kept if key is None else {key} & self._kept.keys()
-        gone = [each for each in among if self._kept[each].entry.matches(document, collection)]
-        for each in gone:
-            self._forget(each)
-        return len(gone)
+        gone = 0
+        async for each in _in_turns(self._keys() if key is None else [key]):
+            kept = self._kept.get(each)
+            if kept and kept.entry.matches(document, collection):
+                self._forget(each)
+                gone += 1
+        return gone
 
     async def stats(self) -> Stats:
-        made = [kept.entry.made_at for kept in self._kept.values()]
+        made = [
+            kept.entry.made_at
+            async for key in _in_turns(self._keys())
+            if (kept := self._kept.get(key))
+        ]
+        questions = [len(each) async for each in _in_turns(list(self._questions.values()))]
         return Stats(
             entries=len(made),
             bytes=self._size,
-            questions=sum(map(len, self._questions.values())),
-            scopes=len(self._questions),
+            questions=sum(questions),
+            scopes=len(questions),
             oldest=min(made, default=None),
             newest=max(made, default=None),
             estimated=False,
@@ -127,6 +144,10 @@ class MemoryCache:
         self._standing.clear()
         self._size = 0
 
+    def _keys(self) -> list[str]:
+        """Of all entries, in no order: an OrderedDict tells its own ten times as slowly."""
+        return list(dict.keys(self._kept))
+
     def _ask(self, scope: Scope, query: Query, made_at: float) -> None:
         """Keep the question, in place of the oldest of its scope where there are too many."""
         size = query.vector.size
@@ -137,8 +158,12 @@ class MemoryCache:
         if len(questions) > self._semantic.max_questions:
             questions.remove(questions.oldest)
 
-    def _serves(self, kept: _Kept, stale_for: float) -> bool:
-        return self._age(kept) < min(stale_for, kept.stale_for)
+    def _serves(self, key: str, kept: _Kept, stale_for: float) -> bool:
+        return self._age(kept) < min(stale_for, kept.stale_for) and self._stands(key, kept)
+
+    def _stands(self, key: str, kept: _Kept) -> bool:
+        """Whether none of its sources was retired."""
+        return all(key in self._standing.get(source, ()) for source in kept.entry.sources)
 
     def _age(self, kept: _Kept) -> float:
         """Seconds since its time was over; negative while it is fresh."""
@@ -151,18 +176,16 @@ class MemoryCache:
         """Forget what has come to its end."""
         now = self._clock()
         for _ in range(_SWEPT):
-            if not self._ends or self._ends[0][0] > now:
+            key = next(iter(self._ends), None)
+            if key is None or self._ends[key] > now:
                 break
-            end, key = heapq.heappop(self._ends)
-            if (kept := self._kept.get(key)) and self._end(kept) == end:
-                self._forget(key)
-        if len(self._ends) > 2 * len(self._kept) + _SWEPT:  # mostly of what went before
-            self._ends = sorted((self._end(kept), key) for key, kept in self._kept.items())
+            self._forget(key)
 
     def _forget(self, key: str) -> None:
         if (kept := self._kept.pop(key, None)) is None:
             return
         self._size -= kept.size
+        del self._ends[key]
         for source in kept.entry.sources:
             standing = self._standing.get(source, set())
             standing.discard(key)
@@ -179,3 +202,11 @@ def _size_of(entry: Entry, query: Query | None) -> int:
     text = len(entry.value) + 4 * len(entry.question)
     sources = sum(_SOURCE + len(source) for source in entry.sources)
     return _OVERHEAD + text + sources + (bytes_of(query.vector.size) if query else 0)
+
+
+async def _in_turns(each: Iterable[T]) -> AsyncIterator[T]:
+    """All of them; others have their turn on the event loop in between."""
+    for number, one in enumerate(each, start=1):
+        yield one
+        if number % _TURN == 0:
+            await asyncio.sleep(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -64,18 +66,18 @@ async def test_the_least_recently_used_makes_room() -> None:
 
 
 async def test_stays_within_its_bytes() -> None:
-    cache = opened(size=12_000)
-    for number in range(20):
+    cache = opened(entries=1_000, size=240_000)
+    for number in range(200):
         await cache.fill(scope(str(number)), entry(b"x" * 1_000), None)
-    kept = [n for n in range(20) if await cache.exact(scope(str(n)))]
-    assert kept == [15, 16, 17, 18, 19]
-    assert (await cache.stats()).bytes <= 12_000
+    kept = [n for n in range(200) if await cache.exact(scope(str(n)))]
+    assert kept == [*range(200 - len(kept), 200)]
+    assert 225_000 < (await cache.stats()).bytes <= 240_000
 
 
-async def test_an_answer_larger_than_the_cache_displaces_nothing() -> None:
-    cache = opened(size=10_000)
-    await cache.fill(scope("a"), entry(), None)
-    await cache.fill(scope("b"), entry(b"x" * 20_000), None)
+async def test_an_answer_of_more_than_its_share_displaces_nothing() -> None:
+    cache = opened(size=640_000)
+    await cache.fill(scope("a"), entry(b"x" * 8_000), None)
+    await cache.fill(scope("b"), entry(b"x" * 10_000), None)
     assert await cache.exact(scope("a")) is not None
     assert await cache.exact(scope("b")) is None
 
@@ -98,3 +100,48 @@ async def test_a_stale_answer_is_kept_for_as_long_as_it_was_asked_for() -> None:
     clock.now = 90
     assert await cache.exact(scope("a"), stale_for=300) is None
     assert await cache.near(scope("b"), query(0), stale_for=300, floor=0.9) == []
+
+
+async def test_what_was_retired_is_not_found_while_it_is_being_forgotten() -> None:
+    cache = opened(entries=5_000, size=2**25)
+    for number in range(3_000):
+        await cache.fill(scope(str(number)), entry(), None)
+    retiring = asyncio.create_task(cache.retire(["a.md@1"]))
+    turns = 0
+    while not retiring.done():
+        await asyncio.sleep(0)
+        turns += 1
+        assert await cache.exact(scope("2999")) is None
+    assert retiring.result() == 3_000
+    assert turns >= 6  # others had theirs
+
+
+async def test_an_answer_that_is_kept_anew_meanwhile_stays() -> None:
+    cache = opened(entries=5_000, size=2**25)
+    for number in range(3_000):
+        await cache.fill(scope(str(number)), entry(), None)
+    retiring = asyncio.create_task(cache.retire(["a.md@1"]))
+    await asyncio.sleep(0)
+    await cache.fill(scope("2999"), Entry(b"new", "?", ("a.md@2",), 0.0), None)
+    await retiring
+    assert await cache.exact(scope("2999")) is not None
+    assert (await cache.stats()).entries == 1
+
+
+@pytest.mark.parametrize("work", ["stats", "purge"])
+async def test_others_have_their_turn_while_all_is_gone_through(work: str) -> None:
+    cache = opened(entries=5_000, size=2**25)
+    for number in range(3_000):
+        await cache.fill(scope(str(number)), entry(), None)
+    working, turns = asyncio.create_task(getattr(cache, work)()), 0
+    while not working.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 6
+
+
+async def test_what_is_filled_anew_leaves_nothing_behind_to_go_through() -> None:
+    cache = opened()
+    for _ in range(300):
+        await cache.fill(scope("a"), entry(), None)
+    assert len(cache._ends) == 1
