@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from guardrails.injection import instructing_spans, signs
+from retrieval import lookalikes
 from retrieval.types import Document, Passage
 
 VERSION = 1
@@ -21,12 +22,6 @@ HIDDEN = "hidden_instructions"
 HOMOGLYPHS = "homoglyphs"
 EXFILTRATION = "exfiltration"
 
-# Letters of other alphabets that look like a Latin one (Unicode's confusables.txt, those of them
-# that a word can be written in).
-_LOOKALIKES = str.maketrans(
-    "аесорхуіјѕһԁԛԝӏкмтвнАВЕКМНОРСТХУІЈЅԌοαικνρτυχεΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aecopxyijshdqwlkmtbhABEKMHOPCTXYIJSGoaiknptuxeABEZHIKMNOPTYX",
-)
 _FOREIGN = re.compile("[\u0370-\u052f]")
 
 _SECRETS = (
@@ -70,7 +65,7 @@ def planted(document: Document, passages: Sequence[Passage]) -> list[tuple[str, 
 
 def _found(text: str) -> set[str]:
     labels = _orders(text)
-    if _FOREIGN.search(text) and _orders(text.translate(_LOOKALIKES)) - labels:
+    if _FOREIGN.search(text) and _orders(text.translate(lookalikes.ALPHABETS)) - labels:
         labels |= {HOMOGLYPHS, ADDRESSES_MODEL}
     if _exfiltrates(text):
         labels.add(EXFILTRATION)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from context.quoting import JOINED, TAGS, harmless, marked, quoted
+from tests.effort import cpu_seconds
 
 PIECES = st.sampled_from(
     [
@@ -25,6 +26,8 @@ PIECES = st.sampled_from(
         "[INST]",
         "x",
         "\n",
+        *"‹⁄\u180e\u034f\u061c\u2066\u206f\u00b8\u3164",
+        " " * 9,
     ]
 )
 
@@ -48,6 +51,65 @@ def test_whatever_is_quoted_has_no_tag_of_ours(text: str, tag: str) -> None:
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_what_is_harmless_stays_as_it_is(text: str) -> None:
     assert harmless(harmless(text)) == harmless(text)
+
+
+UNSEEN = "[\u00b8\u034f\u061c\u180e\u200b\u2066\u206f\u3164]"
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_no_tag_is_left_for_whoever_reads_over_what_shows_nothing(text: str) -> None:
+    said = re.sub(UNSEEN, "", harmless(text))
+    assert not re.search(rf"[<＜‹]\s*[/⁄]?\s*(?:{'|'.join(TAGS)})\b", said, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("<\u180e/part>", "<\u034f/part>", "<\u061c/part>", "<\u2066/part>", "<\u206a/part>"),
+        *(
+            "</\u2069part>",
+            "<\u00b8/part>",
+            "<" + " " * 9 + "/part>",
+            "<" * 3 + "\n" * 99 + "/part>",
+        ),
+        *("</p\u200bart>", "</p\u034fa\u2066rt>", "<part\u200b>", "<part\u200bx>", "<\x00part>"),
+        *("‹/part›", "❮/part❯", "〈task〉", "＜／ｐａｒｔ＞", "<⁄part>", "<∕part>", "<\\part>"),
+        *("</pаrt>", "<pаrt>", "<ѕource>", "<ᴘart>", "</𝐩𝐚𝐫𝐭>", "</ⓟart>", "</pârt>", "</pⲁrt>"),
+    ],
+)
+def test_a_tag_is_known_however_it_is_written(tag: str) -> None:
+    assert f"a {harmless(tag)} b".count("&lt;") >= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a < b", "a <b> c </b>", "if (x < y && z > 0) { /* <- */ }", "<div class='x'>é</div>"),
+        *("‹Zitat› und ‹noch eins›", "vector<int> v; v << 3;", "1 < 2 / 3", "<имя>", "<partner>"),
+        *("List[str]", "<h1>Über</h1>", "<a\nhref=''>x</a\n>", "x <= y </= z", "<my_part>"),
+    ],
+)
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert harmless(text) == text
+
+
+@pytest.mark.parametrize(
+    "unit", ["<", "< ", "<\u200b", "</", "<p\u200b", "‹", "[", "<part", "</p", "\u200b", "<pаr"]
+)
+def test_time_grows_with_the_text(unit: str) -> None:
+    def seconds(size: int) -> float:
+        text = "<" + unit * (size // len(unit))
+        return cpu_seconds(lambda: harmless(text))
+
+    assert seconds(100_000) < 30 * seconds(10_000) + 0.01
+
+
+def test_a_long_run_of_nothing_is_read_once() -> None:
+    text = ("<" + "\u200b" * 500) * 200
+    assert (
+        cpu_seconds(lambda: harmless(text))
+        < 3 * cpu_seconds(lambda: harmless("<" + "\u200b" * 100_000)) + 0.01
+    )
 
 
 def test_an_attribute_cannot_leave_its_quotes() -> None:
