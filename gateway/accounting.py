@@ -8,6 +8,7 @@ written; nothing here waits for the ledger.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -18,9 +19,9 @@ from gateway.errors import GatewayError, HandedOver, ProviderError, ProviderTime
 from gateway.ledger.queries import Queries
 from gateway.ledger.types import Request
 from gateway.ledger.writer import LedgerWriter
-from gateway.messages import size_of
 from gateway.metrics.counts import Counts
 from gateway.providers.prices import Prices
+from gateway.sizes import RESERVED_ANSWER, most_tokens_of_answer, tokens_of
 from gateway.spending import together
 from gateway.strategies.config import StrategiesConfig
 from gateway.streams import Choice, Collected, Told, Whole, told
@@ -28,18 +29,12 @@ from gateway.tracing.trace import Trace
 from gateway.types import NOBODY, Answer, Ask, Caller, Done, Events, Spent, Usage
 from routing.catalogue import Catalogue, NoSuchModel
 from routing.experiments.drawing import Drawn
+from routing.types import Plan, Strategy, Target
 
 TOO_LATE = "too late"  # why a request was cancelled that nobody left
 CLIENT_LEFT = 499  # nginx's status for a client that closed the connection
 LONGEST_QUESTION = 500  # characters of a question that the list of requests shows
-CHARACTERS_PER_TOKEN = 4
 DECIMALS = 12  # of a dollar: a token's price has ten, sums of floats a few more
-USUAL_ANSWER = 512  # tokens reserved where the request sets no bound
-
-
-def estimated_tokens(ask: Ask) -> int:
-    """The input's tokens, near enough for a reservation and for a provider that does not say."""
-    return size_of(ask.messages) // CHARACTERS_PER_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +53,35 @@ class Accounting:
 
     async def reserve(self, caller: Caller, ask: Ask) -> Hold:
         """Take what the request may need from the caller's limits. Raises RateLimited."""
-        answer = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
-        calls, cost = self.strategies.calls(ask.strategy), 0.0
-        prompt = estimated_tokens(ask) * calls
-        completion = (answer or USUAL_ANSWER) * ask.n * calls
+        usage, cost = self._usage(ask, ask.strategy), 0.0
+        tokens = usage.total
         if caller.budget_usd is not None:
-            cost = self._dearest(ask.model, Usage(prompt, completion))
+            cost = self._dearest(self._targets(ask.model), usage)
         for each in self.beside:
-            completion += each.usage.total
+            tokens += each.usage.total
             if caller.budget_usd is not None:
-                cost += self._dearest(each.model, each.usage)
-        return await self.limits.reserve(caller, prompt + completion, cost)
+                cost += self._dearest(self._targets(each.model), each.usage)
+        return await self.limits.reserve(caller, tokens, cost)
 
-    async def extend(self, hold: Hold, caller: Caller, model: str, usage: Usage) -> None:
-        """Take what so much work of a model needs beyond what is held. Raises RateLimited."""
-        cost = self._dearest(model, usage) if caller.budget_usd is not None else 0.0
-        await hold.extend(usage.total, cost)
+    async def extend(self, hold: Hold, plan: Plan, usage: Usage) -> None:
+        """Take what so much work of a plan's models needs beyond what is held. Raises
+        RateLimited."""
+        await hold.extend(usage.total, self._dearest(plan.targets, usage))
+
+    async def extend_for(self, hold: Hold, ask: Ask, plan: Plan, *beside: Spent) -> None:
+        """Take what a plan needs beyond what is held: every call of its strategy, the models above
+        it, and what is asked beside them. Raises RateLimited."""
+        tokens, cost = 0, 0.0
+        step: Plan | None = plan
+        while step is not None:
+            usage = self._usage(ask, ask.strategy or (step.strategy if ask.in_words else None))
+            tokens += usage.total
+            cost += self._dearest(step.targets, usage)
+            step = step.stronger if ask.n == 1 else None
+        for each in (*self.beside, *beside):
+            tokens += each.usage.total
+            cost += self._dearest(self._targets(each.model), each.usage)
+        await hold.extend(tokens, cost)
 
     async def reserve_tokens(self, caller: Caller, model: str, tokens: int) -> Hold:
         """Take what work without an answer in words needs from the caller's limits.
@@ -87,12 +95,20 @@ class Accounting:
         self.counts.observe(row, trace)
         self.ledger.write(row, trace)
 
-    def _dearest(self, model: str, usage: Usage) -> float:
-        """What the request costs at most: which of the models answers is not known yet."""
+    def _usage(self, ask: Ask, strategy: Strategy | None) -> Usage:
+        """What all calls of a strategy may use."""
+        calls = self.strategies.calls(strategy)
+        answer = most_tokens_of_answer(ask) or RESERVED_ANSWER
+        return Usage(tokens_of(ask.messages) * calls, answer * ask.n * calls)
+
+    def _targets(self, model: str) -> Collection[Target]:
         try:
-            targets = self.catalogue.resolve(model)
+            return self.catalogue.resolve(model)
         except NoSuchModel:  # `auto`, or a name that will be refused
-            targets = list(self.catalogue.targets.values())
+            return self.catalogue.targets.values()
+
+    def _dearest(self, targets: Iterable[Target], usage: Usage) -> float:
+        """What it costs at most: which of the models answers is not known yet."""
         return max((self.prices.cost(target.name, usage) for target in targets), default=0.0)
 
 
@@ -122,13 +138,16 @@ class Tab:
         """A call of a model was made for the request, beside the one that answers it."""
         self.beside = (*self.beside, spent)
 
-    async def reserve_more(self, usage: Usage) -> None:
+    async def reserve_more(self, plan: Plan, usage: Usage) -> None:
         """It takes this much, where that is more than was thought at the door. Raises
         RateLimited."""
-        assert self.ask
-        assert self.caller
         assert self.hold
-        await self.books.extend(self.hold, self.caller, self.ask.model, usage)
+        await self.books.extend(self.hold, plan, usage)
+
+    async def reserve_for(self, ask: Ask, plan: Plan, *beside: Spent) -> None:
+        """It takes what this plan does, and these calls beside it. Raises RateLimited."""
+        assert self.hold
+        await self.books.extend_for(self.hold, ask, plan, *beside)
 
     def metered(self, answer: Answer) -> Answer:
         """The same answer, whose end settles the tab."""
@@ -173,7 +192,7 @@ class Tab:
             return done
         usage = done.usage
         if not usage.total and self.ask and (said := _said(whole)):
-            prompt = done.tokens.get("total") or estimated_tokens(self.ask)
+            prompt = done.tokens.get("total") or tokens_of(self.ask.messages)
             # The first count loads a vocabulary, which takes a while.
             completion = await asyncio.to_thread(self.books.count, said)
             usage = done.usage = Usage(prompt, completion, estimated=True)

@@ -19,7 +19,8 @@ from gateway.config import ConfigError
 from gateway.dispatch import Dispatcher
 from gateway.errors import GatewayError
 from gateway.providers.prices import Prices
-from gateway.spending import CHARACTERS_PER_TOKEN, broken_off, share
+from gateway.sizes import CHARACTERS_PER_TOKEN
+from gateway.spending import broken_off, share
 from gateway.streams import collect
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Ask, Spent, Usage

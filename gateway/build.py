@@ -78,6 +78,7 @@ from gateway.providers.wire.client import Client
 from gateway.providers.wire.proxies import Proxies, Proxy
 from gateway.routes import Classifier, Learned, Predictor, Router
 from gateway.screening import Screen
+from gateway.sizes import USUAL_ANSWER
 from gateway.strategies.chosen import Strategies
 from gateway.strategies.run import Means
 from gateway.structured import Starter, Structured
@@ -261,7 +262,6 @@ async def assemble(
             Means(whole, config.strategies, prompts, windows, prices, counter(), stores.reader)
         )
         canned = await prepared(config.degrade, stores.encoder)
-        windows = Windows(config.context, config.all_providers, stores.counts.nearly_full)
         library = Library(
             stores.indexes,
             Retriever(config.retrieval, stores.reranker, stores.vocabularies),
@@ -460,7 +460,7 @@ def admission(server: ServerConfig) -> Admission:
 def usual_cost(prices: Prices) -> Callable[[str], float]:
     """What a request of the usual size costs, to compare models; more than any where no price is
     known."""
-    usual = Usage(prompt=1000, completion=250)
+    usual = Usage(prompt=1000, completion=USUAL_ANSWER)
     return lambda name: prices.cost(name, usual) if prices.known(name) else math.inf
 
 

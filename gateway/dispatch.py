@@ -32,15 +32,14 @@ from gateway.errors import (
 )
 from gateway.fitting import NOTHING_TO_FIT, Fitting
 from gateway.hedging import raced
-from gateway.messages import size_of
 from gateway.providers.base import Call, Provider
+from gateway.sizes import most_tokens_of_answer, tokens_of
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Events
 from routing.balance import chosen
 from routing.retry import RetryBudget, wait_before
 from routing.types import Group, Plan, Target
 
-CHARACTERS_PER_TOKEN = 4
 LEFT_FOR_OTHERS = 0.05  # of a deadline, for what answers when no model does
 KNOWN_WELL = 20  # answers before a quantile of theirs is believed
 
@@ -100,11 +99,8 @@ class Errand:
         """How large the request is, where it matters: its prompt and the answer it allows."""
         if not deployment.measured:
             return 0.0
-        prompt = self.prompt.tokens.get("total") or (
-            size_of(self.prompt.messages) // CHARACTERS_PER_TOKEN
-        )
-        answer = self.params.get("max_completion_tokens") or self.params.get("max_tokens")
-        return float(prompt + (answer or 0))
+        prompt = self.prompt.tokens.get("total") or tokens_of(self.prompt.messages)
+        return float(prompt + (most_tokens_of_answer(self.ask) or 0))
 
 
 class Dispatcher:

@@ -106,10 +106,9 @@ def _running(name: str, experiment: Experiment) -> _Running:
 
 def _breaks(variant: Variant, ask: Ask) -> bool:
     """Whether what a variant sets does not go with a request."""
-    if ask.long_document and (variant.strategy or variant.grounding):
-        return True
-    tools = ask.params.get("tools") or ask.params.get("functions")
-    return variant.strategy is not None and bool(ask.n > 1 or tools)
+    if ask.long_document:
+        return bool(variant.strategy or variant.grounding)
+    return variant.strategy is not None and not ask.in_words
 
 
 def _who(experiment: Experiment, caller: Caller, ask: Ask) -> str:

@@ -32,6 +32,7 @@ from gateway.errors import (
 )
 from gateway.messages import size_of
 from gateway.screening import LONG, Screened
+from gateway.sizes import most_tokens_of_answer
 from gateway.streams import replay
 from gateway.tracing.trace import Span, Trace
 from gateway.types import (
@@ -45,7 +46,7 @@ from gateway.types import (
     Grounding,
     Reference,
 )
-from gateway.windows import Windows, most_tokens_of_answer
+from gateway.windows import Windows
 from retrieval.explanation import Explanation
 from retrieval.filters import Condition, condition
 from retrieval.retriever import Retriever

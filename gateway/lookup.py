@@ -12,6 +12,7 @@ from gateway.errors import InvalidRequest, SourcesUnavailable, UnknownCollection
 from gateway.expanding import Expanding
 from gateway.grounding import Library
 from gateway.screening import Screen
+from gateway.sizes import CHARACTERS_PER_TOKEN
 from gateway.tracing.trace import Trace
 from gateway.types import Ask, Caller, Done
 from retrieval.retriever import LONGEST_QUESTION
@@ -19,7 +20,6 @@ from retrieval.types import Encoder, Hit, Query, Reranker, RetrievalError
 
 MOST_READ = 1_000_000
 """Characters that a reranker is given at once: it is busy for seconds with so many."""
-CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,8 @@ class Gateway:
             reading = self.long_documents.answer(tab, ask, plan, recall, trace)
             if answer := await reading:
                 return recall.kept(answer)
+        if plan.strategy or plan.stronger or tab.drawn:
+            await tab.reserve_for(ask, plan)
         found = NOTHING
         if grounds and query:
             more: Sequence[Query] = ()
@@ -213,16 +215,12 @@ class Gateway:
             if plan.prompt:
                 ask = self.library.told(ask, plan.prompt, span)
             prompt = await self.library.pack(ask, grounds, found, plan, span)
-            if (
-                prompt.left_out
-                and self.summarising
-                and (
-                    summary := await self.summarising.of(
-                        caller, ask, prompt.left_out, trace, tab.spend
-                    )
-                )
-            ):
-                prompt = await self.library.pack(ask, grounds, found, plan, span, summary)
+            if prompt.left_out and self.summarising:
+                await tab.reserve_for(ask, plan, self.summarising.most)
+                left = prompt.left_out
+                summary = await self.summarising.of(caller, ask, left, trace, tab.spend)
+                if summary:
+                    prompt = await self.library.pack(ask, grounds, found, plan, span, summary)
             if self.examples:
                 prompt = await self.examples.shown(prompt, ask, query, plan, span)
             numbered(trace, prompt)

@@ -19,9 +19,9 @@ from gateway.errors import (
     UnknownModel,
 )
 from gateway.fitting import NOTHING_TO_FIT, Fitting
-from gateway.messages import size_of
 from gateway.providers.capabilities import needs
 from gateway.providers.prices import Prices
+from gateway.sizes import USUAL_ANSWER, most_tokens_of_answer, tokens_of
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller, Usage
 from retrieval.language import language
@@ -34,9 +34,6 @@ from routing.features import complexity_by_words, task_by_words
 from routing.policy import Enough, Policy, Route
 from routing.rules import Signals
 from routing.types import Plan, Target
-
-CHARACTERS_PER_TOKEN = 4  # near enough to tell a long input from a short one
-USUAL_ANSWER = 250  # tokens, where the request sets no bound
 
 MOST_NAMED = 1000  # plans that are remembered
 
@@ -155,15 +152,15 @@ class Router:
     def wanted(self, caller: Caller, ask: Ask) -> Needs:
         """All that a request cannot do without."""
         # A long document is read in parts that are cut to whichever window there is.
-        tokens = 0 if ask.long_document else size_of(ask.messages) // CHARACTERS_PER_TOKEN
+        tokens = 0 if ask.long_document else tokens_of(ask.messages)
         regions, lacking = self.regions(caller, ask.region), self._fitting.lacking(ask)
-        return Needs(caller.models, regions, tokens, _bound(ask), lacking)
+        return Needs(caller.models, regions, tokens, most_tokens_of_answer(ask), lacking)
 
     def outlook(self, ask: Ask) -> Outlook:
         """What is expected of an answer to a request: its price by the input's estimated tokens
         and a usual answer, its latency as it was measured, or else declared."""
-        tokens = size_of(ask.messages) // CHARACTERS_PER_TOKEN
-        usage = Usage(tokens, min(_bound(ask) or USUAL_ANSWER, USUAL_ANSWER) * ask.n)
+        tokens = tokens_of(ask.messages)
+        usage = Usage(tokens, min(most_tokens_of_answer(ask) or USUAL_ANSWER, USUAL_ANSWER) * ask.n)
 
         def expected(target: Target) -> Expected:
             known = self._prices.known(target.name)
@@ -186,7 +183,7 @@ class Router:
         self, caller: Caller, ask: Ask, grounded: bool | None, asked: Collection[str]
     ) -> Signals:
         """What rules may ask about; what takes a while only where it is `asked`."""
-        tokens = size_of(ask.messages) // CHARACTERS_PER_TOKEN
+        tokens = tokens_of(ask.messages)
         signals: dict[str, Scalar | tuple[str, ...]] = {}
         if "task" in asked:
             signals["task"] = task_by_words(ask.question)
@@ -252,12 +249,6 @@ _SUMMED: dict[Constraint, str] = {
 def automatic(ask: Ask) -> bool:
     """Whether the model is ours to choose."""
     return ask.model == AUTO or ask.model in AUTO_BY
-
-
-def _bound(ask: Ask) -> int | None:
-    """Tokens of the answer that the request sets."""
-    bound: int | None = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
-    return bound
 
 
 def told(choice: Choice) -> dict[str, Any]:

@@ -8,11 +8,9 @@ from dataclasses import replace
 
 from context.tokens import Counter
 from context.types import Prompt
-from gateway.messages import size_of
+from gateway.sizes import tokens_of
 from gateway.tracing.trace import Span
 from gateway.types import Done, Spent, Usage
-
-CHARACTERS_PER_TOKEN = 4
 
 
 async def share(model: str, told: Usage, prompt: Prompt, text: str, count: Counter) -> Spent:
@@ -28,7 +26,7 @@ def broken_off(span: Span, prompt: Prompt) -> Spent | None:
     attempts = span.attributes.get("attempts", ())
     if not attempts or attempts[-1]["error"] not in ("cancelled", None):
         return None
-    read = size_of(prompt.messages) // CHARACTERS_PER_TOKEN
+    read = tokens_of(prompt.messages)
     return Spent(attempts[-1]["model"], Usage(read, estimated=True))
 
 

@@ -23,11 +23,11 @@ from context.types import Message, Summary
 from gateway.asides import Aside, Asides, Spend, Unsaid, patience
 from gateway.messages import text_of
 from gateway.tracing.trace import Trace
-from gateway.types import Ask, Caller
+from gateway.types import Ask, Caller, Spent
 
 KEPT = 2_048  # summaries
 SHOWN = 24_000  # characters of a conversation that are read for one
-CHARACTERS_PER_TOKEN = 6  # at most: what a model writes beyond its bound is cut
+LONGEST_TOKEN = 6  # characters: what a model writes beyond its bound is cut
 
 
 class Summarising:
@@ -39,6 +39,12 @@ class Summarising:
         self._asides = asides
         self._told = told
         self._kept: OrderedDict[bytes, str] = OrderedDict()
+
+    @property
+    def most(self) -> Spent:
+        """What one call may use, near enough to be reserved."""
+        longest = [({"role": "user", "content": "?" * SHOWN},)]
+        return Spent(self._config.model, self._aside(None, longest, self._config.time_ms).most)
 
     async def of(
         self, caller: Caller, ask: Ask, left_out: int, trace: Trace, spend: Spend
@@ -64,7 +70,7 @@ class Summarising:
             except Unsaid as error:
                 span.set(notes=[f"{error}: the oldest turns are left out."])
                 return None
-            text = said[: self._config.max_tokens * CHARACTERS_PER_TOKEN]
+            text = said[: self._config.max_tokens * LONGEST_TOKEN]
             span.set(summary=text)
         self._keep(digests[end], text)
         return Summary(text, end)

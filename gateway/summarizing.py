@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.accounting import estimated_tokens
 from gateway.config import Config
 from gateway.long_documents.cases import Quoting, Reading
 from gateway.pipeline import Gateway
+from gateway.sizes import tokens_of
 from gateway.tracing.trace import Span
 from gateway.types import LOCAL, Ask, Caller, LongDocument, Usage
 from retrieval.types import Document
@@ -85,7 +85,7 @@ async def preview(gateway: Gateway, wanted: Wanted) -> Preview:
     parts = calls = 1
     method = "whole"
     usage = Usage(
-        case.tokens if case else estimated_tokens(ask), min(target.max_output, target.window // 4)
+        case.tokens if case else tokens_of(ask.messages), min(target.max_output, target.window // 4)
     )
     match case.way if case else None:
         case Reading(scheme, _, most):

@@ -79,6 +79,11 @@ class Ask:
     door: str = "chat"  # the part of the API that it came through
     verbatim: bool = False  # whether the door takes Verbatim and Completion for Deltas
 
+    @property
+    def in_words(self) -> bool:
+        """Whether what answers it is one text: no choices, and no calls of tools."""
+        return self.n == 1 and not (self.params.get("tools") or self.params.get("functions"))
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:

@@ -22,6 +22,7 @@ from gateway.providers.config import (
     ProviderConfig,
     SimulatedProvider,
 )
+from gateway.sizes import most_tokens_of_answer
 from gateway.tracing.trace import Span
 from gateway.types import Ask
 from routing.features import task_by_words
@@ -125,12 +126,6 @@ class Windows:
 
 
 FORM = "response_format"
-
-
-def most_tokens_of_answer(ask: Ask) -> int | None:
-    """The bound that the request sets."""
-    bound: int | None = ask.params.get("max_completion_tokens") or ask.params.get("max_tokens")
-    return bound
 
 
 def tokenizer_of(provider: ProviderConfig, model: ModelConfig) -> Tokenizer:

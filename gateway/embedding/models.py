@@ -25,13 +25,13 @@ from gateway.errors import (
 )
 from gateway.providers.base import Embedded
 from gateway.screening import Screen
+from gateway.sizes import CHARACTERS_PER_TOKEN
 from gateway.tracing.trace import Span
 from gateway.types import Caller, Usage
 from retrieval.types import Encoder, RetrievalError
 from routing.types import lies_in
 
 CALLERS_FAULT = frozenset({400, 413, 422})
-CHARACTERS_PER_TOKEN = 4
 
 
 class EmbeddingModels:

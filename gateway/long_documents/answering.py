@@ -46,7 +46,7 @@ class LongDocuments:
             if strategy := ask.strategy or plan.strategy:  # an experiment's, or a rule's
                 span.set(strategy={"name": strategy, "why": _NO_STRATEGY})
             if isinstance(case.way, Reading):
-                await tab.reserve_more(case.way.most)
+                await tab.reserve_more(plan, case.way.most)
         if isinstance(case.way, Quoting):
             return await self._quoted(case, case.way, plan, recall, trace)
         work = Work(self.house, tab, case, case.way, plan, trace)

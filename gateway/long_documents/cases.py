@@ -22,8 +22,9 @@ from context.types import Prompt, Source
 from context.types import PromptTooLong as DoesNotFit
 from gateway.errors import InvalidRequest, PromptTooLong
 from gateway.grounding import Plausible
+from gateway.sizes import most_tokens_of_answer
 from gateway.types import Ask, Grounding, Usage
-from gateway.windows import Windows, most_tokens_of_answer
+from gateway.windows import Windows
 from retrieval.types import Document, Hit, Passage
 from routing.types import Plan
 

@@ -56,6 +56,6 @@ class Strategies:
         """Why this request cannot be answered so."""
         if ask.strategy and name not in self._means.config.allowed:
             return f"'{name}' is not allowed here (strategies.allowed)."
-        if ask.n > 1 or ask.params.get("tools") or ask.params.get("functions"):
+        if not ask.in_words:
             return f"'{name}' makes one answer in words: it goes with neither 'n' nor tools."
         return None

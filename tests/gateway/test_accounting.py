@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +15,9 @@ from gateway.errors import ProviderError
 from gateway.streams import Told, collect
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Delta, Done, Event, Spent, Usage, Verbatim
+from tests.gateway.asking import completion, helped
+from tests.gateway.test_summarising import CONFIG as SUMMED_UP
+from tests.gateway.test_summarising import chat
 
 pytestmark = pytest.mark.anyio
 
@@ -99,3 +104,86 @@ async def test_what_a_search_has_used_is_settled_however_the_request_ends() -> N
     opened.spend(spent)
     await told(opened, Delta("Known."), Done(usage=Usage(7, 7), cache="exact"))
     assert hold.settled == [50]
+
+
+class Held:
+    """Limits and their one hold, which know the most that was taken."""
+
+    def __init__(self) -> None:
+        self.tokens, self.cost_usd = 0, 0.0
+
+    async def reserve(self, caller: object, tokens: int, cost_usd: float) -> Held:
+        await self.extend(tokens, cost_usd)
+        return self
+
+    async def extend(self, tokens: int, cost_usd: float) -> None:
+        self.tokens, self.cost_usd = max(self.tokens, tokens), max(self.cost_usd, cost_usd)
+
+    async def settle(self, tokens: int, cost_usd: float) -> None: ...
+
+    async def release(self) -> None: ...
+
+    def headers(self) -> tuple[()]:
+        return ()
+
+    async def close(self) -> None: ...
+
+
+RULE = """
+[[routing.rules]]
+name = "all"
+use = ["helper/small", "sim/simulated"]
+"""
+DEARER = """
+[experiments.x.variants]
+a = { share = 0.5, model = "helper/small" }
+b = { share = 0.5, model = "helper/small", parameters = { temperature = 0 } }
+"""
+ASKED: dict[str, Any] = {"params": {"max_tokens": 50}, "grounding": "off"}
+QUESTION = ({"role": "user", "content": "?"},)
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "ask", "tokens", "cost"),
+    [
+        (RULE, Ask("auto", QUESTION, "?", **ASKED), 50, 0.0),
+        (RULE + 'strategy = "self_consistency"', Ask("auto", QUESTION, "?", **ASKED), 250, 0.005),
+        (
+            RULE + 'strategy = "self_consistency"',
+            Ask("auto", QUESTION, "?", {"max_tokens": 50, "tools": [TOOL]}, grounding="off"),
+            50,
+            0.001,
+        ),
+        (RULE + "cascade = true", Ask("auto", QUESTION, "?", **ASKED), 100, 0.001),
+        (DEARER, Ask("sim/simulated", QUESTION, "?", **ASKED), 50, 0.001),
+    ],
+    ids=["plain", "strategy", "strategy that is passed over", "cascade", "experiment"],
+)
+async def test_what_a_plan_may_use_is_held_before_it_is_used(
+    tmp_path: Path, more: str, ask: Ask, tokens: int, cost: float
+) -> None:
+    async with helped(tmp_path, more, completion("42")) as helping:
+        held = Held()
+        books = replace(helping.gateway.accounting, limits=held)
+        gateway = replace(helping.gateway, accounting=books)
+        await collect((await gateway.answer(None, ask, Trace())).events)
+    assert held.tokens == tokens
+    assert held.cost_usd >= cost
+
+
+async def test_what_sums_up_turns_is_held_where_turns_are_left_out(tmp_path: Path) -> None:
+    async with helped(tmp_path, SUMMED_UP, completion("They ask of seals.")) as helping:
+        gateway = helping.gateway
+        assert gateway.summarising
+        most = gateway.summarising.most.usage.total
+        asked, added = [], []
+        for turns in (3, 400):
+            held = Held()
+            watched = replace(gateway, accounting=replace(gateway.accounting, limits=held))
+            begun = await watched.answer(None, chat(turns), Trace())
+            await collect(begun.events)
+            asked.append(held.tokens)
+            added.append(held.cost_usd)
+        assert asked[0] < most < asked[1]
+        assert added[0] == 0 < added[1]
