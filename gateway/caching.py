@@ -45,33 +45,32 @@ class Explanation:
 
 async def explained(gateway: Gateway, caller: Caller, ask: Ask) -> Explanation:
     """What would be done with a request of this caller. Raises GatewayError."""
-    grounds = await gateway.library.grounds(caller, ask)
+    recall, _ = await gateway.recalled(caller, ask, Trace())
+    known, ask, grounds = gateway.known, recall.ask, recall.grounds
     if ask.collection and grounds is None:
         raise UnknownCollection(f"There is no collection '{ask.collection}'.")
-    known = gateway.known
-    recall = await known.recall(caller, ask, grounds, Trace())
     parts = known.parts(caller, ask, grounds)
     if recall.scope is None:
         why = "Such a request is not cached: it is neither cool, seeded nor grounded."
         return Explanation(why, "", parts, recall.edition, None, ())
-    now, semantic = time.time(), known.config.semantic
+    now = time.time()
 
     def kept(key: str, entry: Entry) -> Kept:
         fresh = entry.edition == recall.edition
         return Kept(key, entry.question, now - entry.made_at, fresh, entry.sources)
 
     entry = await unless_down(known.cache.exact(recall.scope))
-    exact = kept(recall.scope.exact, entry) if entry else None
+    exact = kept(recall.scope.exact, entry) if entry and recall.young(entry) else None
     near: list[Kept] = []
-    query = await embedded(gateway.encoder, ask.question, grounds) if semantic.enabled else None
-    if query:
-        looking = known.cache.near(recall.scope, query, floor=semantic.floor)
-        verdict = await known.verifier.chosen(query.text, await unless_down(looking) or [])
+    similar = known.config.semantic.enabled
+    query = await embedded(gateway.encoder, ask.question, grounds) if similar else None
+    if query := known.comparable(ask, query):
+        verdict = await recall.compared(query)
         near = [
             replace(
                 kept(each.candidate.key, each.candidate.entry),
                 cosine=each.candidate.cosine,
-                would_do=each.candidate is verdict.chosen,
+                would_do=each.candidate is verdict.chosen and recall.young(each.candidate.entry),
                 probability=each.probability,
                 reasons=each.reasons,
             )

@@ -279,19 +279,20 @@ class Recall:
 
     def _offered(self, entry: Entry, state: CacheState) -> Answer | None:
         """An entry as an answer, if it may be given as it is; it may have to wait."""
-        if self._young(entry):
+        if self.young(entry):
             if entry.edition == self.edition:
                 return self._given(entry, state)
             self.waiting = entry, state
         return None
 
-    def _young(self, entry: Entry) -> bool:
+    def young(self, entry: Entry) -> bool:
+        """Whether the request takes one that is so old, and its documents are still valid."""
         now = time.time()
         return now - entry.made_at <= self.trace.wishes.max_age and now < (entry.until or now + 1)
 
     def _stands(self, entry: Entry, state: CacheState) -> bool:
         in_force = entry.edition == self.edition or self._borne_out(entry, state)
-        return self._young(entry) and in_force
+        return self.young(entry) and in_force
 
     def _borne_out(self, entry: Entry, state: CacheState) -> bool:
         """Whether an entry from before the documents changed is as good as one from now.

@@ -27,7 +27,7 @@ from gateway.experiments import Experiments
 from gateway.filing.files import Files
 from gateway.filing.shelves import Shelves
 from gateway.following import Following, followed
-from gateway.grounding import Grounds, Library, embedded, not_in_documents, numbered
+from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
 from gateway.known import KnownAnswers, Recall
 from gateway.long_documents.answering import LongDocuments
@@ -40,6 +40,7 @@ from gateway.summarising import Summarising
 from gateway.tracing.trace import Trace
 from gateway.types import LOCAL, Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
+from routing.experiments.drawing import Drawn
 
 if TYPE_CHECKING:  # numpy: not for the import of the door
     from gateway.examples import Examples
@@ -152,26 +153,29 @@ class Gateway:
         trace.begin("read").error = error.message
         await tab.failed(error)
 
-    async def _compose(self, tab: Tab, caller: Caller, ask: Ask, trace: Trace) -> Answer:
+    async def recalled(self, caller: Caller, ask: Ask, trace: Trace) -> tuple[Recall, Drawn | None]:
+        """The request as it goes on, with what it has to do with earlier answers, and for which
+        variant its caller was drawn."""
+        drawn = None
         with trace.span("screen") as span:
             ask = await self.screen.request(ask, span)
         if regions := self.router.regions(caller, ask.region):
             ask = replace(ask, within=regions)
         if self.experiments:
             with trace.span("experiment") as span:
-                ask, tab.drawn = self.experiments.assigned(caller, ask, span)
+                ask, drawn = self.experiments.assigned(caller, ask, span)
         grounds = await self.library.grounds(caller, ask)
-        recall = await self.known.recall(caller, ask, grounds, trace)
+        return await self.known.recall(caller, ask, grounds, trace), drawn
 
+    async def _compose(self, tab: Tab, caller: Caller, ask: Ask, trace: Trace) -> Answer:
+        recall, tab.drawn = await self.recalled(caller, ask, trace)
         # Both need no embedding: the answer that an equal request is being given, or was given.
         if answer := await recall.joined() or await recall.exact():
             return answer
-        return await recall.led(lambda: self._made(tab, caller, ask, grounds, recall))
+        return await recall.led(lambda: self._made(tab, caller, recall))
 
-    async def _made(
-        self, tab: Tab, caller: Caller, ask: Ask, grounds: Grounds | None, recall: Recall
-    ) -> Answer:
-        trace = tab.trace
+    async def _made(self, tab: Tab, caller: Caller, recall: Recall) -> Answer:
+        trace, ask, grounds = tab.trace, recall.ask, recall.grounds
         only = trace.wishes.only  # an answer that is there: no model is asked for it
         if grounds and self.following and not only:
             ask = await self.following.followed(ask, trace, tab.spend)
