@@ -23,7 +23,7 @@ does not tell as strictly as a parser which one is open."""
 JOINED = "▁"
 """Between the words of material that is marked word by word."""
 
-_OPENING = "<＜﹤‹❮❬❰〈〈⟨⟪˂ᐸᚲ≺⧼"
+_OPENING = "<＜﹤‹❮❬❰〈\u2329⟨⟪˂ᐸᚲ≺⧼"
 _CLOSING = frozenset("/／⁄∕⧸╱\\")
 _SIGN = re.compile(f"[{re.escape(_OPENING)}[]")
 _TEMPLATE = re.compile(  # tags of chat templates

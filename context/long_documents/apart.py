@@ -2,7 +2,8 @@
 
 The longest text that a user sent is the document. What to do with it stands in the last user
 message: beside it in a text of its own, or in the document's own first or last paragraph, where
-that reads like a request. Nothing is left out: what is no task is document.
+that reads like a request. Where several long texts come with a shorter one, that is what is asked,
+and they are one document. Nothing is left out: what is no task is document.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from context.types import Message
 
@@ -22,6 +23,7 @@ USUAL_WORDS = 150
 _MOST_WORDS = 5_000
 
 LONGEST_TASK = 1_500  # characters of a paragraph that may be one
+_LONGEST_BESIDE = 6_000  # characters of a text of its own that may be one
 _SHORT_QUESTION = 300  # characters, up to which whatever ends with a question mark is one
 
 _SUMMARY = re.compile(
@@ -54,7 +56,12 @@ _OPENED = re.compile(r"<(document|text|article)>", re.IGNORECASE)
 _WORDS = re.compile(
     r"\b([1-9][0-9]{0,5})[ -](?:words?|wörter[n]?|mots|palabras|parole)\b", re.IGNORECASE
 )
+_MOVED = "[This text is part of the one below.]"
 _GAP = re.compile(r"\n\s*\n")
+
+
+_Text: TypeAlias = tuple[int, int | None, str]
+"""By message, and by part of its content where that is a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +101,24 @@ def apart(messages: Sequence[Message]) -> Apart | None:
     texts = list(_texts(messages))
     if not texts:
         return None
-    place, part, text = max(texts, key=lambda each: len(each[2]))
+    longest = max(texts, key=_length)
     last = max(each[0] for each in texts)
-    beside = "\n\n".join(
-        said for at, piece, said in texts if at == last and (at, piece) != (place, part)
-    )
-    if beside.strip():
-        start, end, task = 0, len(text), beside.strip()
-    else:
-        start, end, task = _within(text)
-    return Apart(tuple(messages), place, part, text, start, end, task or SUMMARISE)
+    beside = [each for each in texts if each[0] == last and each is not longest]
+    material = [each for each in beside if _length(each) > LONGEST_TASK]
+    shortest = min(beside, key=_length, default=None)
+    if shortest in material and _length(shortest) <= _LONGEST_BESIDE:
+        material.remove(shortest)
+    asked = "\n\n".join(each[2] for each in beside if each not in material).strip()
+    joint = [each for each in texts if each is longest or each in material]
+    place, part, _ = joint[-1]
+    text = "\n\n".join(each[2] for each in joint)
+    start, end, task = 0, len(text), asked
+    if not asked:
+        said = _within(joint[-1][2])
+        start, end, task = (0, len(text), said[2]) if material else said
+    messages = _joined(messages, joint) if material else messages
+    number = part and part - sum(each[0] == place for each in joint[:-1])
+    return Apart(tuple(messages), place, number, text, start, end, task or SUMMARISE)
 
 
 def pointed(task: str) -> bool:
@@ -124,7 +139,25 @@ def words_of(task: str) -> int:
     return min(int(found[1]), _MOST_WORDS) if found else USUAL_WORDS
 
 
-def _texts(messages: Sequence[Message]) -> Iterator[tuple[int, int | None, str]]:
+def _length(text: _Text) -> int:
+    return len(text[2])
+
+
+def _joined(messages: Sequence[Message], joint: Sequence[_Text]) -> list[Message]:
+    """The conversation in which the last of these texts stands for all of them."""
+    *moved, (last, _, _) = joint
+    changed = list(messages)
+    for place, part, _ in reversed(moved):
+        message = changed[place]
+        content: Any = _MOVED
+        if part is not None:
+            content = list(message["content"])
+            content[part : part + 1] = [] if place == last else [{"type": "text", "text": _MOVED}]
+        changed[place] = {**message, "content": content}
+    return changed
+
+
+def _texts(messages: Sequence[Message]) -> Iterator[_Text]:
     """Every text of a user, by message and part."""
     for place, message in enumerate(messages):
         if message.get("role") != "user":

@@ -51,6 +51,38 @@ def test_the_document_may_be_a_part_or_an_earlier_message() -> None:
     assert beside.document == earlier.document == LONG
 
 
+def test_several_long_texts_are_one_document_and_the_shorter_one_is_the_task() -> None:
+    one, other, task = LONG * 2, LONG * 3, "Compare the two."
+    parts = [{"type": "text", "text": text} for text in (one, other, task)]
+    parts.insert(1, {"type": "image_url"})
+    found = apart([user(parts)])
+    assert found
+    assert found.task == task
+    assert found.document == f"{one}\n\n{other}"
+    (changed,) = found.with_material("NOTES")
+    said = [part.get("text") for part in changed["content"]]
+    assert said == [None, "NOTES", task]
+
+
+def test_a_long_text_that_comes_later_joins_an_earlier_one() -> None:
+    later = f"Which of them is later?\n\n{LONG * 5}"
+    found = apart([user(LONG * 9), {"role": "assistant", "content": "Yes?"}, user(later)])
+    assert found
+    assert found.task == "Which of them is later?"
+    assert found.document.count("rained") == 40 * 14
+    first, _, last = found.with_material("NOTES")
+    assert "rained" not in str(first)
+    assert "NOTES" in str(last)
+
+
+def test_long_instructions_beside_one_text_stay_the_task() -> None:
+    task = "Say what the weather was. " * 100
+    parts = [{"type": "text", "text": text} for text in (LONG * 9, task)]
+    found = apart([user(parts)])
+    assert found
+    assert found.task == task.strip()
+
+
 def test_material_stands_where_the_document_was() -> None:
     found = apart([{"role": "system", "content": "Be brief."}, user(f"Who?\n\n{LONG}")])
     assert found
