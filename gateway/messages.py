@@ -27,7 +27,11 @@ def refuse_number(messages: Sequence[Mapping[str, Any]], most: int) -> None:
 
 def size_of(messages: Sequence[Mapping[str, Any]]) -> int:
     """Characters of all texts."""
-    return sum(len(text_of(message.get("content"))) for message in messages)
+    size = 0
+    for message in messages:  # on the way of every request, several times
+        content = message.get("content")
+        size += len(content if isinstance(content, str) else text_of(content))
+    return size
 
 
 def text_of(content: Any) -> str:

@@ -193,6 +193,8 @@ class Gateway:
 
         with trace.span("route") as span:
             plan = self.router.plan(caller, ask, grounds is not None, span, query)
+        if plan.within:
+            ask = replace(ask, within=plan.within)
         if ask.long_document:
             reading = self.long_documents.answer(tab, ask, plan, recall, trace)
             if answer := await reading:

@@ -82,6 +82,8 @@ class Policy:
             raise sieve.nothing_left(model)
         choices = tuple(choice for tier in tiers for choice in tier)
         plan = _plan(step, tiers, last)
+        if sieve.needs.regions != needs.regions:
+            plan = replace(plan, within=sieve.needs.regions)
         if not all(map(needs.names, plan.targets)):
             plan = plan.unnamed()
         return Route(plan, choices, tuple(sieve.excluded.values()))

@@ -88,6 +88,8 @@ class Plan:
     prompt: str | None = field(default=None, kw_only=True)  # told before the client's instructions
     stronger: Plan | None = field(default=None, kw_only=True)
     """What is asked where its answer turns out to be doubtful."""
+    within: tuple[str, ...] = field(default=(), kw_only=True)
+    """Regions in which all that is done for the answer from here on stays, those of rules too."""
     secret: bool = field(default=False, kw_only=True)  # who asks may not know all by their names
     targets: tuple[Target, ...] = field(init=False)  # of all groups, in order
 

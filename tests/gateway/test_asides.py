@@ -31,3 +31,17 @@ async def test_what_must_not_leave_a_region_is_not_told_to_a_model_elsewhere(
         note = "helper/small does not run in eu: the question is searched as it was asked."
         assert span(spans, "expand").attributes["notes"] == [note]
         assert world.asked() == []
+
+
+@pytest.mark.anyio
+async def test_the_region_of_a_rule_binds_what_is_asked_once_it_is_known(tmp_path: Path) -> None:
+    rule = '[[routing.rules]]\nname = "r"\nuse = ["extractive"]\n'
+    asked = []
+    for region in ("", 'region = "EU"\n'):
+        folder = tmp_path / (region[:1] or "anywhere")
+        folder.mkdir()
+        async with helped(folder, EXPANDING + rule + region, completion("Otherwise?")) as helping:
+            done, _ = await helping.told("May goods be sent back?", model="auto")
+            assert done.model == "extractive/extractive"
+            asked.append(len(helping.asked()))
+    assert asked == [1, 0]

@@ -127,6 +127,7 @@ def test_the_region_of_a_rule_holds_for_what_is_tried_instead() -> None:
     hard: Signals = {"complexity": "complex"}
     route = routed("auto", hard, catalogue=PLACED, rules=[at_home], default=["us/mini", "eu/mini"])
     assert [target.name for target in route.plan.targets] == ["eu/mini"]
+    assert route.plan.within == ("EU",)
     with pytest.raises(NothingFits, match="us/mini runs in US, not in EU"):
         routed("auto", hard, catalogue=PLACED, rules=[at_home], default=["us/mini"])
 
