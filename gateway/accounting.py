@@ -22,7 +22,7 @@ from gateway.ledger.writer import LedgerWriter
 from gateway.metrics.counts import Counts
 from gateway.providers.prices import Prices
 from gateway.sizes import RESERVED_ANSWER, most_tokens_of_answer, tokens_of
-from gateway.spending import together
+from gateway.spending import together, unpaid
 from gateway.strategies.config import StrategiesConfig
 from gateway.streams import Choice, Collected, Told, Whole, told
 from gateway.tracing.trace import Trace
@@ -181,6 +181,7 @@ class Tab:
 
     async def failed(self, error: BaseException) -> None:
         """Close the tab of a request that never began to be answered."""
+        self.beside = (*self.beside, *unpaid(error))
         if self.hold and not self.beside:
             await self.hold.release()
             self.hold = None

@@ -18,17 +18,19 @@ from context.tokens import Counter
 from context.types import NOT_IN_DOCUMENTS, Prompt
 from gateway.asides import Spend
 from gateway.dispatch import Begun
-from gateway.errors import GatewayError, StructuredOutputInvalid
+from gateway.errors import GatewayError, ProviderError, StructuredOutputInvalid
 from gateway.fitting import Fitting
 from gateway.judging import faithfulness_of
 from gateway.refusals import refuses
-from gateway.spending import share
+from gateway.spending import broken_off, share, unpaid
 from gateway.streams import Choice, Collected, collect, retold
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Done, Spent
+from retrieval import words
 from routing.config import CascadeConfig
 from routing.types import Plan, Target
 
+FOR_THE_CHEAPER = 0.5  # of the time that is left, the rest of which a stronger model needs
 CONFIDENCE = "logprobs"
 
 
@@ -63,10 +65,8 @@ class Cascade:
         """The plan's answer where nothing speaks against it, or that of the plan above."""
         try:
             begun, whole = await self._whole(request, plan, spend)
-        except StructuredOutputInvalid as error:
-            for each in error.spent:
-                spend(each)
-            request.note(plan.targets[0].name, "it has not the form that was asked for")
+        except (ProviderError, TimeoutError) as error:
+            request.note(plan.targets[0].name, _why(error))
             return await self._stronger(request, above, spend)
         doubt = await asyncio.to_thread(self._doubt, whole, request.prompt)
         request.note(begun.target.name, doubt)
@@ -80,8 +80,8 @@ class Cascade:
             return await self._stronger(request, better, spend)
         except GatewayError as error:
             request.note(better.targets[0].name, error.message)
-            paid = ()  # it is the answer itself
-            return held
+            paid = unpaid(error)  # the other is the answer itself
+            return replace(held, fallback=True)
         finally:
             for each in paid:
                 spend(each)
@@ -93,14 +93,26 @@ class Cascade:
 
     async def _whole(self, request: _Request, plan: Plan, spend: Spend) -> tuple[Begun, Collected]:
         """A whole answer that nobody has been told yet."""
-        ask = replace(request.ask, stream=False, verbatim=False)
+        ask = request.ask.unseen(request.ask.params)
         if self._config.min_confidence is not None and CONFIDENCE not in ask.params:
             sure = replace(ask, params={**ask.params, CONFIDENCE: True})
             lacking = self._fitting.lacking(sure)
             if not any(CONFIDENCE in lacking(target) for target in plan.groups[0].targets):
                 ask = sure
-        begun = await replace(request, ask=ask).told(self._starter, plan, spend)
-        return begun, await collect(begun.events)
+        begun: Begun | None = None
+        try:
+            async with asyncio.timeout(request.patience()):
+                begun = await replace(request, ask=ask).told(self._starter, plan, spend)
+                return begun, await collect(begun.events)
+        except BaseException as error:
+            spent = unpaid(error)
+            # A strategy pays itself for what is broken off before its answer has begun.
+            if not spent and (begun or not (ask.strategy or plan.strategy)):
+                cut = broken_off(request.span, request.prompt)
+                spent = (cut,) if cut else ()
+            for each in spent:
+                spend(each)
+            raise
 
     def _doubt(self, whole: Collected, prompt: Prompt) -> str:
         """What speaks against an answer; nothing where a tool is called."""
@@ -110,7 +122,7 @@ class Cascade:
         text = choice.text.strip()
         if choice.fields.get("refusal") or choice.finish == "content_filter":
             return "it is refused"
-        if len(text.split()) < config.min_words:
+        if max(len(text.split()), words.length(text)) < config.min_words:
             return f"it is shorter than {config.min_words} words"
         if text.startswith(NOT_IN_DOCUMENTS):
             return "it finds nothing in the documents"
@@ -151,6 +163,13 @@ class _Request:
         finally:
             attributes["attempts"] = [*before, *attributes.get("attempts", ())]
 
+    def patience(self) -> float | None:
+        """Seconds that a held answer may take."""
+        if self.ask.deadline is None:
+            return None
+        now = self.span.start + time.perf_counter_ns() - self.since
+        return max(self.ask.deadline - now / 1e9, 0.0) * FOR_THE_CHEAPER
+
     def note(self, model: str, doubt: str) -> None:
         tried = self.span.attributes.setdefault("cascade", [])
         tried.append({"model": model, "doubt": doubt or None})
@@ -162,6 +181,15 @@ def confidence(choice: Choice) -> float | None:
     tokens = told.get("content") if isinstance(told, Mapping) else None
     known = [each["logprob"] for each in tokens or () if isinstance(each.get("logprob"), float)]
     return math.exp(sum(known) / len(known)) if known else None
+
+
+def _why(error: ProviderError | TimeoutError) -> str:
+    match error:
+        case StructuredOutputInvalid():
+            return "it has not the form that was asked for"
+        case ProviderError():
+            return error.message
+    return "it took half of the time that the request allows"
 
 
 def _as_asked(whole: Collected, ask: Ask) -> Collected:

@@ -6,10 +6,14 @@ import re
 
 _REFUSAL = re.compile(
     r"\s*(?:(?:i['’]?m|i am) (?:sorry|afraid|unable|not able|not sure)\b|sorry,|unfortunately,? i\b"
-    r"|i (?:can(?:no|['’])t|do(?: not|n['’]t) (?:know|have)|am not able|could(?: not|n['’]t))\b"
+    r"|i do(?: not|n['’]t) (?:know|have(?! to\b))\b"
+    r"|i (?:can(?:no|['’])t|could(?: not|n['’]t))(?:\s*(?:[.,;:!]|$)|\s+(?:really |currently )?"
+    r"(?:access|answer|assist|browse|comment|comply|confirm|continue|determine|discuss|do|find|fulfil"
+    r"|give|help|identify|locate|open|process|provide|read|say|see|share|tell|verify)\b(?! enough))"
     r"|as an ai\b)",
     re.IGNORECASE,
 )
+"""With what is refused: `I can't recommend it more highly` is praise."""
 
 
 def refuses(text: str) -> bool:

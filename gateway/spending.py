@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from context.tokens import Counter
 from context.types import Prompt
+from gateway.errors import StructuredOutputInvalid
 from gateway.sizes import tokens_of
 from gateway.tracing.trace import Span
 from gateway.types import Done, Spent, Usage
@@ -28,6 +29,14 @@ def broken_off(span: Span, prompt: Prompt) -> Spent | None:
         return None
     read = tokens_of(prompt.messages)
     return Spent(attempts[-1]["model"], Usage(read, estimated=True))
+
+
+def unpaid(error: BaseException) -> tuple[Spent, ...]:
+    """What calls have used that came to nothing. Told once: whoever asks pays for it."""
+    if not isinstance(error, StructuredOutputInvalid):
+        return ()
+    spent, error.spent = error.spent, ()
+    return spent
 
 
 def _counted(prompt: Prompt, text: str, count: Counter) -> Usage:

@@ -7,7 +7,7 @@ times as long to make. It is treated as if it were, but where a comment says oth
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from context.types import Message
@@ -50,6 +50,10 @@ class Caller:
         return None if self.key == LOCAL else Viewer(self.team, frozenset(self.groups))
 
 
+FOR_KEEPING = frozenset({"store", "metadata"})
+"""Parameters by which a provider keeps what was said: meant for what the caller is told."""
+
+
 @dataclass(slots=True)
 class Ask:
     """A validated request. `params` are the body's other fields, passed on as they are."""
@@ -83,6 +87,11 @@ class Ask:
     def in_words(self) -> bool:
         """Whether what answers it is one text: no choices, and no calls of tools."""
         return self.n == 1 and not (self.params.get("tools") or self.params.get("functions"))
+
+    def unseen(self, params: Mapping[str, Any]) -> Ask:
+        """The same for a call whose answer is held back: whole, and the provider keeps none."""
+        kept = {name: value for name, value in params.items() if name not in FOR_KEEPING}
+        return replace(self, params=kept, stream=False, verbatim=False)
 
 
 @dataclass(frozen=True, slots=True)

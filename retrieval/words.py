@@ -79,6 +79,11 @@ def written(text: str) -> list[str]:
     return _RAW.findall(text)
 
 
+def length(text: str) -> int:
+    """How many words are written there; in a run without spaces its pairs are counted."""
+    return sum(len(_pairs(word)) if _UNSPACED.search(word) else 1 for word in written(text))
+
+
 def terms_of(word: str, language: str = ENGLISH) -> tuple[str, ...]:
     """The terms of one written word."""
     return _expanded(word, language)

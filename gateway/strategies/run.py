@@ -19,7 +19,7 @@ from gateway.asides import DECIMALS, Unsaid
 from gateway.dispatch import Begun
 from gateway.errors import GatewayError, NoModelAvailable, ProviderTimeout
 from gateway.providers.prices import Prices
-from gateway.spending import broken_off, share
+from gateway.spending import broken_off, share, unpaid
 from gateway.strategies.config import StrategiesConfig
 from gateway.streams import Collected, collect, retold
 from gateway.structured import Starter
@@ -104,7 +104,7 @@ class Run:
     async def aside(self, step: str, messages: Sequence[Message]) -> str:
         """A text on the way to the answer. Raises Unsaid, or NoModelAvailable."""
         params = {k: v for k, v in self.ask.params.items() if k not in OF_THE_ANSWER}
-        ask = self._whole({**params, "max_tokens": self.config.notes_tokens})
+        ask = self.ask.unseen({**params, "max_tokens": self.config.notes_tokens})
         prompt = await self._changed(messages, ask)
         try:
             said = await self._said(step, prompt, ask, ON_THE_WAY)
@@ -119,7 +119,7 @@ class Run:
 
     async def answer(self, step: str, **params: Any) -> Said:
         """A whole answer to the request. Raises GatewayError."""
-        ask = self._whole({**self.ask.params, **params})
+        ask = self.ask.unseen({**self.ask.params, **params})
         said = await self._said(step, self.prompt, ask, WHOLE)
         self.spent += said.spent
         return said
@@ -144,6 +144,9 @@ class Run:
             begun = await self.means.starter.start(
                 prompt, self.plan, self.ask, Span(step, began, attributes=attributes)
             )
+        except GatewayError as error:
+            self.spent += unpaid(error)
+            raise
         finally:
             attributes["attempts"] = [*before, *attributes.get("attempts", ())]
         self.steps.append({"step": step, "model": begun.target.name, "begun_ms": self._ms(began)})
@@ -195,9 +198,6 @@ class Run:
         self.note(**about)
         return {"name": self.name, "calls": len(self.steps), **about}
 
-    def _whole(self, params: Mapping[str, Any]) -> Ask:
-        return replace(self.ask, params=params, stream=False, verbatim=False)
-
     async def _changed(self, messages: Sequence[Message], ask: Ask) -> Prompt:
         """The prompt with other messages. Raises Unsaid where they leave no room for an answer."""
         windows = self.means.windows
@@ -229,11 +229,11 @@ class Run:
         return Said(whole.text, whole, begun, spent)
 
     def _broken(self, span: Span, prompt: Prompt, error: BaseException) -> None:
-        if spent := broken_off(span, prompt):
-            self.spent.append(spent)
-            self._step(span, (spent,), error=type(error).__name__)
-        else:
-            self._step(span, (), error=type(error).__name__)
+        spent = unpaid(error)
+        if not spent and (cut := broken_off(span, prompt)):
+            spent = (cut,)
+        self.spent += spent
+        self._step(span, spent, error=type(error).__name__)
 
     def _step(self, span: Span, spent: Sequence[Spent], **seen: str) -> None:
         cost = sum(self.means.prices.cost(each.model, each.usage) for each in spent)

@@ -3,6 +3,7 @@ then the request is answered by one plain call."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeAlias
@@ -37,7 +38,7 @@ async def self_consistency(run: Run) -> Begun:
     """Several answers, of which the one that most agree with is told (Wang et al.,
     Self-Consistency Improves Chain of Thought Reasoning in Language Models, 2022)."""
     samples = await run.sampled()
-    outcome = vote([sample.text for sample in samples])
+    outcome = await asyncio.to_thread(vote, [sample.text for sample in samples])
     agreement = round(outcome.agreement, 4)
     return run.chosen(samples[outcome.winner], samples=len(samples), agreement=agreement)
 
@@ -106,7 +107,7 @@ async def escalating_temperature(run: Run) -> Begun:
         except StructuredOutputInvalid as error:
             failure = error
             continue
-        share = supported(said.text, run.prompt)
+        share = await asyncio.to_thread(supported, said.text, run.prompt)
         if share is None or share >= run.config.faithfulness:
             return run.chosen(said, temperature=temperature)
         if best is None or share > best[0]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.accounting import Tab
-from gateway.errors import ProviderError
+from gateway.errors import ProviderError, StructuredOutputInvalid
 from gateway.streams import Told, collect
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Delta, Done, Event, Spent, Usage, Verbatim
@@ -187,3 +187,12 @@ async def test_what_sums_up_turns_is_held_where_turns_are_left_out(tmp_path: Pat
             added.append(held.cost_usd)
         assert asked[0] < most < asked[1]
         assert added[0] == 0 < added[1]
+
+
+async def test_calls_that_gave_no_form_are_paid_for_once() -> None:
+    error = StructuredOutputInvalid("no JSON")
+    error.spent = (Spent("p/m", Usage(10, 3)), Spent("p/m", Usage(20, 30)))
+    opened, hold, rows = tab(len)
+    await opened.failed(error)
+    assert (hold.settled, error.spent) == ([63], ())
+    assert (rows[0].prompt_tokens, rows[0].completion_tokens) == (30, 33)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ class Model:
     fields: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     down: bool = False
+    breaks: bool = False  # once it has begun
+    waits: float = 0.0  # seconds before it ends
     calls: list[Call] = field(default_factory=list)
 
     async def start(self, call: Call) -> Events:
@@ -47,7 +50,16 @@ class Model:
         if self.down:
             raise ProviderError("down", retryable=False)
         said = Delta(self.text, 0, self.fields, dict(self.extra), "stop")
+        if self.breaks or self.waits:
+            return self._slowly(said)
         return replay([said], Done(Usage(prompt=10, completion=5)))
+
+    async def _slowly(self, said: Delta) -> Events:
+        yield said
+        await asyncio.sleep(self.waits)
+        if self.breaks:
+            raise ProviderError("connection lost")
+        yield Done(Usage(prompt=10, completion=5))
 
     async def aclose(self) -> None: ...
 
@@ -68,6 +80,7 @@ class Told:
 
     whole: Collected = field(default_factory=Collected)
     events: list[Event] = field(default_factory=list)
+    fallback: bool = False
     spent: list[Spent] = field(default_factory=list)
     span: Span = field(default_factory=lambda: Span("dispatch", 0))
     model: str = ""
@@ -88,6 +101,7 @@ async def asked(
     config: CascadeConfig | None = None,
     lacks: frozenset[Any] = frozenset(),
     sources: tuple[Source, ...] = (),
+    told: Told | None = None,
     **fields: Any,
 ) -> Told:
     named = dict(zip(("cheap", "strong", "middle"), models, strict=False))
@@ -98,12 +112,12 @@ async def asked(
         Structured(dispatcher, StructuredConfig(ask_again=False), count)
     )
     cascade = Cascade(starter, config or CascadeConfig(), fitting, count)
-    told = Told()
+    told = told or Told()
     messages = ({"role": "user", "content": "How long?"},)
     prompt = Prompt(messages, sources, question="How long?")
     ask = Ask("auto", messages, "How long?", **fields)
     begun = await cascade.start(prompt, plan, ask, told.span, told.spent.append)
-    told.model = begun.target.provider
+    told.model, told.fallback = begun.target.provider, begun.fallback
     async for event in begun.events:
         told.events.append(event)
         told.whole.add(event)
@@ -188,6 +202,16 @@ async def test_a_call_of_tools_is_an_answer() -> None:
 async def test_the_doubtful_answer_is_given_where_no_better_one_can_be_had() -> None:
     told = await asked(Model("I cannot say."), Model(down=True))
     assert (told.model, told.whole.text, told.spent) == ("cheap", "I cannot say.", [])
+    assert told.fallback  # so it is told as such, and not kept for others
+
+
+async def test_a_stronger_answer_without_its_form_is_paid_for_where_the_doubtful_one_is_given() -> (
+    None
+):
+    form = {"response_format": {"type": "json_object"}}
+    config = CascadeConfig(min_words=2)
+    told = await asked(Model("{}"), Model("no JSON at all"), params=form, config=config)
+    assert (told.model, told.spent) == ("cheap", [Spent("strong/m", Usage(10, 5))])
 
 
 async def test_who_stood_in_for_the_cheap_model_is_not_asked_again() -> None:
@@ -202,3 +226,42 @@ async def test_each_doubtful_answer_is_paid_for_on_the_way_up() -> None:
     told = await asked(Model("I cannot."), Model(), Model("I don't know."), plan=plan)
     assert told.model == "strong"
     assert sorted(each.model for each in told.spent) == ["cheap/m", "middle/m"]
+
+
+READ = Usage(prompt=2, estimated=True)
+"""What is taken to be read of a call that came to nothing."""
+
+
+async def test_an_answer_that_breaks_off_gives_way_and_what_was_read_is_paid_for() -> None:
+    told = await asked(Model(breaks=True), Model())
+    assert (told.model, told.doubts) == ("strong", [("cheap/m", "connection lost")])
+    assert told.spent == [Spent("cheap/m", READ)]
+
+
+async def test_the_cheap_model_has_half_of_the_time_that_the_caller_allows() -> None:
+    told = await asked(Model(waits=60), Model(), deadline=0.05)
+    assert told.model == "strong"
+    assert told.doubts == [("cheap/m", "it took half of the time that the request allows")]
+    assert told.spent == [Spent("cheap/m", READ)]
+
+
+async def test_what_a_client_leaves_is_paid_for() -> None:
+    spent: list[Spent] = []
+    told = Told(spent=spent)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await asked(Model(waits=60), Model(), told=told)
+    assert spent == [Spent("cheap/m", READ)]
+
+
+async def test_a_held_call_leaves_nothing_with_the_provider_and_the_one_that_is_told_does() -> None:
+    cheap, strong = Model("I don't know."), Model()
+    params = {"store": True, "metadata": {"a": "b"}, "top_p": 0.5}
+    await asked(cheap, strong, params=params)
+    assert (cheap.calls[0].params, strong.calls[0].params) == ({"top_p": 0.5}, params)
+
+
+async def test_words_of_a_language_without_blanks_are_counted() -> None:
+    config = CascadeConfig(min_words=5)
+    told = await asked(Model("答案是四十二个工作日内可以退货。"), Model(), config=config)
+    assert told.model == "cheap"

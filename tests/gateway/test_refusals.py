@@ -15,6 +15,12 @@ from gateway.refusals import refuses
         ("As an AI, I have no opinion.", True),
         ("The form says: I cannot attend.", False),
         ("I can help with that.", False),
+        ("I cannot.", True),
+        ("I couldn't find that in the documents.", True),
+        ("I don't have that information.", True),
+        ("I can't recommend it more highly: it is rated at 40 bar.", False),
+        ("I couldn't agree more.", False),
+        ("I don't have to tell you: 42.", False),
     ],
 )
 def test_what_begins_as_a_refusal_is_one(text: str, refused: bool) -> None:

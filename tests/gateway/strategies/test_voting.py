@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.strategies.voting import Vote, vote
+from tests.effort import cpu_seconds
 
 LONG = (
     "You may send back what you have bought within {} days of its delivery, as long as it is "
@@ -53,3 +54,11 @@ def test_the_most_frequent_answer_wins(texts: list[str]) -> None:
     outcome = vote(texts)
     assert texts.count(texts[outcome.winner]) == max(map(texts.count, texts))
     assert outcome.agreement == texts.count(texts[outcome.winner]) / len(texts)
+
+
+@pytest.mark.parametrize("text", ["answer is x{}y", "answer{}", "answer is{}", "answer:{}"])
+def test_blanks_take_time_in_proportion(text: str) -> None:
+    def seconds(blanks: int) -> float:
+        return cpu_seconds(lambda: vote([text.format(" " * blanks)]))
+
+    assert seconds(80_000) < 40 * seconds(8_000)

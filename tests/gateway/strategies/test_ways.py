@@ -369,3 +369,39 @@ async def test_an_instruction_stands_after_what_is_asked_whatever_that_is() -> N
     came = await told("chain_of_thought", "notes", "x", prompt=Prompt(ended))
     assert came.model.prompts[0].messages[:3] == ended
     assert came.model.prompts[0].messages[3]["role"] == "user"
+
+
+def without_form() -> StructuredOutputInvalid:
+    """As it is raised where two calls did not give the form."""
+    error = StructuredOutputInvalid("no JSON")
+    error.spent = (Spent("p/m", Usage(10, 3)), Spent("p/m", Usage(20, 300)))
+    return error
+
+
+async def test_calls_that_gave_no_form_are_paid_for_as_they_were() -> None:
+    spent: list[Spent] = []
+    await told("escalating_temperature", without_form(), "{}", spent=spent)
+    assert sorted(each.usage.completion for each in spent) == [3, 300]
+
+
+async def test_who_pays_for_calls_without_form_does_so_once() -> None:
+    spent: list[Spent] = []
+    errors = [without_form(), without_form()]
+    with pytest.raises(StructuredOutputInvalid) as raised:
+        await told("self_consistency", *errors, spent=spent, config={"samples": 2})
+    assert len(spent) == 4
+    assert raised.value.spent == ()
+
+
+async def test_a_revision_without_its_form_is_paid_for() -> None:
+    spent: list[Spent] = []
+    came = await told("draft_critique_revise", "draft", "bad", without_form(), spent=spent)
+    assert came.text == "draft"
+    assert spent == [Spent("p/m", USED), *without_form().spent]
+
+
+async def test_a_provider_keeps_only_what_is_told() -> None:
+    params = {"store": True, "metadata": {"a": "b"}}
+    came = await told("draft_critique_revise", "draft", "bad", "better", params=params)
+    assert [ask.params.get("store") for ask in came.model.asks] == [None, None, True]
+    assert [ask.params.get("metadata") for ask in came.model.asks] == [None, None, {"a": "b"}]
