@@ -76,13 +76,13 @@ from gateway.providers.prices import Prices
 from gateway.providers.wire import trust
 from gateway.providers.wire.client import Client
 from gateway.providers.wire.proxies import Proxies, Proxy
+from gateway.recap import Recaps
 from gateway.routes import Classifier, Learned, Predictor, Router
 from gateway.screening import Screen
 from gateway.sizes import USUAL_ANSWER
 from gateway.strategies.chosen import Strategies
 from gateway.strategies.run import Means
 from gateway.structured import Starter, Structured
-from gateway.summarising import Summarising
 from gateway.tracing.sinks import open_sinks
 from gateway.types import Usage
 from gateway.windows import Windows
@@ -241,7 +241,7 @@ async def assemble(
         asides = Asides(dispatcher, named, prices, counter())
         more = expanding(config, asides, stores.encoder, prompts)
         leading = following(config, asides, prompts)
-        summing = summarising(config, asides, prompts)
+        recapping = recaps(config, asides, prompts)
         models = await learned(config, stores.encoder)
         router = Router(named, config.routing, fits, prices, stores.deployments, models)
         await router.warm()
@@ -303,7 +303,7 @@ async def assemble(
             following=leading,
             expanding=more,
             library=library,
-            summarising=summing,
+            recaps=recapping,
             examples=examples,
             lookup=Lookup(library, stores.encoder, stores.reader, reading(config), screen, more),
             files=files,
@@ -354,10 +354,10 @@ def following(config: Config, asides: Asides, prompts: Prompts) -> Following | N
     return None
 
 
-def summarising(config: Config, asides: Asides, prompts: Prompts) -> Summarising | None:
+def recaps(config: Config, asides: Asides, prompts: Prompts) -> Recaps | None:
     """What sums up turns that do not fit, where a model does."""
     chosen = config.context.summarise
-    return Summarising(chosen, asides, prompts.used("recap")) if chosen else None
+    return Recaps(chosen, asides, prompts.used("recap")) if chosen else None
 
 
 def expanding(

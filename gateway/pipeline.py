@@ -34,9 +34,9 @@ from gateway.long_documents.answering import LongDocuments
 from gateway.lookup import Found, Lookup, Ranked, RerankAsk, SearchAsk
 from gateway.messages import refuse_number
 from gateway.metrics.page import Metrics
+from gateway.recap import Recaps
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
-from gateway.summarising import Summarising
 from gateway.tracing.trace import Trace
 from gateway.types import LOCAL, Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
@@ -63,7 +63,7 @@ class Gateway:
     following: Following | None  # a model that makes follow-ups stand-alone
     expanding: Expanding | None  # a model that words questions otherwise
     library: Library  # which documents
-    summarising: Summarising | None  # a model that sums up turns that do not fit
+    recaps: Recaps | None  # a model that sums up turns that do not fit
     examples: Examples | None  # how other questions were answered
     lookup: Lookup  # documents alone, without an answer
     files: Files  # that clients have uploaded
@@ -221,10 +221,10 @@ class Gateway:
             if plan.prompt:
                 ask = self.library.told(ask, plan.prompt, span)
             prompt = await self.library.pack(ask, grounds, found, plan, span)
-            if prompt.left_out and self.summarising:
-                await tab.reserve_for(ask, plan, self.summarising.most)
+            if prompt.left_out and self.recaps:
+                await tab.reserve_for(ask, plan, self.recaps.most)
                 left = prompt.left_out
-                summary = await self.summarising.of(caller, ask, left, trace, tab.spend)
+                summary = await self.recaps.of(caller, ask, left, trace, tab.spend)
                 if summary:
                     prompt = await self.library.pack(ask, grounds, found, plan, span, summary)
             if self.examples:

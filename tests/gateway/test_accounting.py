@@ -16,8 +16,8 @@ from gateway.streams import Told, collect
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Delta, Done, Event, Spent, Usage, Verbatim
 from tests.gateway.asking import completion, helped
-from tests.gateway.test_summarising import CONFIG as SUMMED_UP
-from tests.gateway.test_summarising import chat
+from tests.gateway.test_recap import CONFIG as SUMMED_UP
+from tests.gateway.test_recap import chat
 
 pytestmark = pytest.mark.anyio
 
@@ -175,8 +175,8 @@ async def test_what_a_plan_may_use_is_held_before_it_is_used(
 async def test_what_sums_up_turns_is_held_where_turns_are_left_out(tmp_path: Path) -> None:
     async with helped(tmp_path, SUMMED_UP, completion("They ask of seals.")) as helping:
         gateway = helping.gateway
-        assert gateway.summarising
-        most = gateway.summarising.most.usage.total
+        assert gateway.recaps
+        most = gateway.recaps.most.usage.total
         asked, added = [], []
         for turns in (3, 400):
             held = Held()

@@ -30,7 +30,7 @@ SHOWN = 24_000  # characters of a conversation that are read for one
 LONGEST_TOKEN = 6  # characters: what a model writes beyond its bound is cut
 
 
-class Summarising:
+class Recaps:
     """Sums up what prompts have to leave out."""
 
     def __init__(self, config: SummaryModel, asides: Asides, told: Template) -> None:
