@@ -141,7 +141,7 @@ class Fitting:
         needed = needs(ask.params, ask.messages, ask.n)
         unable = {t: why for t in plan.targets if (why := self._unable(t, needed))}
         if len(unable) == len(plan.targets):
-            raise _cannot(plan.targets[0], unable[plan.targets[0]], needed)
+            raise _cannot(plan, unable[plan.targets[0]], needed)
         self._check_preferences(plan, needed)
         if not unable:
             return plan
@@ -187,7 +187,7 @@ class Fitting:
         """A preference is left out for a model that lacks it, as long as another one has it."""
         for wish in needed.keys() & (DROPPABLE - {"notes"}):
             if all(wish in self._fit(target).lacks for target in plan.targets):
-                raise _cannot(plan.targets[0], {wish}, needed)
+                raise _cannot(plan, {wish}, needed)
 
 
 NOTHING_TO_FIT = Fitting({})
@@ -236,13 +236,14 @@ def _usual_prefill(provider: ProviderConfig, entry: Entry | None) -> Prefill:
 
 
 def _cannot(
-    target: Target, lacking: set[Capability], needed: Mapping[Capability, str]
+    plan: Plan, lacking: set[Capability], needed: Mapping[Capability, str]
 ) -> InvalidRequest:
-    """Names the field and the model."""
+    """Names the field, and the model to who may know it."""
     capability = min(lacking)
     field = needed[capability]
+    model = "The model" if plan.secret else f"The model '{plan.targets[0].name}'"
     return InvalidRequest(
-        f"The model '{target.name}' cannot take '{field}': it is known to lack {capability}. "
+        f"{model} cannot take '{field}': it is known to lack {capability}. "
         "Ask another model, or list it under `has` of this one where that is wrong.",
         param=field,
     )

@@ -75,6 +75,14 @@ def test_what_no_target_can_is_refused_with_field_and_model(
     assert caught.value.param == param
 
 
+def test_the_refusal_names_no_model_to_who_knows_an_alias_alone() -> None:
+    fits = Fitting({"p0/m": Fit(lacks=frozenset({"tools"}))})
+    plan = Plan.chain((FIRST,), "named").unnamed()
+    with pytest.raises(InvalidRequest) as caught:
+        fits.able(ask({"tools": TOOLS}), plan, Span("dispatch", 0))
+    assert caught.value.message.startswith("The model cannot take 'tools'")
+
+
 def test_a_wish_is_left_out_for_a_target_that_lacks_it_when_another_has_it() -> None:
     simple = Fit(lacks=frozenset({"reasoning_effort", "notes"}))
     wish = {"reasoning_effort": "high", "user": "me", "max_tokens": 5}
