@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from retrieval.types import Query
+from retrieval.types import Query, document_of
 
 
 class CacheDown(Exception):
@@ -44,7 +44,7 @@ class Entry:
         nothing."""
         if collection is not None and self.collection != collection:
             return False
-        return document is None or any(s.rpartition("@")[0] == document for s in self.sources)
+        return document is None or any(document_of(s) == document for s in self.sources)
 
 
 @dataclass(frozen=True, slots=True)

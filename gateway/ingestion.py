@@ -21,7 +21,15 @@ from retrieval.ingestion.ingestor import AtHand, Ingestor
 from retrieval.metadata import given
 from retrieval.sources.targets import source
 from retrieval.sources.types import Item
-from retrieval.types import Encoder, Index, Indexes, Metadata, Recorded, RetrievalError
+from retrieval.types import (
+    Encoder,
+    Index,
+    Indexes,
+    Metadata,
+    Recorded,
+    RetrievalError,
+    versioned,
+)
 
 Forget = Callable[[Sequence[str]], Awaitable[None]]
 
@@ -50,7 +58,7 @@ class Collections:
         """Remove it whole; how many documents that were. Raises NoCollection."""
         held = await self.documents(collection)
         await self.indexes.drop(collection)
-        await self.forget([f"{source}@{known.version}" for source, known in held.items()])
+        await self.forget([versioned(name, known.version) for name, known in held.items()])
         return len(held)
 
     async def remove(self, collection: str, sources: Sequence[str]) -> Report:

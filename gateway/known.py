@@ -35,7 +35,7 @@ from gateway.streams import Choice, Collected
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Done, Step
 from retrieval.index.access import stored
-from retrieval.types import Encoder, Query, RetrievalError
+from retrieval.types import Encoder, Query, RetrievalError, versioned
 
 log = logging.getLogger("moorline")
 T = TypeVar("T")
@@ -428,7 +428,7 @@ def _passages(found: Screened, collection: str) -> str:
 
 def _documents(found: Screened) -> Iterator[str]:
     """As an entry names its sources."""
-    return (f"{hit.passage.document}@{hit.passage.version}" for hit in found.hits)
+    return (versioned(hit.passage.document, hit.passage.version) for hit in found.hits)
 
 
 def _until(found: Screened) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from context.types import Message
-from retrieval.types import Document, Viewer
+from retrieval.types import Document, Viewer, versioned
 from routing.types import Strategy
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
@@ -197,7 +197,7 @@ class Done:
         """The document versions that the model read, as the cache knows them."""
         if not self.sources:
             return ()
-        return tuple(dict.fromkeys(f"{each.document}@{each.version}" for each in self.sources))
+        return tuple(dict.fromkeys(versioned(each.document, each.version) for each in self.sources))
 
 
 @dataclass(slots=True)

@@ -211,6 +211,16 @@ class Embedded:
     """The token vectors of each passage, packed; none where the collection has none."""
 
 
+def versioned(document: str, version: str) -> str:
+    """How one version of a document is named where both have to be told: "document@version"."""
+    return f"{document}@{version}"
+
+
+def document_of(name: str) -> str:
+    """The document that `versioned` named; its own name may have an @, a version has none."""
+    return name.rpartition("@")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What an index says of a document that is live in it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from retrieval.ingestion.events import Failure, Progress, Report
 from retrieval.sources.types import Item, Listing
-from retrieval.types import Embedded, Recorded
+from retrieval.types import Embedded, Recorded, versioned
 
 _STEP = 50
 """Unchanged files that are told of at once."""
@@ -130,11 +130,11 @@ class Tally:
         """Live versions that lose to this document, though they stay where they are."""
         named = known.meta.get("supersedes", ())
         sources = named if isinstance(named, Sequence) and not isinstance(named, str) else ()
-        return [f"{name}@{self.live[name].version}" for name in sources if name in self.live]
+        return [versioned(name, self.live[name].version) for name in sources if name in self.live]
 
     def _retire(self, source: str) -> bool:
         if old := self.live.pop(source, None):
-            self.retired.append(f"{source}@{old.version}")
+            self.retired.append(versioned(source, old.version))
         return old is not None
 
 
