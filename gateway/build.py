@@ -316,7 +316,7 @@ async def assemble(
                     whole,
                     judge,
                     ladder,
-                    Cases(prompts, windows, config.context, plausible),
+                    Cases(prompts, windows, config.context, plausible, fits),
                 ),
                 library,
             ),

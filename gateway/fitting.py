@@ -76,6 +76,7 @@ class Fit:
     rename: Mapping[str, str] = field(default_factory=dict)
     plain_schemas: bool = False
     prefill: Prefill = "instruction"
+    reasons: bool = False  # what it writes may begin with thoughts, which count
     touched: frozenset[str] = field(init=False)  # the parameters that make a difference
     decisive: frozenset[str] = field(init=False)  # those for which it may be passed over
     reads: bool = field(init=False)  # whether messages may have what it cannot take
@@ -177,6 +178,10 @@ class Fitting:
         """How a target goes on with another's answer."""
         return self._fit(target).prefill
 
+    def reasoning(self, plan: Plan) -> bool:
+        """Whether any of the targets thinks before it writes."""
+        return any(self._fit(target).reasons for target in plan.targets)
+
     def _fit(self, target: Target) -> Fit:
         return self._all.get(target.name, AS_IT_IS)
 
@@ -220,7 +225,13 @@ def fit_of(provider: ProviderConfig, model: ModelConfig, entry: Entry | None) ->
         rename=dict(model.rename),
         plain_schemas=model.plain_schemas,
         prefill=model.prefill or _usual_prefill(provider, entry),
+        reasons=_reasons(model, entry),
     )
+
+
+def _reasons(model: ModelConfig, entry: Entry | None) -> bool:
+    listed = bool(entry and entry.get("supports_reasoning"))
+    return "reasoning_effort" in model.has or (listed and "reasoning_effort" not in model.lacks)
 
 
 def _usual_prefill(provider: ProviderConfig, entry: Entry | None) -> Prefill:

@@ -44,6 +44,7 @@ class Window:
 
     usable: int  # without the margin
     answer: int  # of it, kept free for the last call's
+    thoughts: int = 0  # of it, kept free for what is thought before a note is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Scheme:
     note: int  # tokens that any other call may write
     prompt: int  # tokens read by all calls, at most
     completion: int  # tokens written by all, at most
+    thoughts: int = 0  # tokens that any other call may think before
 
     @property
     def calls(self) -> int:
@@ -100,7 +102,9 @@ def _mapped(
     count: Counter,
     config: LongDocumentsConfig,
 ) -> Scheme:
-    limit = min(config.part_tokens, window.usable - frames.part - frames.fence - note)
+    limit = min(
+        config.part_tokens, window.usable - frames.part - frames.fence - note - window.thoughts
+    )
     parts = cut(document, count, limit, min(config.overlap_tokens, limit // 4))
     last = window.usable - frames.last - window.answer
     if method == "map_reduce":
@@ -111,8 +115,8 @@ def _mapped(
     for before, calls in pairwise(levels[:-1]):
         read += before * (kept(note) + frames.fence) + calls * frames.join
     read += levels[-2] * (kept(note) + frames.fence) + frames.last
-    written = (sum(levels) - 1) * note + window.answer
-    return Scheme(method, parts, tuple(levels), note, read, written)
+    written = (sum(levels) - 1) * (note + window.thoughts) + window.answer
+    return Scheme(method, parts, tuple(levels), note, read, written, window.thoughts)
 
 
 def _levels(
@@ -126,7 +130,7 @@ def _levels(
 ) -> list[int]:
     """Calls of each level, down to as many notes as the last call takes."""
     each = kept(note) + frames.fence
-    fan = (window.usable - frames.join - note) // each
+    fan = (window.usable - frames.join - note - window.thoughts) // each
     most = last // each
     if method == "hierarchical":
         fan, most = min(fan, config.fan_in), min(most, config.fan_in)
@@ -147,14 +151,15 @@ def _refined(
     config: LongDocumentsConfig,
 ) -> Scheme:
     draft = kept(note) + frames.fence
-    room = min(window.usable - frames.refine - note, window.usable - frames.last - window.answer)
+    beside = frames.refine + note + window.thoughts
+    room = window.usable - max(beside, frames.last + window.answer)
     limit = min(config.part_tokens, room - draft - frames.fence)
     parts = cut(document, count, limit, min(config.overlap_tokens, limit // 4))
     number = len(parts)
     read = sum(part.tokens + frames.fence + draft for part in parts)
     read += (number - 1) * frames.refine + frames.last
-    written = (number - 1) * note + window.answer
-    return Scheme("refine", parts, (1,) * number, note, read, written)
+    written = (number - 1) * (note + window.thoughts) + window.answer
+    return Scheme("refine", parts, (1,) * number, note, read, written, window.thoughts)
 
 
 def neighbours(many: int, groups: int) -> list[range]:

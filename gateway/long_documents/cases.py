@@ -21,6 +21,7 @@ from context.tokens import Counter, messages_tokens
 from context.types import Prompt, Source
 from context.types import PromptTooLong as DoesNotFit
 from gateway.errors import InvalidRequest, PromptTooLong
+from gateway.fitting import Fitting
 from gateway.grounding import Plausible
 from gateway.sizes import most_tokens_of_answer
 from gateway.types import Ask, Grounding, Usage
@@ -28,6 +29,8 @@ from gateway.windows import Windows
 from retrieval.types import Document, Hit, Passage
 from routing.types import Plan
 
+THOUGHTS = 2048
+"""Tokens of a note's call for a model that reasons: with the note's alone it may write none."""
 READ_FIRST = 20
 """Passages by which it is told whether a text answers at all."""
 
@@ -76,12 +79,18 @@ class Cases:
     """Tells what is to be done."""
 
     def __init__(
-        self, prompts: Prompts, windows: Windows, config: ContextConfig, plausible: Plausible
+        self,
+        prompts: Prompts,
+        windows: Windows,
+        config: ContextConfig,
+        plausible: Plausible,
+        fits: Fitting,
     ) -> None:
         self.windows = windows
         self.config = config
         self._prompts = prompts
         self._plausible = plausible
+        self._fits = fits
 
     def looked_at(self, ask: Ask, plan: Plan) -> Case | None:
         """What is to be done, if it does not fit. Computes: not for the event loop."""
@@ -119,7 +128,8 @@ class Cases:
         answer = most_tokens_of_answer(ask) or min(writing.max_output, size // 4)
         beside = sum(self.windows.beside(ask, writing, count).values())
         budget = Budget.of(size, answer, beside, count.error, self.config)
-        return Window(budget.room + answer, answer)
+        thoughts = min(THOUGHTS, size // 4) if self._fits.reasoning(writing) else 0
+        return Window(budget.room + answer, answer, thoughts)
 
     def _by_quotes(self, found: Apart, document: Document, count: Counter) -> Quoting:
         if not summarising(found.task):

@@ -194,7 +194,7 @@ class Work:
         """What one call says, as much as is kept of it. Raises what the dispatcher raises."""
         ask = self.case.ask
         params = {key: value for key, value in ask.params.items() if key in _KEPT}
-        params |= {"max_tokens": self.scheme.note, "temperature": 0}
+        params |= {"max_tokens": self.scheme.note + self.scheme.thoughts, "temperature": 0}
         asked = Ask(ask.model, prompt.messages, "", params, deadline=ask.deadline)
         span = Span(what, self.trace.elapsed)  # its level's stands in the trace
         try:

@@ -357,6 +357,22 @@ async def test_a_budget_that_is_too_small_is_known_before_the_first_call(tmp_pat
     assert model.prompts == []
 
 
+async def test_a_model_that_reasons_has_room_to_think_before_its_notes(tmp_path: Path) -> None:
+    plain, thinking = Model(), Model()
+    async with house(tmp_path, plain) as gateway:
+        await events_of(gateway, ask())
+    reasons = CONFIG.replace("max_output = 300", 'max_output = 300\nhas = ["reasoning_effort"]')
+    async with build(parse(reasons.format(data=tmp_path, more=""))) as gateway:
+        long = gateway.long_documents
+        long.house = replace(long.house, parts=thinking, answers=thinking)
+        await events_of(gateway, ask())
+    note = plain.asks[0].params["max_tokens"]
+    assert thinking.asks[0].params["max_tokens"] == note + WINDOW // 4
+    for prompt, asked in zip(thinking.prompts, thinking.asks, strict=True):
+        room = asked.params.get("max_tokens", 300)
+        assert messages_tokens(prompt.messages, counter()) + room <= WINDOW
+
+
 async def test_it_counts_as_one_request(tmp_path: Path) -> None:
     async with house(tmp_path, Model()) as gateway:
         caller = replace(gateway.accounts.identify(None), key="k", requests_per_minute=1)
