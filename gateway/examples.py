@@ -61,8 +61,10 @@ class Examples:
                 return prompt
         tokens = dict(prompt.tokens)
         if tokens:
-            tokens["examples"] = messages_tokens(self._with((), near), count)
-            tokens["total"] += tokens["examples"]
+            whole = await asyncio.to_thread(messages_tokens, messages, count)
+            total = whole + sum(self._windows.beside(ask, plan, count).values())
+            tokens["examples"] = total - tokens["total"]
+            tokens["total"] = total
         span.set(prompt=messages, tokens=tokens, examples=[_told(each) for each in near])
         return replace(prompt, messages=messages, tokens=tokens)
 

@@ -19,7 +19,7 @@ from context.packing import chat, pack
 from context.prompts.catalogue import Prompts
 from context.prompts.template import Template
 from context.tokens import most_tokens
-from context.types import NOT_IN_DOCUMENTS, Prompt, Summary
+from context.types import NOT_IN_DOCUMENTS, Prompt, Source, Summary
 from context.types import PromptTooLong as DoesNotFit
 from gateway.config import GroundingConfig
 from gateway.errors import (
@@ -222,16 +222,19 @@ class Library:
         Raises PromptTooLong."""
         if grounds is None and summary is None and self._surely_fits(ask, plan):
             prompt = Prompt(ask.messages, question=ask.question)
-        elif grounds is None or size_of(ask.messages) > LONG:
+        elif grounds is None or size_of(ask.messages) + _size(found) > LONG:
             prompt = await asyncio.to_thread(self._packed, ask, grounds, found, plan, summary)
         else:
             prompt = self._packed(ask, grounds, found, plan, summary)
         span.set(prompt=prompt.messages, tokens=prompt.tokens)
         if grounds:
             span.set(instructions=self._told(grounds.mode, ask.prompt)[1])
+        return prompt
+
+    def watch(self, prompt: Prompt, plan: Plan, span: Span) -> None:
+        """Say what of a prompt, as it is sent, takes much."""
         if prompt.tokens:
             self._windows.watch(prompt, plan, span)
-        return prompt
 
     def _told(self, mode: Grounding, version: str) -> tuple[str, str]:
         """What the model is told, and its version: the one in use, or another one of it."""
@@ -293,6 +296,10 @@ class Library:
         return most + (most_tokens_of_answer(ask) or 0) < plan.window * self._windows.alert
 
 
+def _size(found: Screened) -> int:
+    return sum(len(hit.passage.text) for hit in found.hits)
+
+
 def _rendered(template: Template) -> tuple[str, str]:
     """Instructions, and their version."""
     values = {"not_in_documents": NOT_IN_DOCUMENTS} if template.name == "strict" else {}
@@ -330,13 +337,13 @@ def references(grounds: Standing | None, prompt: Prompt) -> tuple[Reference, ...
     """The prompt's sources as the client is told of them."""
     if grounds is None:
         return ()
-    return tuple(_reference(grounds.collection, s.number, s.hit) for s in prompt.sources)
+    return tuple(_reference(grounds.collection, each) for each in prompt.sources)
 
 
-def _reference(collection: str, number: int, hit: Hit) -> Reference:
-    passage = hit.passage
+def _reference(collection: str, source: Source) -> Reference:
+    hit, passage = source.hit, source.hit.passage
     return Reference(
-        n=number,
+        n=source.number,
         collection=collection,
         document=passage.document,
         version=passage.version,
@@ -348,6 +355,7 @@ def _reference(collection: str, number: int, hit: Hit) -> Reference:
         score=round(hit.score, 4),
         url=url_of(collection, passage),
         text=passage.text,
+        shortened=source.shortened,
     )
 
 

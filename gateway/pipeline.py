@@ -229,6 +229,7 @@ class Gateway:
                     prompt = await self.library.pack(ask, grounds, found, plan, span, summary)
             if self.examples:
                 prompt = await self.examples.shown(prompt, ask, query, plan, span)
+            self.library.watch(prompt, plan, span)
             numbered(trace, prompt)
         try:
             with trace.span("dispatch") as span:

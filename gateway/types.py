@@ -152,6 +152,7 @@ class Reference:
     url: str
     text: str
     cited: bool = False
+    shortened: bool = False  # `text` is what of the span bears on the question
 
 
 @dataclass(slots=True)

@@ -99,9 +99,10 @@ class Windows:
     def watch(self, prompt: Prompt, plan: Plan, span: Span) -> None:
         """Say where a window is nearly full, and which part takes more than is meant for it."""
         tokens, window = prompt.tokens, prompt.tokens["window"]
+        config = self.shares(prompt.question)
         notes = [
             f"{part} takes {tokens[part]:,} tokens, more than its share of {share:.0%}"
-            for part, share in (("system", self._config.system), ("question", self._config.input))
+            for part, share in (("system", config.system), ("question", config.input))
             if tokens[part] > window * share
         ]
         count = self.tokenizer(plan)
@@ -112,7 +113,7 @@ class Windows:
             notes.append(f"the window is {full:.0%} full with the answer that is kept free")
             self._tell(plan.targets[0].name, full)
         if notes:
-            span.set(notes=notes)
+            span.set(notes=[*span.attributes.get("notes", ()), *notes])
 
     def _tell(self, model: str, full: float) -> None:
         self._alerted(model)

@@ -61,10 +61,15 @@ def cases(prompt: str, file: str, content: str) -> list[Case]:
     return [_case(prompt, file, each) for each in raw["case"]]
 
 
-def _case(prompt: str, file: str, raw: Mapping[str, Any]) -> Case:
+def _case(prompt: str, file: str, raw: Any) -> Case:
+    if not isinstance(raw, dict):
+        raise BadPrompt(f"{file}: it has tables [[case]] and nothing else.")
     for key, value in raw.items():
         if key not in _KEYS or not isinstance(value, _KEYS[key]):
             raise BadPrompt(f"{file}: `{key}` of a case: no such key, or it is of another kind.")
+        texts = value.values() if isinstance(value, dict) else value
+        if not all(isinstance(each, str) for each in texts):
+            raise BadPrompt(f"{file}: `{key}` of a case: it has something else than texts.")
     if "name" not in raw:
         raise BadPrompt(f"{file}: a case has no `name`.")
     return Case(prompt, **raw)

@@ -71,7 +71,7 @@ def all_cases(prompts: Prompts, folder: Path | None = None) -> list[Case]:
             if file.name.endswith(CASES):
                 name = file.name.removesuffix(CASES)
                 prompts.versions(name)
-                found += cases(name, file.name, file.read_text(encoding="utf-8"))
+                found += cases(name, file.name, _text(file))
     return found
 
 

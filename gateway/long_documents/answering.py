@@ -71,6 +71,7 @@ class LongDocuments:
             else:
                 packed = replace(ask, messages=case.apart.with_material(_ELSEWHERE))
                 prompt = await self._library.pack(packed, OWN_TEXT, Screened(way.hits), plan, span)
+                self._library.watch(prompt, plan, span)
         try:
             with trace.span("dispatch") as span:
                 begun = await self.house.answers.start(prompt, plan, ask, span)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from context.tokens import counter, messages_tokens
 from context.types import NO_PARTS
 from gateway.build import build, opened_prompts
 from gateway.config import ConfigError, parse
@@ -47,6 +48,23 @@ async def test_the_likest_are_shown_as_turns_after_the_instructions(tmp_path: Pa
     assert done.tokens["examples"] > 10
     parts = sum(count for part, count in told["tokens"].items() if part not in NO_PARTS)
     assert told["tokens"]["total"] == parts
+
+
+@pytest.mark.parametrize("form", ["turns", "block"])
+async def test_the_counts_are_those_of_the_whole_prompt(tmp_path: Path, form: str) -> None:
+    async with helped(tmp_path, written(tmp_path, "most = 1", f'form = "{form}"')) as helping:
+        done, spans = await helping.told(QUESTION, "Hello.", "Hello!", grounding="open")
+    told = span(spans, "pack").attributes
+    assert done.tokens["total"] == messages_tokens(told["prompt"], counter())
+
+
+async def test_a_window_that_examples_fill_is_noted(tmp_path: Path) -> None:
+    section = "alert = 0.0001\n" + written(tmp_path, "most = 1")
+    async with helped(tmp_path, "[context]\n" + section) as helping:
+        done, spans = await helping.told(QUESTION, grounding="open")
+    (note,) = span(spans, "pack").attributes["notes"]
+    full = (done.tokens["total"] + done.tokens["answer"]) / done.tokens["window"]
+    assert note.startswith(f"the window is {full:.0%} full")
 
 
 async def test_without_documents_the_question_is_embedded_for_them_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,17 @@ def test_a_part_beyond_its_share_and_an_estimate_are_noted() -> None:
     system, estimate = noted(windows, prompt(300, system=200), "claude-x")
     assert "system takes 200 tokens" in system
     assert "within 16%" in estimate
+
+
+def test_a_tasks_shares_are_what_is_watched() -> None:
+    config = ContextConfig.model_validate(
+        {"tasks": {"code": {"system": 0.3, "sources": 0.1, "history": 0.1}}}
+    )
+    windows = Windows(config, {"p": provider(ModelConfig(name="gpt-4o"))})
+    long = prompt(300, system=200)
+    asked = replace(long, question="def f(x): how do I debug this method?")
+    assert len(noted(windows, long, "gpt-4o")) == 1
+    assert noted(windows, asked, "gpt-4o") == []
 
 
 def test_a_task_has_its_shares() -> None:

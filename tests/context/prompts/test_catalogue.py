@@ -93,10 +93,18 @@ def test_an_operators_version_is_held_to_the_packaged_cases(tmp_path: Path) -> N
         ("[[case]]\ncontains = []", "no `name`"),
         ('[[case]]\nname = "x"\nmore = 1', "no such key"),
         ('[[case]]\nname = "x"\ncontains = "y"', "of another kind"),
+        ('[[case]]\nname = "x"\ncontains = [1]', "something else than texts"),
+        ('[[case]]\nname = "x"\n[case.variables]\na = 3', "something else than texts"),
+        ("case = [1]", r"\[\[case\]\]"),
+        (b"\xff", "cannot be read"),
     ],
 )
-def test_cases_that_cannot_be_read_say_why(tmp_path: Path, written_cases: str, why: str) -> None:
+def test_cases_that_cannot_be_read_say_why(
+    tmp_path: Path, written_cases: str | bytes, why: str
+) -> None:
     written(tmp_path, "mine.v1.txt")
-    (tmp_path / "mine.cases.toml").write_text(written_cases)
+    (tmp_path / "mine.cases.toml").write_bytes(
+        written_cases if isinstance(written_cases, bytes) else written_cases.encode()
+    )
     with pytest.raises(BadPrompt, match=why):
         all_cases(opened(tmp_path), tmp_path)
