@@ -78,12 +78,14 @@ class Recaps:
     def _aside(
         self, before: str | None, turns: Sequence[Sequence[Message]], time_ms: float
     ) -> Aside:
+        head = [f"summary of earlier turns: {before}"] if before else []
         said = [f"{each.get('role')}: {_said(each)}" for turn in turns for each in turn]
-        text = "\n".join([f"summary of earlier turns: {before}", *said] if before else said)
+        longest = _longest([len(each) + 1 for each in said], SHOWN - sum(map(len, head)))
+        text = "\n".join([*head, *(each[:longest] for each in said)])
         return Aside(
             self._config.model,
             self._told.render(),
-            quoted("conversation", text[-SHOWN:]),
+            quoted("conversation", text),
             self._config.max_tokens,
             time_ms,
         )
@@ -104,6 +106,16 @@ def _said(message: Message) -> str:
     text = text_of(message.get("content"))
     calls = message.get("tool_calls")
     return f"{text} {orjson.dumps(calls).decode()}" if calls else text
+
+
+def _longest(sizes: Sequence[int], room: int) -> int:
+    """To how many characters each message is cut, so that all are read and short ones whole."""
+    for place, size in enumerate(sorted(sizes)):
+        share = max(room, 0) // (len(sizes) - place)
+        if size > share:
+            return max(share - 1, 0)
+        room -= size
+    return SHOWN
 
 
 def _digests(caller: Caller, turns: Sequence[Sequence[Message]]) -> list[bytes]:

@@ -78,3 +78,19 @@ async def test_a_chat_that_fits_asks_nobody(tmp_path: Path) -> None:
         told = await helping.gateway.answer(None, chat(3), Trace())
         await collect(told.events)
         assert helping.asked() == []
+
+
+@pytest.mark.anyio
+async def test_what_is_summed_up_is_read_from_the_earlier_summary_to_the_last_turn(
+    tmp_path: Path,
+) -> None:
+    async with helped(tmp_path, CONFIG, completion("They ask of seals.")) as helping:
+        for turns in (400, 800):
+            told = await helping.gateway.answer(None, chat(turns), Trace())
+            await collect(told.events)
+        first, second = (body["messages"][1]["content"] for body in helping.asked())
+    assert "Question 0." in first
+    assert "summary of earlier turns: They ask of seals." in second
+    read = [number for number in range(800) if f"user: Question {number}. " in first + second]
+    assert read == list(range(len(read)))
+    assert len(read) > 700
