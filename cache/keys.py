@@ -58,7 +58,7 @@ def scope(
     """
     *earlier, last = map(_plain, messages) if messages else [{}]
     if prose and last.get("role") == "user":
-        last["content"] = _question(last.get("content"))
+        last = {**last, "content": _question(last.get("content"))}
     if not similar:
         return Scope(exact=digest([list(shared), earlier, last]), similar="")
     alike = digest([list(shared), earlier, {**last, "content": _beside_text(last)}])
@@ -74,8 +74,10 @@ def cacheable(params: Mapping[str, Any], max_temperature: float) -> bool:
     return (temperature is None or temperature <= max_temperature) and params.get("n") in (None, 1)
 
 
-def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """A message whose null fields are left out, and a lone part of text is the text."""
+    if isinstance(message.get("content"), str) and None not in message.values():
+        return message
     plain = {name: value for name, value in message.items() if value is not None}
     match plain.get("content"):
         case [{"type": "text", "text": str(text), **others}] if not others:
@@ -89,7 +91,7 @@ def _question(content: Any) -> Any:
     if (
         not isinstance(content, str)
         or len(content) > _LONG
-        or any(mark in content for mark in _CODE)
+        or any(map(content.__contains__, _CODE))
     ):
         return content
     return unicodedata.normalize("NFC", content).rstrip()

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from context.tokens import Counter
 from context.types import NOT_IN_DOCUMENTS, Prompt
 from gateway.asides import Spend
-from gateway.dispatch import Begun
+from gateway.dispatch import Begun, another_call
 from gateway.errors import GatewayError, ProviderError, StructuredOutputInvalid
 from gateway.fitting import Fitting
 from gateway.judging import faithfulness_of
@@ -154,14 +154,9 @@ class _Request:
 
     async def told(self, starter: SpendingStarter, plan: Plan, spend: Spend) -> Begun:
         """One plan's answer; its calls are noted beside those of the others."""
-        attributes = self.span.attributes
-        before = attributes.pop("attempts", [])
         began = self.span.start + time.perf_counter_ns() - self.since
-        span = Span("dispatch", began, attributes=attributes)
-        try:
+        with another_call(self.span, "dispatch", began) as span:
             return await starter.start(self.prompt, plan, self.ask, span, spend)
-        finally:
-            attributes["attempts"] = [*before, *attributes.get("attempts", ())]
 
     def patience(self) -> float | None:
         """Seconds that a held answer may take."""

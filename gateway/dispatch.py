@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,6 +53,18 @@ class Begun:
     fallback: bool = False  # a group below the plan's first answered
     formed: bool = False  # it is JSON that the caller asked for, no prose
     strategy: Mapping[str, Any] | None = None  # by which it was made, where it took one
+
+
+@contextmanager
+def another_call(span: Span, name: str, start: int) -> Iterator[Span]:
+    """A span for one call more of what has this one: what is seen of it is seen of both, and its
+    attempts stand behind those before."""
+    attributes = span.attributes
+    before = attributes.pop("attempts", [])
+    try:
+        yield Span(name, start, attributes=attributes)
+    finally:
+        attributes["attempts"] = [*before, *attributes.get("attempts", ())]
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from cache.config import CacheConfig
@@ -62,6 +63,7 @@ OF_THE_CALLER = tuple(
 )
 """What has to be equal besides: all but what is compared in another form, and what changes only
 how the answer is told, or how often. A field that is new is compared."""
+_of_ask, _of_caller = attrgetter(*OF_THE_ASK), attrgetter(*OF_THE_CALLER)
 _FRAME = 2  # tokens that an encoder puts around every text
 
 
@@ -99,12 +101,12 @@ class KnownAnswers:
         self, caller: Caller, ask: Ask, grounds: Grounds | None, trace: Trace
     ) -> Scope | None:
         """What must be equal for an answer to be given again; None where none may be."""
-        wishes, params = trace.wishes, settled(ask.params)
+        wishes = trace.wishes
         if not (self.config.enabled and ask.use_cache and ask.messages):
             return None
         if not (wishes.read or wishes.keep):
             return None
-        if not wishes.hot and not (ask.n == 1 and self._cool(params, grounds)):
+        if not wishes.hot and not (ask.n == 1 and self._cool(ask, grounds)):
             return None
         similar, prose = self.config.semantic.enabled, ask.door != "completions"
         parts = self.parts(caller, ask, grounds)
@@ -115,9 +117,9 @@ class KnownAnswers:
         params = settled(ask.params)
         return {
             "policy": self.policy,
-            "caller": {name: getattr(caller, name) for name in OF_THE_CALLER},
+            "caller": dict(zip(OF_THE_CALLER, _of_caller(caller), strict=True)),
             "key": caller.key if self.by_key else None,
-            "request": {name: getattr(ask, name) for name in OF_THE_ASK},
+            "request": dict(zip(OF_THE_ASK, _of_ask(ask), strict=True)),
             "params": {name: params[name] for name in params if name not in UNRELATED},
             "documents": _ground(grounds),
         }
@@ -134,12 +136,14 @@ class KnownAnswers:
         )
         return query if short else None
 
-    def _cool(self, params: dict[str, Any], grounds: Grounds | None) -> bool:
+    def _cool(self, ask: Ask, grounds: Grounds | None) -> bool:
         """Whether the same answer is expected twice: cool, seeded or grounded. Where nothing is
         said OpenAI's default temperature is 1, and such a request expects variety."""
+        params = ask.params
         if not cacheable(params, self.config.max_temperature):
             return False
-        return grounds is not None or bool(params.keys() & {"temperature", "seed"})
+        named = params.get("temperature") is not None or params.get("seed") is not None
+        return named or grounds is not None
 
     async def forget(self, retired: Sequence[str]) -> None:
         """Drop every answer that stood on one of these document versions."""

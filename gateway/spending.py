@@ -9,6 +9,7 @@ from dataclasses import replace
 from context.tokens import Counter
 from context.types import Prompt
 from gateway.errors import StructuredOutputInvalid
+from gateway.messages import text_of
 from gateway.sizes import tokens_of
 from gateway.tracing.trace import Span
 from gateway.types import Done, Spent, Usage
@@ -41,7 +42,7 @@ def unpaid(error: BaseException) -> tuple[Spent, ...]:
 
 def _counted(prompt: Prompt, text: str, count: Counter) -> Usage:
     asked = prompt.tokens.get("total") or sum(
-        count(str(message.get("content") or "")) for message in prompt.messages
+        count(text_of(message.get("content"))) for message in prompt.messages
     )
     return Usage(asked, count(text), estimated=True)
 

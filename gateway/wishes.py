@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import inf
 
 from gateway.errors import InvalidRequest
 
 HEADER = "x-moorline-cache"
+_HEADER = HEADER.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,20 @@ _OURS = {
 def wishes_of(headers: Mapping[bytes, bytes]) -> Wishes:
     """What these headers say together: whatever one of them forbids is forbidden. Raises
     InvalidRequest."""
+    ours, general = headers.get(_HEADER), headers.get(b"cache-control")
+    return _wishes(ours or b"", general or b"") if ours or general else USUAL
+
+
+@lru_cache(maxsize=256)  # a client says the same with every request
+def _wishes(ours: bytes, general: bytes) -> Wishes:
     wishes = USUAL
-    if ours := headers.get(HEADER.encode()):
+    if ours:
         named = _OURS.get(ours.decode("latin-1").strip().lower())
         if named is None:
             known = ", ".join(_OURS)
             raise InvalidRequest(f"The header {HEADER} is one of {known}.", param=HEADER)
         wishes = named
-    if general := headers.get(b"cache-control"):
-        wishes = _narrowed(wishes, general.decode("latin-1").lower())
-    return wishes
+    return _narrowed(wishes, general.decode("latin-1").lower())
 
 
 def _narrowed(wishes: Wishes, cache_control: str) -> Wishes:

@@ -16,7 +16,7 @@ from context.prompts.catalogue import Prompts
 from context.tokens import Counter, messages_tokens
 from context.types import Message, Prompt
 from gateway.asides import DECIMALS, Unsaid
-from gateway.dispatch import Begun
+from gateway.dispatch import Begun, another_call
 from gateway.errors import GatewayError, NoModelAvailable, ProviderTimeout
 from gateway.providers.prices import Prices
 from gateway.spending import broken_off, share, unpaid
@@ -138,17 +138,12 @@ class Run:
             prompt = await self._changed(messages, self.ask)
         began = self._now()
         # What is noted while the stream is told belongs into the request's own span.
-        attributes = self.span.attributes
-        before = attributes.pop("attempts", [])
         try:
-            begun = await self.means.starter.start(
-                prompt, self.plan, self.ask, Span(step, began, attributes=attributes)
-            )
+            with another_call(self.span, step, began) as span:
+                begun = await self.means.starter.start(prompt, self.plan, self.ask, span)
         except GatewayError as error:
             self.spent += unpaid(error)
             raise
-        finally:
-            attributes["attempts"] = [*before, *attributes.get("attempts", ())]
         self.steps.append({"step": step, "model": begun.target.name, "begun_ms": self._ms(began)})
         return replace(begun, strategy=self._about())
 
