@@ -43,7 +43,7 @@ USER moorline
 RUN python - <<'EOF'
 import asyncio
 
-from gateway.build import open_encoder
+from gateway.backends import open_encoder
 from gateway.config import Config
 
 

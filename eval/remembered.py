@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.build import open_encoder
+from gateway.backends import open_encoder
 from gateway.config import Config
 from retrieval.types import Encoder, Query, TokenEncoder, Vector, Vectors
 

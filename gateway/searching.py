@@ -183,13 +183,8 @@ class Afar:
 @asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[Finder | Afar]:
     """The collections of a configuration: a running gateway's, or opened here."""
-    from gateway.build import (
-        open_encoder,
-        open_expanding,
-        open_indexes,
-        open_reranker,
-        open_vocabularies,
-    )
+    from gateway.backends import open_encoder, open_indexes, open_reranker, open_vocabularies
+    from gateway.build import open_expanding
 
     if control := running(config.data):
         yield Afar(control)

@@ -47,7 +47,7 @@ def spread(config: Config, encoder: Mapping[str, Any]) -> Engines:
 @asynccontextmanager
 async def opened(encoder: Mapping[str, Any], cores: int) -> AsyncIterator[Encoder]:
     """The encoder, on the machine that this is called on. Raises RetrievalError."""
-    from gateway.build import open_encoder  # the whole house, which no command waits for
+    from gateway.backends import open_encoder  # much of the house, which no command waits for
 
     try:
         config = resolved({"retrieval": {"encoder": encoder}}, "The encoder")

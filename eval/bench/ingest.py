@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gateway.build import open_encoder, open_indexes
+from gateway.backends import open_encoder, open_indexes
 from gateway.config import Config
 from guardrails.planted import planted
 from retrieval.chunking.chosen import chunker

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.build import open_encoder
+from gateway.backends import open_encoder
 from gateway.config import Config
 from guardrails.planted import planted
 from retrieval.encoders.minilm import model_folder

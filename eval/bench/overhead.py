@@ -218,7 +218,7 @@ def _subject(name: str, upstream: Served, core: int | None, folder: Path) -> Ite
 
 
 def _make_key(config_file: Path) -> str:
-    from gateway.build import open_accounts
+    from gateway.backends import open_accounts
     from gateway.config import load as load_config
 
     async def make() -> str:

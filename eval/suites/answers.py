@@ -26,7 +26,7 @@ from eval.datasets import BadDataset, Dataset, read
 from eval.indexed import Indexed, indexed
 from eval.metrics import Estimate, auroc, estimate
 from eval.suites import options
-from gateway.build import open_reranker
+from gateway.backends import open_reranker
 from gateway.config import Config
 from gateway.providers.base import Call
 from gateway.providers.config import ExtractiveProvider

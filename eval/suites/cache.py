@@ -29,7 +29,7 @@ from eval.pairs import OUT_OF_SCOPE, Pair, clinc, paraphrases, quora, seen
 from eval.remembered import Memory, Remembered, usual_folder
 from eval.suites import options
 from eval.swaps import Swaps, names, restyled
-from gateway.build import open_encoder
+from gateway.backends import open_encoder
 from gateway.config import Config
 from retrieval.types import Encoder, Vectors
 

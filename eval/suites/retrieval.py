@@ -20,7 +20,7 @@ from eval.references import Rankings, lexical, whole_documents
 from eval.remembered import Memory, Remembered, usual_folder
 from eval.suites import options
 from eval.ways import DEFAULT, DENSE, SPARSE, ours
-from gateway.build import open_encoder, open_reranker
+from gateway.backends import open_encoder, open_reranker
 from gateway.commands.common import loaded
 from gateway.config import Config
 

@@ -22,7 +22,7 @@ from eval.misspelling import Misspelt, misspelt
 from eval.references import distinct
 from eval.remembered import Memory, Remembered, usual_folder
 from eval.suites import options
-from gateway.build import open_encoder
+from gateway.backends import open_encoder
 from gateway.commands.common import loaded
 from gateway.config import Config
 from retrieval.config import RetrievalConfig

@@ -25,7 +25,7 @@ from eval.metrics import Estimate, difference, estimate, ndcg, recall
 from eval.references import distinct
 from eval.remembered import Memory, Remembered, usual_folder
 from eval.suites import options
-from gateway.build import open_encoder
+from gateway.backends import open_encoder
 from gateway.commands.common import loaded
 from gateway.config import Config
 from retrieval.retriever import Retriever

@@ -14,7 +14,7 @@ from cache.types import Candidate, Entry
 from cache.verification.calibration import Calibration
 from cache.verification.verifier import TrainedVerifier
 from eval.pairs import Pair
-from gateway.build import open_encoder
+from gateway.backends import open_encoder
 from gateway.commands.common import config_option, loaded
 from gateway.config import Config
 

@@ -43,7 +43,7 @@ class Adapter:
     source: str  # where it came from: a folder, s3://…, hub:…; without secrets
     facts: Facts
     priority: Priority = "medium"
-    quota: Limits = Limits()
+    quota: Limits = field(default_factory=Limits)
     added_at: float = 0.0  # Unix seconds
     served_as: str = field(init=False)  # what engines call it; made once, read on every request
 

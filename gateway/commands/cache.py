@@ -96,7 +96,7 @@ def _asked(config: Config, what: str, body: Mapping[str, Any]) -> dict[str, Any]
 
 
 async def _of_redis(config: Config, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    from gateway.build import open_cache
+    from gateway.backends import open_cache
 
     async with open_cache(config) as store:
         if what == "stats":

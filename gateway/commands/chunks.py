@@ -58,7 +58,7 @@ async def show(
 ) -> bool:
     """Print what would be stored of a source; whether all of it could be read. `meta` is said of
     every document. Raises BadSource, RetrievalError."""
-    from gateway.build import open_encoder
+    from gateway.backends import open_encoder
 
     whole = True
     settings = config.retrieval.of(collection)

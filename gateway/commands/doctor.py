@@ -100,7 +100,7 @@ def _data_folder(config: Config) -> Finding:
 
 
 async def _encoder(config: Config) -> str:
-    from gateway.build import open_encoder
+    from gateway.backends import open_encoder
 
     async with open_encoder(config) as encoder:
         query = await encoder.query("Is this encoder there?")
@@ -108,7 +108,7 @@ async def _encoder(config: Config) -> str:
 
 
 async def _index(config: Config) -> str:
-    from gateway.build import open_encoder, open_indexes
+    from gateway.backends import open_encoder, open_indexes
     from gateway.control import running
 
     if isinstance(config.retrieval.index, EmbeddedIndex) and (held := running(config.data)):
@@ -123,14 +123,14 @@ async def _index(config: Config) -> str:
 
 
 async def _ledger(config: Config) -> str:
-    from gateway.build import open_database
+    from gateway.backends import open_database
 
     async with open_database(config):
         return config.ledger.kind
 
 
 async def _keys(config: Config) -> str:
-    from gateway.build import open_accounts
+    from gateway.backends import open_accounts
 
     async with open_accounts(config) as accounts:
         if accounts.any():
@@ -183,7 +183,7 @@ async def _litellm() -> str:
 async def _upstream(
     what: str, name: str, provider: OpenAICompatibleProvider | VllmProvider
 ) -> Finding:
-    from gateway.build import open_client
+    from gateway.backends import open_client
     from gateway.providers.wire.client import Endpoint
     from gateway.providers.wire.connection import Timeouts
     from gateway.providers.wire.errors import WireError

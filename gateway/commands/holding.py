@@ -103,7 +103,7 @@ async def _here(
 
 @asynccontextmanager
 async def _opened(config: Config) -> AsyncIterator[Collections]:
-    from gateway.build import open_encoder, open_indexes
+    from gateway.backends import open_encoder, open_indexes
     from gateway.ingestion import Collections
 
     async with open_encoder(config) as encoder, open_indexes(config, encoder) as indexes:

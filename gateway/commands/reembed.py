@@ -42,7 +42,7 @@ def _check_nobody_holds(config: Config) -> None:
 
 
 async def _reembedded(config: Config, collection: str | None) -> None:
-    from gateway.build import open_encoder, open_indexes
+    from gateway.backends import open_encoder, open_indexes
 
     async with open_encoder(config) as encoder, open_indexes(config, encoder) as indexes:
         if collection and collection not in await indexes.names():

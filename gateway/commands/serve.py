@@ -105,7 +105,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _has_keys(config: Config) -> bool:
-    from gateway.build import open_accounts
+    from gateway.backends import open_accounts
 
     async def check() -> bool:
         async with open_accounts(config) as accounts:

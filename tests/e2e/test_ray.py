@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.build import open_encoder, open_indexes
+from gateway.backends import open_encoder, open_indexes
 from gateway.config import Config
 from gateway.control import Work
 from gateway.ingestion import Collections

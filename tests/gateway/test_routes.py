@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.build import catalogue, learned
+from gateway.backends import learned
+from gateway.build import catalogue
 from gateway.config import Config, ConfigError, parse
 from gateway.deployments import Deployments
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, PromptTooLong, UnknownModel

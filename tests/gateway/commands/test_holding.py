@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.build import open_encoder, open_indexes
+from gateway.backends import open_encoder, open_indexes
 from gateway.commands.holding import HELD, WAITING, ingested
 from gateway.config import Config
 from gateway.control import Work, announced
