@@ -14,7 +14,8 @@ import pytest
 from qdrant_client import AsyncQdrantClient
 
 from retrieval.index import points
-from retrieval.index.qdrant import LOCAL, Collection, Placed, QdrantIndex, QdrantIndexes
+from retrieval.index.qdrant import LOCAL, QdrantIndex, QdrantIndexes
+from retrieval.index.server import Collection, Placed
 from retrieval.types import Embedded, Index, Passage, RetrievalError, SparseVector
 
 SIZE = 4
