@@ -22,6 +22,7 @@ from gateway.conversations.config import ConversationsConfig
 from gateway.degrade.config import DegradeConfig
 from gateway.filing.config import FilesConfig
 from gateway.findings import findings
+from gateway.fleet.config import FleetConfig
 from gateway.ledger.config import LedgerConfig, SqliteLedger
 from gateway.metrics.config import MetricsConfig
 from gateway.providers.config import ExtractiveProvider, ProviderConfig
@@ -163,6 +164,9 @@ class Config(Section):
     grounding: GroundingConfig = Field(default=GroundingConfig(), description="Defaults.")
     providers: dict[str, ProviderConfig] = Field(
         default={}, description="Who completes chats, by a name of your own."
+    )
+    fleet: FleetConfig = Field(
+        default=FleetConfig(), description="Replicas of vLLM and their adapters."
     )
     models: dict[str, ModelAlias] = Field(default={}, description="Aliases for models.")
     routing: RoutingConfig = Field(default=RoutingConfig(), description="What `auto` means.")

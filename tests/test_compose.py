@@ -127,7 +127,7 @@ def test_the_lines_of_the_profiles_are_a_configuration_too(monkeypatch: pytest.M
     assert isinstance(provider, VllmProvider)
     assert langfuse
     assert f"--served-model-name={provider.models[0].name}" in SERVICES["vllm"]["command"]
-    assert host(provider.base_url) in SERVICES
+    assert host(provider.addresses[0]) in SERVICES
     assert host(langfuse.base_url) in SERVICES
 
 

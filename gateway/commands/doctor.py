@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from gateway.config import Config, ConfigError, load
 from gateway.providers.config import LiteLlmProvider, OpenAICompatibleProvider, VllmProvider
 from retrieval.config import EmbeddedIndex
 from retrieval.types import RetrievalError
+
+if TYPE_CHECKING:
+    from gateway.providers.wire.client import Client
 
 ENOUGH_DISK = 1 << 30  # bytes; an index and a ledger grow
 WITHIN = 5.0  # seconds for anything that answers over a network
@@ -184,6 +188,25 @@ async def _upstream(
     what: str, name: str, provider: OpenAICompatibleProvider | VllmProvider
 ) -> Finding:
     from gateway.backends import open_client
+
+    try:
+        client = await open_client(name, provider)
+    except ConfigError as error:
+        return Finding(what, False, str(error), "Correct the file or its name.")
+    try:
+        for address in provider.addresses:
+            if finding := await _amiss(what, provider, address, client):
+                return finding
+    finally:
+        await client.aclose()
+    answers = "answers" if len(provider.addresses) == 1 else "answer"
+    return Finding(what, True, f"{', '.join(provider.addresses)} {answers}")
+
+
+async def _amiss(
+    what: str, provider: OpenAICompatibleProvider | VllmProvider, address: str, client: Client
+) -> Finding | None:
+    """What is wrong with one of a provider's addresses."""
     from gateway.providers.wire.client import Endpoint
     from gateway.providers.wire.connection import Timeouts
     from gateway.providers.wire.errors import WireError
@@ -191,25 +214,20 @@ async def _upstream(
     headers = {k: v.get_secret_value() for k, v in provider.headers.items()}
     if provider.api_key:
         headers["Authorization"] = f"Bearer {provider.api_key.get_secret_value()}"
-    target = Endpoint.of("GET", f"{provider.base_url}/models", headers)
+    target = Endpoint.of("GET", f"{address}/models", headers)
     try:
-        client = await open_client(name, provider)
-        try:
-            # By the way that a request takes: its proxy, its certificates.
-            async with await client.get(target, Timeouts(WITHIN, WITHIN, WITHIN)) as response:
-                status = response.status
-        finally:
-            await client.aclose()
-    except ConfigError as error:
-        return Finding(what, False, str(error), "Correct the file or its name.")
+        # By the way that a request takes: its proxy, its certificates.
+        async with await client.get(target, Timeouts(WITHIN, WITHIN, WITHIN)) as response:
+            status = response.status
     except WireError as error:
-        seen = f"{provider.base_url} does not answer: {error}"
+        seen = f"{address} does not answer: {error}"
         return Finding(what, False, seen, "Start it, or correct base_url.")
+    where = "" if len(provider.addresses) == 1 else f"{address} "
     if status in (401, 403):
-        return Finding(what, False, f"refuses the key ({status})", "Correct api_key.")
+        return Finding(what, False, f"{where}refuses the key ({status})", "Correct api_key.")
     if status >= 500:
-        return Finding(what, False, f"answers {status}", "Look at its own log.")
-    return Finding(what, True, f"{provider.base_url} answers")
+        return Finding(what, False, f"{where}answers {status}", "Look at its own log.")
+    return None
 
 
 async def _stores(config: Config) -> str:

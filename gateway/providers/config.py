@@ -10,6 +10,7 @@ from pydantic import DirectoryPath, Field, FilePath, SecretStr, field_validator,
 
 from context.tokenizer_files import found
 from gateway.embedding.config import EmbeddingModel
+from gateway.fleet.config import LoraConfig
 from gateway.providers.capabilities import Capability, Prefill
 from gateway.providers.services import SERVICES, OutputLimit
 from gateway.providers.wire.client import BadEndpoint, Endpoint
@@ -162,7 +163,11 @@ class _Remote(_Placed):
 class _Http(_Remote):
     """What every provider that speaks OpenAI's API has."""
 
-    base_url: str = Field(description="Base URL that ends in /v1 or its like.")
+    base_url: str | tuple[str, ...] = Field(
+        min_length=1,
+        description="Base URL that ends in /v1 or its like; a list of them for replicas that "
+        "serve the same.",
+    )
     api_key: SecretStr | None = Field(
         default=None, description='Sent as a bearer token; a secret, as "env:NAME".'
     )
@@ -212,12 +217,16 @@ class _Http(_Remote):
 
     @field_validator("base_url")
     @classmethod
-    def _can_be_called(cls, url: str) -> str:
-        try:
-            Endpoint.of("POST", url)
-        except BadEndpoint as error:
-            raise ValueError(str(error)) from None
-        return url.rstrip("/")
+    def _can_be_called(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        urls = tuple(_called(url) for url in _listed(given))
+        if len(set(urls)) < len(urls):
+            raise ValueError("an address is listed twice")
+        return urls[0] if isinstance(given, str) else urls
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All base URLs, of one server or of replicas."""
+        return _listed(self.base_url)
 
     @field_validator("proxy")
     @classmethod
@@ -234,6 +243,18 @@ class _Http(_Remote):
         if self.client_key and not self.client_certificate:
             raise ValueError("`client_key` is set without `client_certificate`")
         return self
+
+
+def _listed(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else given
+
+
+def _called(url: str) -> str:
+    try:
+        Endpoint.of("POST", url)
+    except BadEndpoint as error:
+        raise ValueError(str(error)) from None
+    return url.rstrip("/")
 
 
 class OpenAICompatibleProvider(_Http):
@@ -271,9 +292,36 @@ class OpenAICompatibleProvider(_Http):
 
 
 class VllmProvider(_Http):
-    """A vLLM server by URL. Its LoRA adapters are models: list them by name."""
+    """A vLLM server by URL, or several that serve the same. LoRA adapters that it was started with
+    are models: list them by name. With `lora` it loads those that are registered, too."""
 
     kind: Literal["vllm"]
+    lora: LoraConfig | None = Field(
+        default=None, description="Adapters that are loaded while it runs."
+    )
+
+    @model_validator(mode="after")
+    def _what_adapters_change_is_served(self) -> Self:
+        served = [each.name for each in self.models]
+        if self.lora and not served:
+            raise ValueError("`lora` is set, and there is no model that adapters would change")
+        if self.lora and self.lora.base not in (None, *served):
+            raise ValueError(f"`lora.base` is none of its `models`: {', '.join(served)}")
+        return self
+
+    @model_validator(mode="after")
+    def _embeddings_have_one_address(self) -> Self:
+        if self.embeddings and len(self.addresses) > 1:
+            raise ValueError("`embeddings` are asked of one `base_url`")
+        return self
+
+    @property
+    def base(self) -> ModelConfig | None:
+        """The model that adapters change, where any are loaded."""
+        if self.lora is None:
+            return None
+        wanted = self.lora.base
+        return next(each for each in self.models if wanted in (None, each.name))
 
 
 class LiteLlmProvider(_Remote):

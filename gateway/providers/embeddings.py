@@ -23,7 +23,7 @@ class OpenAICompatibleEmbeddings(OpenAICompatible):
 
     def __init__(self, config: OpenAICompatibleProvider | VllmProvider, client: Client) -> None:
         super().__init__(config, client)
-        url = f"{config.base_url}/embeddings"
+        url = f"{config.addresses[0]}/embeddings"
         self._embeddings = Endpoint.of("POST", url, _headers(config))
 
     async def embed(self, call: EmbeddingCall) -> Embedded:

@@ -47,15 +47,18 @@ class OpenAICompatible:
         config: OpenAICompatibleProvider | VllmProvider,
         client: Client,
         known_as: str | None = None,
+        address: str | None = None,
     ) -> None:
-        """`known_as` is what callers are told of it; without, its address."""
+        """`known_as` is what callers are told of it; without, its address. `address` is the one of
+        its addresses that is asked; the first when it is left out."""
+        address = address or config.addresses[0]
         self._client = client
         self._models = config.models
         self._stream_usage = config.stream_usage
         self._output_limit = config.output_limit
         headers = _headers(config)
-        self._chat = Endpoint.of("POST", f"{config.base_url}/chat/completions", headers)
-        self._list = Endpoint.of("GET", f"{config.base_url}/models", headers)
+        self._chat = Endpoint.of("POST", f"{address}/chat/completions", headers)
+        self._list = Endpoint.of("GET", f"{address}/models", headers)
         self.name = str(self._chat.origin)
         secrets = [each.get_secret_value() for each in config.headers.values()]
         if config.api_key:

@@ -13,9 +13,15 @@ from gateway.providers.wire.client import Client, Endpoint
 class Vllm(OpenAICompatible):
     """Completes chats with a base model or any adapter that the server has loaded."""
 
-    def __init__(self, config: VllmProvider, client: Client, known_as: str | None = None) -> None:
-        super().__init__(config, client, known_as)
-        base = urlsplit(config.base_url)
+    def __init__(
+        self,
+        config: VllmProvider,
+        client: Client,
+        known_as: str | None = None,
+        address: str | None = None,
+    ) -> None:
+        super().__init__(config, client, known_as, address)
+        base = urlsplit(address or config.addresses[0])
         root = base.path.removesuffix("/v1")
         self._health = Endpoint.of("GET", f"{base.scheme}://{base.netloc}{root}/health")
 

@@ -39,8 +39,30 @@ def test_kind_picks_the_provider(raw: dict[str, Any]) -> None:
         {"kind": "openai-compatible", "base_url": URL, "models": []},
         {"kind": "openai-compatible", "base_url": "host:8000", "models": MODELS},
         {"kind": "openai-compatible", "base_url": URL, "models": MODELS, "idle_timeout": 0},
+        {"kind": "openai-compatible", "base_url": [URL], "models": MODELS},
+        {"kind": "vllm", "base_url": [], "models": MODELS},
+        {"kind": "vllm", "base_url": [URL, f"{URL}/"], "models": MODELS},
+        {"kind": "vllm", "base_url": [URL, "host:1"], "models": MODELS},
+        {"kind": "vllm", "base_url": [URL, "http://b/v1"], "embeddings": MODELS},
+        {"kind": "vllm", "base_url": URL, "models": MODELS, "lora": {"base": "other"}},
+        {"kind": "vllm", "base_url": URL, "embeddings": MODELS, "lora": {}},
+        {"kind": "vllm", "base_url": URL, "models": MODELS, "lora": {"slots": 4, "cpu_slots": 2}},
     ],
-    ids=["unknown kind", "unknown key", "no models", "no URL", "no time"],
+    ids=[
+        "unknown kind",
+        "unknown key",
+        "no models",
+        "no URL",
+        "no time",
+        "replicas of what is not ours",
+        "no address",
+        "an address twice",
+        "no URL among several",
+        "embeddings of replicas",
+        "a base that is not served",
+        "adapters of no model",
+        "less memory than slots",
+    ],
 )
 def test_nonsense_is_refused(raw: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
@@ -52,6 +74,25 @@ def test_a_slash_at_the_end_of_the_url_does_not_matter() -> None:
     provider = ANY.validate_python(raw)
     assert isinstance(provider, config.VllmProvider)
     assert provider.base_url == URL
+
+
+def test_a_vllm_server_may_have_replicas() -> None:
+    urls = (URL, "http://other:8000/v1")
+    one = config.VllmProvider(kind="vllm", base_url=URL, models=(config.ModelConfig(name="m"),))
+    two = one.model_copy(update={"base_url": urls})
+    assert (one.addresses, two.addresses) == ((URL,), urls)
+
+
+@pytest.mark.parametrize(("lora", "base"), [({}, "m"), ({"base": "n"}, "n")])
+def test_adapters_change_the_first_model_unless_another_is_named(
+    lora: dict[str, Any], base: str
+) -> None:
+    models = [*MODELS, {"name": "n"}]
+    raw = {"kind": "vllm", "base_url": URL, "models": models, "lora": lora}
+    provider = ANY.validate_python(raw)
+    assert isinstance(provider, config.VllmProvider)
+    assert provider.base is not None
+    assert provider.base.name == base
 
 
 def test_no_secret_is_printed() -> None:
