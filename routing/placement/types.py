@@ -14,6 +14,9 @@ Priority: TypeAlias = Literal["critical", "high", "medium", "low"]
 Tier: TypeAlias = Literal["gpu", "loading", "cpu", "disk", "base"]
 """Where a replica has an adapter; `base` is a request that needs none."""
 
+RANK: Mapping[Priority, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+"""The higher, the sooner it goes and the longer it waits."""
+
 
 @dataclass(slots=True)
 class Costs:
@@ -25,24 +28,35 @@ class Costs:
     prefill: float = 1 / 15_000  # for a token of a prompt
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A slot for whoever waited too long: the next that comes free, and one adapter gives way."""
+
+    adapter: str  # who gets the slot
+    instead_of: str  # who is sent nothing more until then
+    until: float  # when it lapses, as whoever gave it may be gone
+
+
 @dataclass(slots=True)
 class Replica:
     """One engine as it is seen now. Mirrors are ordered: what was used longest ago comes first.
 
-    Not frozen: whoever keeps the mirror changes it in place, between decisions.
+    Not frozen: routing/placement/mirror.py changes it in place, between decisions.
     """
 
     name: str  # its address, and what rendezvous hashing goes by
     slots: int  # adapters that fit into its GPU at once
     cpu_slots: int  # that it keeps in memory, those in the GPU included
+    seats: int = 256  # requests that it works on at once (vLLM's max_num_seqs)
     costs: Costs = field(default_factory=Costs)
     in_flight: int = 0  # requests under way, of all gateways
+    unread: int = 0  # tokens of their prompts of which no first token of an answer has come
     under_way: dict[str, int] = field(default_factory=dict)  # adapter → requests; none are left out
-    gpu: dict[str, None] = field(default_factory=dict)
+    gpu: dict[str, float] = field(default_factory=dict)  # adapter → when it was used last
     cpu: dict[str, None] = field(default_factory=dict)  # those in the GPU included
     loading: dict[str, float] = field(default_factory=dict)  # adapter → when it will be there
     pinned: frozenset[str] = frozenset()
-    draining_until: float = 0.0  # no more for what is resident: somebody has waited too long
+    promise: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +77,21 @@ class Placement:
     tier: Tier  # where it has the adapter
     cost: float  # seconds that it was reckoned at, those of others that it delays included
     evicts: str | None = None  # the adapter that gives up its slot
+    touch: tuple[str, ...] = ()  # to be used first, since engines evict what was used longest ago
     wait: bool = False  # no slot can be had there now: ask when one is free
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What is weighed against what. Chosen in simulation: `moorline bench lora`."""
+
+    others: float = 0.3  # a second's delay of somebody else's request, in seconds of one's own
+    slot_wait: float = 1.5  # seconds until a slot comes free, where none is
+    evict: float = 0.5  # of the seconds that it takes to bring back what is evicted
+    bound: float = 2.0  # times the mean load that no replica exceeds while another can be had
+    few: int = 8  # requests under way that are never too many
+    tie: float = 0.001  # seconds that are no difference
+    stale: float = 60.0  # seconds unused, after which a priority keeps no slot
+    head_start: float = 1.0  # seconds that each rank of priority is ahead in the line
+    drain_after: float = 2.0  # seconds in the line, after which an adapter gives way
+    drain_for: float = 10.0  # seconds until a promise lapses, unless it is given again

@@ -1,0 +1,33 @@
+"""Rendezvous hashing: an order of replicas for each adapter that everybody arrives at alone.
+
+Whoever leaves takes only what was his, and who joins takes his share of each (Thaler and
+Ravishankar, A Name-Based Mapping Scheme for Rendezvous, 1996). Python's own hash differs from
+process to process; blake2b does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+
+from routing.placement.types import Replica
+
+
+@lru_cache(maxsize=16_384)  # some times a thousand adapters, as replicas come and go
+def ranked(adapter: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, from the first choice to the last."""
+    return tuple(sorted(names, key=lambda name: (_weight(adapter, name), name), reverse=True))
+
+
+def first(adapter: str, replicas: Sequence[Replica], count: int) -> list[Replica]:
+    """The first choices alone: where an adapter is kept by gateways that cannot talk."""
+    if count >= len(replicas):
+        return list(replicas)
+    chosen = ranked(adapter, tuple(replica.name for replica in replicas))[:count]
+    return [replica for replica in replicas if replica.name in chosen]
+
+
+def _weight(adapter: str, name: str) -> bytes:
+    text = f"{adapter}\0{name}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=8).digest()
