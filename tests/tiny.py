@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 Tensors: TypeAlias = Mapping[str, NDArray[np.float32]]
 
 HIDDEN, HEADS, KV_HEADS, INNER, LAYERS = 128, 4, 2, 256, 2
-END = "<|im_end|>"
+START, END = "<|im_start|>", "<|im_end|>"
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -24,7 +24,8 @@ TEMPLATE = (
 def write_model(folder: Path) -> Path:
     """The base model: weights, configuration and a tokenizer of bytes."""
     folder.mkdir(parents=True)
-    size = _write_tokenizer(folder)
+    letters = _write_tokenizer(folder)
+    size = len(letters)
     _write_json(
         folder / "config.json",
         {
@@ -46,7 +47,11 @@ def write_model(folder: Path) -> Path:
             "eos_token_id": size - 1,
         },
     )
-    _write_tensors(folder / "model.safetensors", _weights(size))
+    weights = _weights(size)
+    for number, letter in enumerate(letters):  # it says what can be read, and never stops early
+        if len(letter) > 1 or not "!" <= letter <= "~":
+            weights["lm_head.weight"][number] = 0
+    _write_tensors(folder / "model.safetensors", weights)
     return folder
 
 
@@ -81,12 +86,12 @@ def write_adapter(folder: Path, seed: int, rank: int = 8, **config: Any) -> Path
     return folder
 
 
-def _write_tokenizer(folder: Path) -> int:
+def _write_tokenizer(folder: Path) -> list[str]:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE({letter: n for n, letter in enumerate(letters)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(["<|im_start|>", END])
+    tokenizer.add_special_tokens([START, END])
     tokenizer.save(str(folder / "tokenizer.json"))
     _write_json(
         folder / "tokenizer_config.json",
@@ -98,10 +103,10 @@ def _write_tokenizer(folder: Path) -> int:
             "model_max_length": 2048,
         },
     )
-    return int(tokenizer.get_vocab_size())
+    return [*letters, START, END]
 
 
-def _weights(size: int) -> Tensors:
+def _weights(size: int) -> dict[str, NDArray[np.float32]]:
     noise = np.random.default_rng(0)
     narrow = HIDDEN // HEADS * KV_HEADS
     tensors = {
