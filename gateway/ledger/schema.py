@@ -160,4 +160,34 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE requests ADD COLUMN unit TEXT",
         "CREATE INDEX requests_by_experiment ON requests (experiment) WHERE experiment IS NOT NULL",
     ),
+    # A revision that is removed keeps its row: its number is not given again. Facts and quota are
+    # JSON objects.
+    (
+        """
+        CREATE TABLE adapters (
+            tenant TEXT NOT NULL,
+            name TEXT NOT NULL,
+            revision BIGINT NOT NULL,
+            provider TEXT NOT NULL,
+            source TEXT NOT NULL,
+            facts TEXT NOT NULL,
+            priority TEXT NOT NULL,
+            quota TEXT NOT NULL,
+            added_at DOUBLE PRECISION NOT NULL,
+            removed_at DOUBLE PRECISION,
+            PRIMARY KEY (tenant, name, revision)
+        )
+        """,
+        """
+        CREATE TABLE adapter_aliases (
+            tenant TEXT NOT NULL,
+            name TEXT NOT NULL,
+            alias TEXT NOT NULL,
+            revision BIGINT NOT NULL,
+            previous BIGINT,
+            PRIMARY KEY (tenant, name, alias)
+        )
+        """,
+        "INSERT INTO changes (subject, version) VALUES ('adapters', 0)",
+    ),
 )
