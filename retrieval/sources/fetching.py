@@ -33,6 +33,14 @@ _NO_HOST = re.compile(rb"[\x00-\x20\x7f]")  # what http.client refuses, too
 _SAFE = "/%:@!$&'()*+,;=~-._"
 
 
+class BadStatus(Unreadable):
+    """The server was asked, and answers otherwise."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        super().__init__(f"the server answers {response.status} {response.reason}")
+        self.status = response.status
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a server said, with its body still to come."""
@@ -56,33 +64,37 @@ class Fetcher:
 
     config: SourcesConfig = field(default_factory=SourcesConfig)
     wait: Callable[[float], None] = time.sleep
+    authority: str | None = field(default=None, repr=False)
+    """Sent as Authorization to the server that a request names, and to none that it leads to."""
 
     @contextmanager
-    def get(self, url: str, method: str = "GET") -> Iterator[Answer]:
-        """The answer to a request, if it is a good one. Raises Unreadable."""
+    def get(self, url: str, method: str = "GET", start: int = 0) -> Iterator[Answer]:
+        """The answer to a request, if it is a good one; from byte `start` on, and then not packed,
+        of a server that knows how to. Raises Unreadable, and BadStatus where there is an answer."""
         deadline = time.monotonic() + self.config.timeout
         for attempt in range(_TRIES):
-            with self._followed(url, method, deadline) as (response, found):
-                if response.status == 200:
+            with self._followed(url, method, start, deadline) as (response, found):
+                if response.status == (206 if start else 200):
                     yield Answer(found, _headers(response), _body(response, deadline))
                     return
                 if response.status not in _BUSY or attempt == _TRIES - 1:
-                    raise Unreadable(f"the server answers {response.status} {response.reason}")
+                    raise BadStatus(response)
                 wait = _retry_after(response, attempt)
             if wait > min(_LONGEST_WAIT, deadline - time.monotonic()):
-                raise Unreadable(f"the server answers {response.status} {response.reason}")
+                raise BadStatus(response)
             self.wait(wait)
 
     @contextmanager
     def _followed(
-        self, url: str, method: str, deadline: float
+        self, url: str, method: str, start: int, deadline: float
     ) -> Iterator[tuple[http.client.HTTPResponse, str]]:
         """What stands at the end of the redirects. Raises Unreadable."""
         first = parts = split(url)
         for _ in range(_REDIRECTS + 1):
             # A name and password are for the server that they were written for.
-            secret = _authority(first) if _origin(parts) == _origin(first) else None
-            with self._asked(parts, method, secret, deadline) as response:
+            own = self.authority or _authority(first)
+            secret = own if _origin(parts) == _origin(first) else None
+            with self._asked(parts, method, start, secret, deadline) as response:
                 if response.status not in _MOVED:
                     yield response, plain(parts)
                     return
@@ -97,7 +109,7 @@ class Fetcher:
 
     @contextmanager
     def _asked(
-        self, parts: SplitResult, method: str, secret: str | None, deadline: float
+        self, parts: SplitResult, method: str, start: int, secret: str | None, deadline: float
     ) -> Iterator[http.client.HTTPResponse]:
         headers = {
             "User-Agent": self.config.user_agent,
@@ -105,6 +117,8 @@ class Fetcher:
             "Accept-Encoding": "gzip",
             "Connection": "close",
         }
+        if start:
+            headers |= {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
         if secret is not None:
             headers["Authorization"] = secret
         connection = _Connection(parts, self.config.private_networks, deadline)

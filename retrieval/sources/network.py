@@ -14,11 +14,17 @@ from retrieval.parsing.draft import Unreadable
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
+
+class NotPublic(Unreadable):
+    """A name leads inside only, and it is not said that it may."""
+
+
 _NAT64 = ip_network("64:ff9b::/96")
 
 
 def reachable(host: str, port: int, allowed: Networks) -> list[str]:
-    """The addresses of a host that may be connected to. Raises Unreadable where there is none."""
+    """The addresses of a host that may be connected to. Raises Unreadable where there is none,
+    NotPublic where there is one that may not."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -26,7 +32,7 @@ def reachable(host: str, port: int, allowed: Networks) -> list[str]:
     addresses = dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found)
     kept = [each for each in addresses if permitted(ip_address(each), allowed)]
     if not kept:
-        raise Unreadable(
+        raise NotPublic(
             f"{host} is not a public address ({', '.join(addresses)}); where it is meant, allow it "
             "by retrieval.sources.private_networks"
         )

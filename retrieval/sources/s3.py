@@ -1,46 +1,26 @@
-"""Objects of an S3-compatible bucket as items: `s3://bucket/prefix`, by boto3 (extra `s3`)."""
+"""Objects of an S3-compatible bucket as items: `s3://bucket/prefix`."""
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from retrieval.config import SourcesConfig
 from retrieval.parsing.draft import Unreadable
 from retrieval.parsing.formats import LIMITS, Limits, known
 from retrieval.sources.archives import Archive, is_archive
+from retrieval.sources.buckets import Gone, Refused, connected, explained, named
 from retrieval.sources.members import Held, kept
 from retrieval.sources.reading import CHUNK, whole
 from retrieval.sources.sidecars import LONGEST, Sidecars, is_sidecar
 from retrieval.sources.types import BadSource, Item, Listing
-from retrieval.urls import without_password
 
 _ASLEEP = {"GLACIER", "DEEP_ARCHIVE"}
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _LAST = ".meta.toml"  # what the last of a key's sidecars ends in
 _DISORDER = "its objects are not listed in the order of their keys"
-_GONE = "there is no such object"
-_NOBODY = (
-    "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-)
-_IN_URL = (
-    "credentials do not belong into a URL: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-    "AWS_PROFILE"
-)
-_REFUSALS = {
-    "NoSuchBucket": "there is no such bucket",
-    "InvalidBucketName": "that is no name for a bucket",
-    "AccessDenied": "access is denied to these credentials",
-    "InvalidAccessKeyId": "the credentials are not known there",
-    "SignatureDoesNotMatch": "the credentials do not fit",
-    "403": "access is denied to these credentials",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +33,8 @@ class Bucket:
 
     def items(self, listing: Listing) -> Iterator[Item]:
         """Objects of known formats in the order of their keys. Raises BadSource."""
-        try:
-            parts = urlsplit(self.url, allow_fragments=False)
-        except ValueError as error:
-            raise BadSource(f"{without_password(self.url)}: it is no URL") from error
-        bucket = parts.netloc
-        if "@" in bucket:
-            raise BadSource(f"{without_password(self.url)}: {_IN_URL}")
-        # A question mark is a sign like others in a key.
-        key = parts.path.removeprefix("/") + (f"?{parts.query}" if parts.query else "")
-        if not bucket:
-            raise BadSource(f"No bucket is named: {self.url}")
-        client = _client(self.config)
+        bucket, key = named(self.url)
+        client = connected(self.config)
         if key and not key.endswith("/") and (known(key) or is_archive(key)):
             yield from self._one(client, bucket, key, listing)
             return
@@ -73,7 +43,7 @@ class Bucket:
 
     def _one(self, client: Any, bucket: str, key: str, listing: Listing) -> Iterator[Item]:
         try:
-            with _explained():
+            with explained():
                 found = client.head_object(Bucket=bucket, Key=key)
         except Unreadable as error:
             raise BadSource(f"s3://{bucket}/{key}: {error.reason}") from error
@@ -100,9 +70,9 @@ class Bucket:
                     listing.skipped.append((shown, reason))
                 elif path and not path.endswith("/"):
                     yield sidecars.described(self._item(client, bucket, found), path)
+        except Refused as error:
+            raise BadSource(f"{self.url}: {error.reason}") from error
         except Unreadable as error:
-            if error.reason in (_NOBODY, *_REFUSALS.values()):
-                raise BadSource(f"{self.url}: {error.reason}") from error
             listing.unlisted.append((self.url, error.reason))
 
     def _item(self, client: Any, bucket: str, found: Mapping[str, Any]) -> Item:
@@ -127,37 +97,12 @@ class Door:
 
 @cache
 def _door(config: SourcesConfig) -> Door:
-    return Door(config, _client(config))
-
-
-def _client(config: SourcesConfig) -> Any:
-    """A client, which may be used from any thread. Raises BadSource."""
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError as error:
-        raise BadSource("Reading from a bucket needs boto3: pip install 'moorline[s3]'.") from error
-    own = config.s3_endpoint or any(os.environ.get(name) for name in _ENDPOINTS)
-    settings = Config(
-        connect_timeout=10,
-        read_timeout=config.timeout,
-        retries={"mode": "standard", "max_attempts": 4},
-        # A server of one's own seldom has a name for each bucket.
-        s3={"addressing_style": "path" if own else "auto"},
-        user_agent_extra="moorline",
-    )
-    try:
-        return boto3.session.Session().client(
-            "s3", endpoint_url=config.s3_endpoint, region_name=config.s3_region, config=settings
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise BadSource(f"The bucket cannot be asked: {error}") from error
+    return Door(config, connected(config))
 
 
 def _objects(client: Any, bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
     """The objects in the order of their keys, a page of the list at a time. Raises Unreadable."""
-    with _explained():
+    with explained():
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             yield from page.get("Contents", ())
 
@@ -203,14 +148,14 @@ def _until(key: str) -> bytes:
 
 
 def _read(door: Door, bucket: str, key: str, name: str, size: int, limits: Limits) -> bytes:
-    with _explained():
+    with explained():
         body = door.client.get_object(Bucket=bucket, Key=key)["Body"]
         with body:
             return whole(body.iter_chunks(CHUNK), name, size, limits)
 
 
 def _spooled(client: Any, bucket: str, key: str) -> Held:
-    with _explained():
+    with explained():
         body = client.get_object(Bucket=bucket, Key=key)["Body"]
         with body:
             return kept(body.iter_chunks(CHUNK))
@@ -225,33 +170,14 @@ def _beside(
     if known_keys is not None and not folders and key not in known_keys:
         return None
     try:
-        with _explained():
+        with explained():
             body = client.get_object(Bucket=bucket, Key=key)["Body"]
             with body:
                 return bytes(body.read(LONGEST + 1))
+    except Gone:
+        return None
     except Unreadable as error:
-        if error.reason == _GONE:
-            return None
         raise Unreadable(f"{key.rpartition('/')[2]}: {error.reason}") from error
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Errors of boto3 as reasons."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
-    try:
-        yield
-    except ClientError as error:
-        said = error.response.get("Error", {})
-        code = str(said.get("Code", ""))
-        if code in ("NoSuchKey", "404"):
-            raise Unreadable(_GONE) from error
-        raise Unreadable(_REFUSALS.get(code) or f"{code}: {said.get('Message', '')}") from error
-    except NoCredentialsError as error:
-        raise Unreadable(_NOBODY) from error
-    except BotoCoreError as error:
-        raise Unreadable(f"the bucket cannot be asked: {error}") from error
 
 
 def _unfit(path: str, found: Mapping[str, Any]) -> str:

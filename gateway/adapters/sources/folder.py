@@ -26,7 +26,7 @@ class Folder:
         root = Path(os.path.realpath(self.path))
         complete(list(_names(root)))
         for name in KEPT:
-            _copied(root, name, room / name, self.max_bytes)
+            copied(root, root / name, room / name, self.max_bytes)
         return str(root)
 
 
@@ -44,14 +44,15 @@ def _names(root: Path) -> Iterator[str]:
             yield f"{name}/{CONFIG}"
 
 
-def _copied(root: Path, name: str, target: Path, limit: int) -> None:
-    meant = Path(os.path.realpath(root / name))
-    if not meant.is_relative_to(root):
-        raise BadAdapter("insecure", f"{name} is a link that leads out of the folder")
-    with opened(meant.parent, meant.name) as file, target.open("xb") as copy:
-        fits(name, os.fstat(file.fileno()).st_size, limit)
-        copied = 0
+def copied(root: Path, path: Path, target: Path, limit: int) -> None:
+    """Copy a file that lies below a folder, also by way of links. Raises BadAdapter."""
+    meant = Path(os.path.realpath(path))
+    if not meant.is_relative_to(os.path.realpath(root)):
+        raise BadAdapter("insecure", f"{path.name} is a link that leads out of the folder")
+    with opened(meant.parent, meant.name) as file, target.open("wb") as copy:
+        fits(path.name, os.fstat(file.fileno()).st_size, limit)
+        written = 0
         while piece := file.read(_CHUNK):
-            copied += len(piece)
-            fits(name, copied, limit)  # it may grow meanwhile
+            written += len(piece)
+            fits(path.name, written, limit)  # it may grow meanwhile
             copy.write(piece)

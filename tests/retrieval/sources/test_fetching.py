@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from retrieval.parsing.draft import Unreadable
-from retrieval.sources.fetching import Fetcher, gunzipped
-from tests.retrieval.sources.web import Site, fetcher, serving
+from retrieval.sources.fetching import BadStatus, Fetcher, gunzipped
+from tests.retrieval.sources.web import Site, fetcher, here, serving
 
 
 def got(url: str, fetch: Fetcher | None = None) -> bytes:
@@ -44,6 +44,25 @@ def test_loopback_is_refused_unless_it_is_allowed(site: Site) -> None:
     url = site.put("/a", "A page.")
     assert refused(url, Fetcher()).startswith("127.0.0.1 is not a public address")
     assert site.asked == []
+
+
+def test_an_authority_is_shown_to_the_server_that_is_named_alone(site: Site) -> None:
+    with serving() as other:
+        fetch = Fetcher(here(), authority="Bearer secret")
+        url = site.put("/a", status=302, Location=other.put("/b", "A page."))
+        assert got(url, fetch) == b"A page."
+        assert site.asked[0][2]["authorization"] == "Bearer secret"
+        assert "authorization" not in other.asked[0][2]
+
+
+def test_reads_from_the_middle_of_a_server_that_can(site: Site) -> None:
+    site.put("/a", "middle", status=206)
+    with fetcher().get(f"{site.url}/a", start=4) as answer:
+        assert b"".join(answer.chunks) == b"middle"
+    assert site.asked[0][2]["range"] == "bytes=4-"
+    with pytest.raises(BadStatus) as error, fetcher().get(site.put("/b", "All."), start=4):
+        pass
+    assert error.value.status == 200
 
 
 def test_follows_redirects(site: Site) -> None:
