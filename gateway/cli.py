@@ -26,6 +26,7 @@ COMMANDS = {
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
     "prompts": "gateway.commands.prompts",
+    "vllm": "gateway.commands.vllm",
     "doctor": "gateway.commands.doctor",
 }
 

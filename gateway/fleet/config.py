@@ -58,6 +58,47 @@ class LoraConfig(Section):
         return self
 
 
+class SpeculativeConfig(Section):
+    """Tokens that a smaller model, or none, proposes and the model checks in one step. What is
+    proposed knows nothing of adapters: with one that changes much, little of it is taken."""
+
+    method: Literal["ngram", "eagle", "eagle3", "mtp", "draft_model"] = Field(
+        default="ngram", description="Who proposes them; `ngram` looks in the prompt."
+    )
+    model: str | None = Field(default=None, description="That does, but for `ngram` and `mtp`.")
+    tokens: int = Field(default=4, ge=1, description="Proposed at a time.")
+
+    @model_validator(mode="after")
+    def _somebody_proposes(self) -> Self:
+        if self.model is None and self.method not in ("ngram", "mtp"):
+            raise ValueError(f"`method` is {self.method}, which needs a `model`")
+        return self
+
+
+class ServeConfig(Section):
+    """How vLLM is started. Read by `moorline vllm command` alone; what the gateway has to know,
+    too, stands with the model and in `lora`."""
+
+    weights: str | None = Field(
+        default=None, description="Folder or hub name of the model; its `name` when empty."
+    )
+    quantization: Literal["awq", "gptq", "bitsandbytes", "fp8"] | None = Field(
+        default=None, description="Of the base model; adapters stay as they are."
+    )
+    speculative: SpeculativeConfig | None = Field(default=None, description="Speculative decoding.")
+    prefix_caching: bool = Field(
+        default=True, description="Keep what was computed of prompts' beginnings, by adapter."
+    )
+    scheduling: Literal["fcfs", "priority"] = Field(
+        default="fcfs", description="Whether requests with a lower `priority` go first."
+    )
+    gpu_memory: float = Field(default=0.9, gt=0, le=1, description="Share of the GPU's memory.")
+    tensor_parallel: int = Field(default=1, ge=1, description="GPUs that share the model.")
+    flags: tuple[str, ...] = Field(
+        default=(), description="Further arguments, each as it is to be passed."
+    )
+
+
 class MemoryView(Section):
     """This process alone."""
 

@@ -10,7 +10,7 @@ from pydantic import DirectoryPath, Field, FilePath, SecretStr, field_validator,
 
 from context.tokenizer_files import found
 from gateway.embedding.config import EmbeddingModel
-from gateway.fleet.config import LoraConfig
+from gateway.fleet.config import LoraConfig, ServeConfig
 from gateway.providers.capabilities import Capability, Prefill
 from gateway.providers.services import SERVICES, OutputLimit
 from gateway.providers.wire.client import BadEndpoint, Endpoint
@@ -298,6 +298,9 @@ class VllmProvider(_Http):
     kind: Literal["vllm"]
     lora: LoraConfig | None = Field(
         default=None, description="Adapters that are loaded while it runs."
+    )
+    serve: ServeConfig = Field(
+        default=ServeConfig(), description="How `moorline vllm command` starts it."
     )
 
     @model_validator(mode="after")
