@@ -22,6 +22,8 @@ from gateway.api.documented import documented
 from gateway.api.door import Door
 from gateway.api.embeddings import Embeddings
 from gateway.api.guard import ClientLeft, read_body, refuse_other_sites, replayed
+from gateway.api.lorax import about as lorax
+from gateway.api.lorax.dialect import doors as lorax_doors
 from gateway.api.messages.dialect import CountTokens, Messages
 from gateway.api.rerank import PATHS, Rerank
 from gateway.api.responses import stored
@@ -112,11 +114,12 @@ def create_app(
         "/v1/messages": Door(of_this_moment, Messages()),
         "/v1/messages/count_tokens": CountTokens(of_this_moment),
         **dict.fromkeys(PATHS, Rerank(of_this_moment)),
+        **lorax_doors(of_this_moment),
     }
     app.router.routes.append(Route(SEARCH, Searches(of_this_moment), methods=["POST"]))
     documents = (files, stores, attached)
     commands = (admin, control, caching, searching)
-    for part in (models, stored, *documents, health, metrics, *commands, pages):
+    for part in (models, stored, *documents, lorax, health, metrics, *commands, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.
     patch_fastapi(app, redirect_from_root_to_docs=False)

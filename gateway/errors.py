@@ -3,7 +3,8 @@
 GatewayError
 ├── InvalidRequest            400  invalid_request_error
 │   ├── PromptTooLong         400  context_length_exceeded
-│   └── Refused               400  content_policy_violation
+│   ├── Refused               400  content_policy_violation
+│   └── Unprocessable         422
 ├── Unauthorized              401  invalid_api_key
 ├── Forbidden                 403  insufficient_permissions
 ├── NotFound                  404  not_found
@@ -86,6 +87,12 @@ class Refused(InvalidRequest):
     """A guardrail blocked the request."""
 
     code = "content_policy_violation"
+
+
+class Unprocessable(InvalidRequest):
+    """The same where a door's own format says so with another status."""
+
+    status = 422
 
 
 class Unauthorized(GatewayError):

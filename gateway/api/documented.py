@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from gateway.api.chat import ChatRequest
 from gateway.api.completions.request import CompletionsRequest
 from gateway.api.embeddings import EmbeddingsRequest
+from gateway.api.lorax.request import GenerateRequest
 from gateway.api.messages.request import Countable, MessagesRequest
 from gateway.api.rerank import RerankRequest
 from gateway.api.responses.request import ResponsesRequest
@@ -53,6 +54,18 @@ RAW = {
         "OpenAI's Responses API for any model; `moorline` says how the answer is grounded. Tools "
         "are functions that the client calls.",
         "A response, or with `stream` its events as server-sent events.",
+    ),
+    **dict.fromkeys(
+        ("/lorax/", "/lorax/generate", "/lorax/generate_stream"),
+        Described(
+            GenerateRequest,
+            "lorax",
+            "Generate as LoRAX does",
+            "`adapter_id` is a registered adapter; without one, `auto` answers. The prompt is "
+            "asked as a chat. What is not done here is refused by name.",
+            "The text with its details: in a list at `/lorax/`, as server-sent events where it "
+            "is streamed.",
+        ),
     ),
     "/v1/embeddings": Described(
         EmbeddingsRequest,

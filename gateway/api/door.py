@@ -65,6 +65,7 @@ class Streamable(Protocol):
 
 
 Asked = TypeVar("Asked", bound=Streamable)
+Header: TypeAlias = tuple[bytes, bytes]
 
 
 class Dialect(Protocol[Asked]):
@@ -194,7 +195,11 @@ class Door(Endpoint, Generic[Asked]):
             whole = await collect(answer.events)
             done = whole.done or Done()
             told = self._dialect.whole(asked, whole, done, trace.id)
-            await reply.json(200, told, [*facts(done), *answer.headers])
+            await reply.json(200, told, [*self._facts(asked, done), *answer.headers])
+
+    def _facts(self, asked: Asked, done: Done) -> list[Header]:
+        """What headers say about a whole answer."""
+        return facts(done)
 
 
 class Reply:
@@ -274,8 +279,8 @@ class Reply:
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-def facts(done: Done) -> list[tuple[bytes, bytes]]:
-    """What headers say about a whole answer."""
+def facts(done: Done) -> list[Header]:
+    """What headers of every door say about a whole answer."""
     return [
         (b"x-moorline-model", done.model.encode()),
         (b"x-moorline-cache", done.cache.encode()),
@@ -284,7 +289,7 @@ def facts(done: Done) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _if_any(done: Done) -> Iterable[tuple[bytes, bytes]]:
+def _if_any(done: Done) -> Iterable[Header]:
     """What few answers have to say."""
     if done.degraded:
         yield b"x-moorline-degraded", done.degraded.encode()

@@ -21,6 +21,7 @@ SHAPES = {
     "InvalidRequest": (400, "invalid_request_error", None),
     "PromptTooLong": (400, "invalid_request_error", "context_length_exceeded"),
     "Refused": (400, "invalid_request_error", "content_policy_violation"),
+    "Unprocessable": (422, "invalid_request_error", None),
     "Unauthorized": (401, "invalid_request_error", "invalid_api_key"),
     "Forbidden": (403, "invalid_request_error", "insufficient_permissions"),
     "NotFound": (404, "invalid_request_error", "not_found"),

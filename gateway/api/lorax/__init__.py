@@ -1,0 +1,1 @@
+"""LoRAX's own API, so that its clients work as they are; adapters are those of the registry."""
