@@ -23,6 +23,10 @@ from gateway.breakers.sharing import Exchange
 from gateway.config import Config, ConfigError
 from gateway.deployments import Deployments
 from gateway.embedding.batches import Batches
+from gateway.fleet.config import MemoryView, RedisView
+from gateway.fleet.fleets import Fleets
+from gateway.fleet.sharing import Exchange as FleetExchange
+from gateway.fleet.types import Adapters
 from gateway.ledger.database import Database
 from gateway.ledger.database import open_database as database_of
 from gateway.ledger.queries import Queries
@@ -32,7 +36,6 @@ from gateway.providers.config import (
     ExtractiveProvider,
     LiteLlmProvider,
     OpenAICompatibleProvider,
-    ProviderConfig,
     SimulatedProvider,
     VllmProvider,
 )
@@ -274,6 +277,28 @@ async def open_exchange(config: Config, deployments: Deployments) -> AsyncIterat
 
 
 @asynccontextmanager
+async def open_fleets(config: Config, adapters: Adapters) -> AsyncIterator[Fleets]:
+    """What is known of replicas, by this gateway and by the others."""
+    exchange: FleetExchange
+    fleets = Fleets(adapters)
+    match config.fleet.view:
+        case MemoryView():
+            from gateway.fleet.memory import MemoryExchange
+
+            exchange = MemoryExchange(fleets)
+        case RedisView() as chosen:
+            from gateway.fleet.redis import RedisExchange
+
+            exchange = RedisExchange(chosen, fleets)
+    fleets.share(exchange)
+    try:
+        yield fleets
+    finally:
+        await fleets.aclose()
+        await exchange.aclose()
+
+
+@asynccontextmanager
 async def open_clients(config: Config) -> AsyncIterator[dict[str, Client]]:
     """Who calls each provider that is called by our own client. Raises ConfigError."""
     clients: dict[str, Client] = {}
@@ -307,13 +332,13 @@ async def open_client(name: str, chosen: OpenAICompatibleProvider | VllmProvider
 
 @asynccontextmanager
 async def open_providers(
-    config: Config, clients: Mapping[str, Client]
+    config: Config, clients: Mapping[str, Client], fleets: Fleets
 ) -> AsyncIterator[dict[str, Provider]]:
     """Every configured provider by name."""
     providers = {}
     try:
-        for name, chosen in config.all_providers.items():
-            providers[name] = await _provider(name, chosen, clients)
+        for name in config.all_providers:
+            providers[name] = await _provider(name, config, clients, fleets)
         yield providers
     finally:
         for provider in providers.values():
@@ -354,8 +379,10 @@ async def _embedder(
     return OpenAICompatibleEmbeddings(chosen, clients[name])
 
 
-async def _provider(name: str, chosen: ProviderConfig, clients: Mapping[str, Client]) -> Provider:
-    match chosen:
+async def _provider(
+    name: str, config: Config, clients: Mapping[str, Client], fleets: Fleets
+) -> Provider:
+    match chosen := config.all_providers[name]:
         case OpenAICompatibleProvider():
             from gateway.providers.openai_compatible import OpenAICompatible
 
@@ -363,7 +390,13 @@ async def _provider(name: str, chosen: ProviderConfig, clients: Mapping[str, Cli
         case VllmProvider():
             from gateway.providers.vllm import Vllm
 
-            return Vllm(chosen, clients[name], name)
+            if chosen.lora is None and len(chosen.addresses) == 1:
+                return Vllm(chosen, clients[name], name)
+            from gateway.fleet.provider import Fleet
+
+            kept, adapters = fleets.of(name), fleets.adapters
+            breaker = config.dispatch.breaker
+            return Fleet(name, chosen, clients[name], kept, adapters, breaker)
         case LiteLlmProvider():
             from gateway.providers.litellm import LiteLLM
 

@@ -33,6 +33,7 @@ from gateway.backends import (
     open_embedders,
     open_encoder,
     open_exchange,
+    open_fleets,
     open_fresh_accounts,
     open_indexes,
     open_ledger_writer,
@@ -59,6 +60,8 @@ from gateway.filing.files import Files
 from gateway.filing.shelves import Shelves
 from gateway.filing.stores import VectorStores
 from gateway.fitting import Fitting, fitting
+from gateway.fleet.fleets import Fleets
+from gateway.fleet.types import NoAdapters
 from gateway.following import Following
 from gateway.grounding import Library
 from gateway.judging import Judge
@@ -117,9 +120,12 @@ class Stores:
     deployments: Deployments
     admission: Admission
     counts: Counts
+    fleets: Fleets
 
 
-KEPT_OPEN = frozenset({"data", "server", "retrieval", "cache", "limits", "ledger", "tracing"})
+KEPT_OPEN = frozenset(
+    {"data", "server", "retrieval", "cache", "limits", "ledger", "tracing", "fleet"}
+)
 """Sections that `Stores` are opened with: changing one of them takes a restart."""
 
 
@@ -154,6 +160,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             deployments=Deployments(),
             admission=admission(config.server),
             counts=Counts(),
+            fleets=await opened(open_fleets(config, NoAdapters())),
         )
         await _told_of_foreign(stores)
         if reads_documents(config):  # otherwise the first to ask for them waits
@@ -206,7 +213,7 @@ async def assemble(
         examples = await opened_examples(pool, windows, stores.encoder, told, config.data)
     async with (
         open_clients(config) as clients,
-        open_providers(config, clients) as providers,
+        open_providers(config, clients, stores.fleets) as providers,
         open_embedders(config, clients) as embedders,
         open_exchange(config, stores.deployments) as exchange,
     ):
@@ -265,6 +272,7 @@ async def assemble(
         # From here on nothing fails: what outlives this gateway is not half configured.
         stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
         stores.deployments.share(exchange)
+        stores.fleets.follow(providers)
         gateway = Gateway(
             config=config,
             accounts=stores.accounts,
@@ -364,7 +372,10 @@ async def open_expanding(config: Config, encoder: Encoder) -> AsyncIterator[Expa
         yield None
         return
     prices, prompts = Prices(config.all_providers), await opened_prompts(config)
-    async with open_clients(config) as clients, open_providers(config, clients) as providers:
+    async with (
+        open_clients(config) as clients,
+        open_providers(config, clients, Fleets()) as providers,
+    ):
         await prices.load()
         fits = fitting(config.all_providers, prices.listed)
         dispatcher = Dispatcher(providers, config.dispatch, fits)

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.breakers.sharing import Exchange, News
 from gateway.errors import ProviderError, WindowExceeded
@@ -242,13 +242,26 @@ class Visit:
             self._deployment.in_flight -= 1
 
 
+class Watcher(Protocol):
+    """Who wants to know how an answer goes on."""
+
+    def cut(self, error: ProviderError) -> None:
+        """It broke off."""
+
+    def used(self, tokens: int) -> None:
+        """What it took in all."""
+
+    def over(self) -> None:
+        """Nothing more comes. May be said more than once."""
+
+
 class Watched(Events):
     """An answer's events as they are, whose end ends the visit. A class, not a generator: what
     passes through costs a call, not a frame."""
 
     __slots__ = ("_events", "_visit")
 
-    def __init__(self, events: Events, visit: Visit) -> None:
+    def __init__(self, events: Events, visit: Watcher) -> None:
         self._events = events
         self._visit = visit
 

@@ -22,6 +22,7 @@ from context.types import Prompt
 from gateway.config import DispatchConfig
 from gateway.deployments import CALLERS_FAULT, Barred, Clock, Deployment, Deployments
 from gateway.errors import (
+    AdapterUnusable,
     InvalidRequest,
     NoModelAvailable,
     NothingToQuote,
@@ -142,7 +143,8 @@ class Dispatcher:
 
     async def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
         """The first deployment that answers. Raises InvalidRequest, PromptTooLong,
-        NoModelAvailable, or ProviderTimeout when the caller's deadline comes first."""
+        NoModelAvailable, AdapterUnusable where that is all that is wrong, or ProviderTimeout when
+        the caller's deadline comes first."""
         plan = self._fitting.able(ask, plan, span)
         params = {**ask.params, "n": ask.n} if ask.n > 1 else ask.params
         left = (ask.deadline or self._longest) * (1 - LEFT_FOR_OTHERS) - span.start / 1e9
@@ -171,7 +173,7 @@ class Dispatcher:
     async def _walked(self, plan: Plan, errand: Errand) -> Begun:
         """One group after another."""
         last: ProviderError | None = None
-        said, too_long = "nothing", True  # for every model that could be asked
+        said, too_long, unusable = "nothing", True, True  # for every model that could be asked
         lowest = len(plan.groups) - 1
         for place, group in enumerate(plan.groups):
             errand.last_group, errand.retry = place == lowest, 0
@@ -185,6 +187,7 @@ class Dispatcher:
             except ProviderError as error:
                 last = error  # of WindowExceeded, too: another model may have a larger window
                 too_long = too_long and isinstance(error, WindowExceeded)
+                unusable = unusable and isinstance(error, AdapterUnusable)
                 # The error may be that it is not asked again: what it said itself says more.
                 failures = [each["error"] for each in errand.attempts[before:]]
                 said = next(
@@ -192,6 +195,8 @@ class Dispatcher:
                 )
         if too_long and isinstance(last, WindowExceeded):
             raise PromptTooLong(last.message, param="messages") from last
+        if unusable and isinstance(last, AdapterUnusable):
+            raise last  # no later try helps, so that it is not said
         errand.again_in(last.retry_after if last else None)
         raise NoModelAvailable(errand.vain(said, plan), retry_after=errand.soonest) from last
 
@@ -336,6 +341,8 @@ class Dispatcher:
             attempt: dict[str, Any] = {"model": target.name, "ms": ms, "error": failure}
             if why or errand.retry:
                 attempt["why"] = f"retry {errand.retry}" if errand.retry else why
+            if call.placed:
+                attempt["placed"] = call.placed
             errand.attempts.append(attempt)
 
     def _call(self, deployment: Deployment, errand: Errand) -> Call:

@@ -23,7 +23,12 @@ GatewayError
 │   ├── ProviderTimeout       504  provider_timeout
 │   ├── StructuredOutputInvalid 502 invalid_structured_output
 │   ├── WindowExceeded        400  context_length_exceeded
-│   └── NothingToQuote        502  provider_error
+│   ├── NothingToQuote        502  provider_error
+│   ├── OutOfMemory           503  out_of_memory
+│   └── AdapterUnusable       424  adapter_unusable
+│       ├── AdapterNotFound   424  adapter_not_found
+│       ├── AdapterCorrupt    424  adapter_corrupt
+│       └── AdapterIncompatible 424 adapter_incompatible
 ├── SourcesUnavailable        503  retrieval_unavailable
 ├── LedgerAway                503  ledger_unavailable
 └── NoModelAvailable          503  no_model_available
@@ -240,6 +245,43 @@ class WindowExceeded(ProviderError):
 
 class NothingToQuote(ProviderError):
     """The model quotes documents, and the request came without any. Nothing is wrong with it."""
+
+
+class OutOfMemory(ProviderError):
+    """An engine has no memory for an adapter now; another one may have."""
+
+    status = 503
+    code = "out_of_memory"
+
+
+class AdapterUnusable(ProviderError):
+    """An engine cannot serve an adapter, nor will it later: its files are at fault, not the engine.
+
+    424, not a 5xx, so that clients' libraries do not ask again."""
+
+    status = 424
+    code = "adapter_unusable"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message, retryable=False, param=param)
+
+
+class AdapterNotFound(AdapterUnusable):
+    """Its files are not where the engine looks for them."""
+
+    code = "adapter_not_found"
+
+
+class AdapterCorrupt(AdapterUnusable):
+    """Its files cannot be read."""
+
+    code = "adapter_corrupt"
+
+
+class AdapterIncompatible(AdapterUnusable):
+    """It is of a kind or of a shape that the engine does not take."""
+
+    code = "adapter_incompatible"
 
 
 class StructuredOutputInvalid(ProviderError):

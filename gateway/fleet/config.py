@@ -30,6 +30,9 @@ class LoraConfig(Section):
         ge=1,
         description="`--max-cpu-loras`: kept in memory, those in the GPU included.",
     )
+    seats: int = Field(
+        default=256, ge=1, description="`--max-num-seqs`: requests that it works on at once."
+    )
     max_rank: int = Field(
         default=16, ge=1, description="`--max-lora-rank`: an adapter of a higher rank is refused."
     )

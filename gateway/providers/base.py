@@ -23,6 +23,7 @@ class Call:
     params: Mapping[str, Any] = field(default_factory=dict)  # OpenAI's names, n included
     verbatim: bool = False  # Verbatim and Completion will do where Deltas would
     observe: Callable[[Iterable[Header]], None] | None = None  # told every answer's headers
+    placed: Mapping[str, Any] | None = None  # by the provider: which replica it chose, and why
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,123 @@
+"""Looks after a provider's replicas while it serves: who answers, which adapters each really has,
+and that critical ones are where they are to stay.
+
+Requests do not wait for it. What it finds is put into the mirrors that they are placed by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from gateway.errors import ProviderError
+from gateway.fleet.engine import Engine
+from gateway.fleet.provider import Fleet
+from gateway.fleet.types import Served
+from routing.placement import mirror
+from routing.placement.pins import pins
+from routing.placement.types import Replica
+
+EVERY = 5.0  # seconds between two looks
+PATIENCE = 2  # looks in vain before nothing more is sent to a replica
+
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """One provider's."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._kept = fleet.kept
+        self._in_vain = dict.fromkeys(fleet.engines, 0)
+        self._registered: set[str] = set()  # names that engines list and that once were
+        self._short: tuple[str, ...] = ()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            try:
+                await self.look()
+            except Exception:
+                # Whatever is wrong with one look, the next must come.
+                _log.exception("the replicas of %s cannot be looked after", self._fleet.name)
+            await asyncio.sleep(EVERY)
+
+    async def look(self) -> None:
+        """Once, at all of them."""
+        pinned = {each.name: each for each in self._fleet.adapters.pinned(self._fleet.name)}
+        self._place_pins(pinned)
+        await asyncio.gather(*(self._look_at(each, pinned) for each in self._fleet.replicas))
+
+    async def _look_at(self, replica: Replica, pinned: Mapping[str, Served]) -> None:
+        loads, engine = self._kept.loads, self._fleet.engines[replica.name]
+        before = loads.named(replica)
+        listed = await self._listed(engine)
+        if listed is None or self._fleet.config.lora is None:
+            return
+        named, removed = self._sorted(listed)
+        # What was loaded while the list was on its way is not on it.
+        named |= loads.named(replica) - before
+        loads.listed(replica, named)
+        mirror.reconciled(replica, named)
+        try:
+            for name in removed - replica.under_way.keys():
+                await engine.unload(name)
+            for name in sorted(replica.pinned):
+                await self._pin(replica, pinned[name])
+        except ProviderError as error:
+            _log.info("%s: %s", replica.name, error.message)
+
+    async def _listed(self, engine: Engine) -> Mapping[str, str] | None:
+        """The adapters that it serves, and their folders; None where it does not answer."""
+        address = engine.address
+        health = self._kept.health(address)
+        try:
+            listed = await engine.adapters()
+        except ProviderError as error:
+            self._in_vain[address] += 1
+            if self._in_vain[address] == PATIENCE and error.retryable:
+                _log.warning("%s does not answer and is not asked: %s", address, error.message)
+                health.down = True
+            return None
+        if health.down:
+            _log.warning("%s answers again", address)
+            health.breaker.close(self._kept.view.now())
+        self._in_vain[address], health.down = 0, False
+        return listed
+
+    def _sorted(self, listed: Mapping[str, str]) -> tuple[set[str], set[str]]:
+        """The names that may be used, and those that were registered and are no more. A name
+        with another folder than the register's is neither: loading it puts that right."""
+        named, removed = set(), set()
+        for name, folder in listed.items():
+            served = self._fleet.adapters.served(self._fleet.name, name)
+            if served is not None:
+                self._registered.add(name)
+                if served.path == folder:
+                    named.add(name)
+            elif name in self._registered:
+                removed.add(name)
+            else:
+                named.add(name)  # the engine was started with it
+        return named, removed
+
+    def _place_pins(self, pinned: Mapping[str, Served]) -> None:
+        placed = pins(pinned, {each.name: each.slots for each in self._fleet.replicas})
+        for replica in self._fleet.replicas:
+            mirror.pinned(replica, placed.kept[replica.name])
+        if placed.short and placed.short != self._short:
+            told = ", ".join(placed.short)
+            _log.warning("%s has no room to keep all of %s loaded", self._fleet.name, told)
+        self._short = placed.short
+
+    async def _pin(self, replica: Replica, served: Served) -> None:
+        """Bring what is to stay and is not there, where a slot is idle. Raises ProviderError."""
+        if served.name in replica.gpu or len(replica.under_way) >= replica.slots:
+            return
+        if self._kept.loads.ready(replica, served):
+            await self._fleet.engines[replica.name].use(served.name)
+            self._kept.view.touched(replica, served.name)
+        elif not self._kept.loads.refused(replica, served.name):
+            await self._fleet.made_ready(replica, served)
