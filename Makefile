@@ -121,6 +121,7 @@ lock: .venv-lock/bin/uv ## pin requirements/*.in anew (UPGRADE=1: to the newest 
 	$(COMPILE) ray.in -o ray.txt
 	$(COMPILE) $(addprefix --no-emit-package ,$(TORCH)) train.in -o train.txt
 	$(COMPILE) $(addprefix --no-emit-package ,$(TORCH)) docling.in -o docling.txt
+	$(COMPILE) $(addprefix --no-emit-package ,$(TORCH)) transformers.in -o transformers.txt
 	$(COMPILE) vllm.in -o vllm.txt
 
 .venv-lock/bin/uv:

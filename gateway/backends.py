@@ -37,6 +37,7 @@ from gateway.providers.config import (
     LiteLlmProvider,
     OpenAICompatibleProvider,
     SimulatedProvider,
+    TransformersProvider,
     VllmProvider,
 )
 from gateway.providers.wire import trust
@@ -354,7 +355,9 @@ async def open_embedders(
     models: dict[str, Batches] = {}
     try:
         for name, chosen in config.all_providers.items():
-            if isinstance(chosen, SimulatedProvider | ExtractiveProvider) or not chosen.embeddings:
+            if isinstance(chosen, TransformersProvider | SimulatedProvider | ExtractiveProvider):
+                continue
+            if not chosen.embeddings:
                 continue
             embedders[name] = await _embedder(name, chosen, clients)
             for model in chosen.embeddings:
@@ -401,6 +404,8 @@ async def _provider(
             from gateway.providers.litellm import LiteLLM
 
             return await asyncio.to_thread(LiteLLM, chosen)
+        case TransformersProvider():
+            return await _transformers(name, chosen)
         case SimulatedProvider():
             from gateway.providers.simulated import Simulated
 
@@ -413,6 +418,21 @@ async def _provider(
             # A tenth of a second that the first question should not wait for.
             await asyncio.gather(asyncio.to_thread(answerability), asyncio.to_thread(lexicon))
             return Extractive(chosen)
+
+
+async def _transformers(name: str, chosen: TransformersProvider) -> Provider:
+    try:
+        from gateway.providers.local.device import NoSuchDevice
+        from gateway.providers.local.generation import CannotTalk
+        from gateway.providers.local.provider import Transformers
+    except ImportError as error:
+        raise ConfigError(
+            f'`providers.{name}`: {error}; `kind = "transformers"` needs the extra of that name.'
+        ) from None
+    try:
+        return await asyncio.to_thread(Transformers, chosen, name)
+    except (NoSuchDevice, CannotTalk, OSError, ValueError) as error:
+        raise ConfigError(f"`providers.{name}`: {error}.") from None
 
 
 async def learned(config: Config, encoder: Encoder) -> Learned:

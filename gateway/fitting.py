@@ -34,6 +34,7 @@ from gateway.providers.config import (
     OpenAICompatibleProvider,
     ProviderConfig,
     SimulatedProvider,
+    TransformersProvider,
     VllmProvider,
 )
 from gateway.providers.listing import Entry
@@ -50,6 +51,15 @@ QUOTES: frozenset[Capability] = frozenset(
     {
         *("json_object", "json_schema", "tool_choice", "vision", "audio", "files"),
         *("audio_output", "logprobs", "prefill"),
+    }
+)
+
+# What a model in this process knows of a request: its messages' text, and how tokens are drawn.
+ONLY_TALKS: frozenset[Capability] = frozenset(
+    {
+        *("tools", "tool_choice", "parallel_tool_calls", "json_object", "json_schema", "vision"),
+        *("audio", "files", "audio_output", "logprobs", "logit_bias", "penalties", "prediction"),
+        *("reasoning_effort", "verbosity", "service_tier", "web_search", "notes"),
     }
 )
 
@@ -216,6 +226,8 @@ def fit_of(provider: ProviderConfig, model: ModelConfig, entry: Entry | None) ->
         return Fit(lacks=QUOTES, emulation=None)
     # Whoever runs a model himself has settings that no list knows.
     listed = frozenset() if free(provider) else unlisted(entry)
+    if isinstance(provider, TransformersProvider):
+        listed = ONLY_TALKS
     lacks = (listed - set(model.has)) | set(model.lacks)
     strict = "json_schema" in listed and "json_schema" in lacks and "json_object" not in model.has
     return Fit(
@@ -237,7 +249,7 @@ def _reasons(model: ModelConfig, entry: Entry | None) -> bool:
 def _usual_prefill(provider: ProviderConfig, entry: Entry | None) -> Prefill:
     if isinstance(provider, VllmProvider):
         return "continue_final_message"
-    if isinstance(provider, SimulatedProvider):
+    if isinstance(provider, SimulatedProvider | TransformersProvider):
         return "assistant"
     if isinstance(provider, OpenAICompatibleProvider) and provider.service:
         return SERVICES[provider.service].prefill

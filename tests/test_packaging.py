@@ -22,7 +22,7 @@ PACKAGES = ("gateway", "retrieval", "context", "guardrails", "cache", "routing",
 UNHASHED = "torch.txt"  # its own words say why
 LOCKED = sorted(file.name for file in REQUIREMENTS.glob("*.txt") if file.name != UNHASHED)
 WANTED = sorted(file.name for file in REQUIREMENTS.glob("*.in"))
-ON_TOP_OF_BASE = ("dev.txt", "postgres.txt", "ray.txt", "train.txt")
+ON_TOP_OF_BASE = ("dev.txt", "postgres.txt", "ray.txt", "train.txt", "transformers.txt")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 

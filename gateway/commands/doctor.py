@@ -15,7 +15,12 @@ import click
 from gateway.commands.common import config_option
 from gateway.commands.serve import is_loopback
 from gateway.config import Config, ConfigError, load
-from gateway.providers.config import LiteLlmProvider, OpenAICompatibleProvider, VllmProvider
+from gateway.providers.config import (
+    LiteLlmProvider,
+    OpenAICompatibleProvider,
+    TransformersProvider,
+    VllmProvider,
+)
 from retrieval.config import EmbeddedIndex
 from retrieval.types import RetrievalError
 
@@ -175,6 +180,9 @@ async def _provider(config: Config, name: str) -> Finding:
             return await _upstream(what, name, provider)
         case LiteLlmProvider():
             return await _tried(what, _litellm, "Install requirements/base.txt.")
+        case TransformersProvider():
+            remedy = "Install requirements/transformers.txt and torch.txt, or set `device`."
+            return await _tried(what, lambda: _transformers(provider), remedy)
     return Finding(what, True, "built in")
 
 
@@ -182,6 +190,16 @@ async def _litellm() -> str:
     from importlib.metadata import version
 
     return f"litellm {version('litellm')}; not called here, since every call costs money"
+
+
+async def _transformers(provider: TransformersProvider) -> str:
+    """The models themselves are not loaded here: that may take minutes."""
+    from importlib.metadata import version
+
+    from gateway.providers.local.device import chosen  # torch
+
+    device = await asyncio.to_thread(chosen, provider.device, provider.precision)
+    return f"transformers {version('transformers')} on {device}"
 
 
 async def _upstream(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import DirectoryPath, Field, FilePath, SecretStr, field_validator, model_validator
 
@@ -344,6 +344,37 @@ class LiteLlmProvider(_Remote):
     )
 
 
+OnDevice: TypeAlias = Literal["auto", "cuda", "mps", "cpu"]
+Precision: TypeAlias = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+class TransformersProvider(_Placed):
+    """Models in this process, by the library transformers (extra `transformers`), on a GPU where
+    there is one. One answer at a time: for trying out, not for many."""
+
+    kind: Literal["transformers"]
+    models: tuple[ModelConfig, ...] = Field(
+        min_length=1,
+        description="Their names are folders, or the hub's; adapters change the first one.",
+    )
+    device: OnDevice = Field(
+        default="auto", description="Where they run; `auto` is cuda, else mps, else cpu."
+    )
+    precision: Precision = Field(
+        default="auto",
+        description="Of their weights; `auto` is half on a GPU, float32 on a processor.",
+    )
+    adapters_kept: int = Field(
+        default=8, ge=1, description="LoRA adapters that stay loaded on a model."
+    )
+    max_waiting: int = Field(
+        default=32, ge=0, description="Requests that wait for their turn; others are refused."
+    )
+    total_timeout: float = Field(
+        default=600, gt=0, description="Longest duration of an answer, in seconds."
+    )
+
+
 class SimulatedProvider(_Placed):
     """Deterministic answers from this process, slow or faulty as wished: tests and benchmarks."""
 
@@ -388,6 +419,7 @@ ProviderConfig = Annotated[
     OpenAICompatibleProvider
     | VllmProvider
     | LiteLlmProvider
+    | TransformersProvider
     | SimulatedProvider
     | ExtractiveProvider,
     Field(discriminator="kind"),

@@ -19,6 +19,7 @@ from gateway.providers.config import (
     OpenAICompatibleProvider,
     ProviderConfig,
     SimulatedProvider,
+    TransformersProvider,
     VllmProvider,
     priced,
 )
@@ -109,7 +110,7 @@ class Prices:
 def free(provider: ProviderConfig) -> bool:
     """Whether whoever runs it pays for a machine, not for tokens."""
     match provider:
-        case VllmProvider() | SimulatedProvider() | ExtractiveProvider():
+        case VllmProvider() | TransformersProvider() | SimulatedProvider() | ExtractiveProvider():
             return True
         case OpenAICompatibleProvider(service=str(known)):
             return SERVICES[known].free
