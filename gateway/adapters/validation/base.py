@@ -88,6 +88,7 @@ def sizes(config: Mapping[str, Any]) -> Sizes:
             "hidden": hidden,
             "queries": queries,
             "keys": keys,
+            "tripled": 3 * hidden if hidden else None,
             "fused": queries + 2 * keys if queries and keys else None,
             "inner": inner_size,
             "gated": 2 * inner_size if inner_size else None,

@@ -61,8 +61,15 @@ _PHI3: Shapes = {
     "gate_up_proj": ("hidden", "gated"),
     "down_proj": ("inner", "hidden"),
 }
+_STARCODER2: Shapes = {
+    **_ATTENTION,
+    **_OUT,
+    **_EMBEDDINGS,
+    "c_fc": ("hidden", "inner"),
+    "c_proj": ("inner", "hidden"),
+}
 _GPT2: Shapes = {
-    "attn.c_attn": ("hidden", "fused"),
+    "attn.c_attn": ("hidden", "tripled"),
     "attn.c_proj": ("hidden", "hidden"),
     "mlp.c_fc": ("hidden", "inner"),
     "mlp.c_proj": ("inner", "hidden"),
@@ -70,7 +77,7 @@ _GPT2: Shapes = {
     "lm_head": ("hidden", "vocabulary"),
 }
 _GPT_NEOX: Shapes = {
-    "query_key_value": ("hidden", "fused"),
+    "query_key_value": ("hidden", "tripled"),
     "dense": ("hidden", "hidden"),
     "dense_h_to_4h": ("hidden", "inner"),
     "dense_4h_to_h": ("inner", "hidden"),
@@ -78,7 +85,7 @@ _GPT_NEOX: Shapes = {
     "embed_out": ("hidden", "vocabulary"),
 }
 _OPT: Shapes = {
-    **_ATTENTION,
+    **dict.fromkeys(("q_proj", "k_proj", "v_proj"), ("hidden", "hidden")),
     "out_proj": ("hidden", "hidden"),
     "fc1": ("hidden", "inner"),
     "fc2": ("inner", "hidden"),
@@ -103,11 +110,12 @@ class Family:
 
 
 FAMILIES: Mapping[str, Family] = {
-    **dict.fromkeys(("llama", "mistral", "ministral", "qwen2", "granite", "olmo2"), Family(_LLAMA)),
+    **dict.fromkeys(("llama", "mistral", "qwen2", "granite", "olmo2"), Family(_LLAMA)),
+    **dict.fromkeys(("cohere", "stablelm"), Family(_LLAMA)),
     **dict.fromkeys(("gemma", "gemma2", "gemma3_text"), Family(_LLAMA, head_dim=256)),
     "qwen3": Family(_LLAMA, head_dim=128),
-    "qwen2_moe": Family({**_LLAMA, **_EXPERTS}),
-    "qwen3_moe": Family({**_LLAMA, **_EXPERTS}, head_dim=128),
+    **dict.fromkeys(("qwen2_moe", "qwen3_moe"), Family({**_LLAMA, **_EXPERTS})),
+    "starcoder2": Family(_STARCODER2),
     "mixtral": Family(_MIXTRAL),
     "phi": Family(_PHI),
     "phi3": Family(_PHI3),

@@ -55,6 +55,7 @@ def fitting(settings: Settings, weights: Weights, base: Base | None) -> list[str
         elif sizes:
             _beside(module, shape, sizes, doubts)
     _heads(settings, weights.heads, sizes)
+    _vocabulary(weights.unused, sizes)
     return [*_named(settings, base), *_left_over(settings, weights), *doubts.told(base)]
 
 
@@ -148,6 +149,18 @@ def _heads(settings: Settings, heads: Iterable[Tensor], sizes: Sizes | None) -> 
                 "incompatible",
                 f"{shown(tensor.name)} takes {tensor.shape[1]:,} numbers; the base model has "
                 f"{hidden:,}",
+            )
+
+
+def _vocabulary(embeddings: Iterable[Tensor], sizes: Sizes | None) -> None:
+    """PEFT saves a whole embedding, too, of a model that was given further tokens."""
+    known = sizes.of.get("vocabulary") if sizes else None
+    for tensor in embeddings:
+        if known and tensor.shape and tensor.shape[0] != known:
+            raise BadAdapter(
+                "incompatible",
+                f"it was trained with a vocabulary of {tensor.shape[0]:,}; the base model has "
+                f"{known:,}",
             )
 
 

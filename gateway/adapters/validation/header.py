@@ -108,7 +108,7 @@ def _each(found: dict[str, Any], first: int) -> Iterator[Tensor]:
         try:
             dtype, shape, (start, end) = said["dtype"], said["shape"], said["data_offsets"]
             bits = _BITS[dtype]
-            usual = len(said) == 3 and type(shape) is list and len(shape) <= _MOST_DIMENSIONS
+            usual = type(shape) is list and len(shape) <= _MOST_DIMENSIONS
         except (KeyError, TypeError, ValueError):
             usual = False
         if not usual or not _sizes((start, end, *shape)):

@@ -53,7 +53,7 @@ class Weights:
 
     pairs: dict[str, Pair] = field(default_factory=dict)  # by the module's path
     heads: list[Tensor] = field(default_factory=list)  # full weights of a classification head
-    unused: list[str] = field(default_factory=list)  # that engines pass over
+    unused: list[Tensor] = field(default_factory=list)  # whole embeddings; engines pass over them
     types: dict[str, int] = field(default_factory=dict)  # the numbers' type → bytes
 
     @property
@@ -73,7 +73,7 @@ def weights(tensors: Iterable[Tensor]) -> Weights:
         elif _HEAD.fullmatch(tensor.name):
             found.heads.append(tensor)
         elif tensor.name.endswith(_UNUSED):
-            found.unused.append(tensor.name)
+            found.unused.append(tensor)
             continue
         else:
             raise _stranger(tensor.name)
