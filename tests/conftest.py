@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,19 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the public data sets are not beside the checkout (../shared/data)")
     return SHARED_DATA
+
+
+IN_MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+
+
+def pytest_configure() -> None:
+    """An index waits for the disk at every write, which on a disk is most of the suite's time. What
+    tests write is gone after them, so it lies in memory where there is room; $TMPDIR says where
+    else."""
+    if "TMPDIR" in os.environ or not IN_MEMORY.is_dir():
+        return
+    if shutil.disk_usage(IN_MEMORY).free > ROOM:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
 
 
 REAL_TIME = ("cache", "contracts", "e2e", "faults", "gateway")
