@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 DOCS ?=
+WORKERS ?= 2
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
@@ -84,8 +85,8 @@ types: dev
 layers: dev
 	@$(BIN)/lint-imports --no-cache
 
-tests: dev node_modules/.done
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+tests: dev node_modules/.done ## all tests, in WORKERS=2 processes
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 # A vLLM pins much of what the gateway pins, and differently: it has a virtual environment of its own.
 vllm: dev $(if $(MOORLINE_VLLM_PYTHON),,.venv-vllm/.done) ## tests against a real vLLM; without MOORLINE_VLLM_PYTHON a CPU build (gigabytes)
