@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -136,7 +136,9 @@ class Subject:
     key: str
 
 
-def measure(names: tuple[str, ...], rounds: int, seconds: float) -> Report:
+def measure(
+    names: tuple[str, ...], rounds: int, seconds: float, cases: Sequence[Case] = CASES
+) -> Report:
     """Start the subjects by name (SUBJECTS) and measure them in turn."""
     import uvloop
 
@@ -157,14 +159,14 @@ def measure(names: tuple[str, ...], rounds: int, seconds: float) -> Report:
             for name in names
         ]
         with on_core(other_core):
-            runs = uvloop.run(_rounds(subjects, rounds, seconds))
+            runs = uvloop.run(_rounds(subjects, rounds, seconds, cases))
         ready = {each.name: round(each.server.ready_after, 2) for each in subjects}
         memory = {each.name: round(each.server.memory / 2**20, 1) for each in subjects}
     medians = {
         case.name: {name: _median([run[case.name, name] for run in runs]) for name in names}
-        for case in CASES
+        for case in cases
     }
-    return Report(rounds, seconds, names, medians, _ratios(runs, names), memory, ready)
+    return Report(rounds, seconds, names, medians, _ratios(runs, names, cases), memory, ready)
 
 
 def table(report: Report) -> str:
@@ -231,15 +233,15 @@ def _make_key(config_file: Path) -> str:
 
 
 async def _rounds(
-    subjects: list[Subject], rounds: int, seconds: float
+    subjects: list[Subject], rounds: int, seconds: float, cases: Sequence[Case]
 ) -> list[dict[tuple[str, str], Measured]]:
     for subject in subjects:  # the first calls of a process are not like the others
-        for case in CASES:
+        for case in cases:
             await load(_target(subject, case), case.concurrency, min(seconds, 0.5))
     return [
         {
             (case.name, subject.name): await _measured(subject, case, seconds)
-            for case in CASES
+            for case in cases
             for subject in subjects
         }
         for _ in range(rounds)
@@ -291,7 +293,7 @@ def _median(runs: list[Measured]) -> Measured:
 
 
 def _ratios(
-    runs: list[dict[tuple[str, str], Measured]], names: tuple[str, ...]
+    runs: list[dict[tuple[str, str], Measured]], names: tuple[str, ...], cases: Sequence[Case]
 ) -> dict[str, dict[str, float]]:
     """Within a round, so that what slows the machine down slows both."""
     if "fastapi" not in names:
@@ -304,5 +306,5 @@ def _ratios(
             )
             for name in names
         }
-        for case in CASES
+        for case in cases
     }
