@@ -317,8 +317,14 @@ async def assemble(
             ladder=ladder,
             judge=judge,
             admission=stores.admission,
+            fleets=stores.fleets,
             metrics=Metrics(
-                stores.counts, stores.admission, stores.ledger, clients, stores.deployments
+                stores.counts,
+                stores.admission,
+                stores.ledger,
+                clients,
+                stores.deployments,
+                stores.fleets,
             ),
         )
         async with shelves.tended() if tended else nullcontext():

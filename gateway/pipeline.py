@@ -26,6 +26,7 @@ from gateway.expanding import Expanding
 from gateway.experiments import Experiments
 from gateway.filing.files import Files
 from gateway.filing.shelves import Shelves
+from gateway.fleet.fleets import Fleets
 from gateway.following import Following, followed
 from gateway.grounding import Library, embedded, not_in_documents, numbered
 from gateway.judging import Judge
@@ -74,6 +75,7 @@ class Gateway:
     ladder: Ladder  # what stands in for them
     judge: Judge  # guards over what goes out: citations, faithfulness
     admission: Admission  # how many at once; asked at the door
+    fleets: Fleets  # replicas, and the adapters that they have
     metrics: Metrics  # what was counted, told at /metrics
 
     async def answer(self, authorization: str | None, ask: Ask, trace: Trace) -> Answer:

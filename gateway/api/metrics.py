@@ -13,6 +13,8 @@ router = APIRouter(tags=["health"])
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request, gateway: CurrentGateway) -> Response:
     """Asks for an admin's key unless `metrics.open` is set or there are no keys at all."""
-    if not gateway.config.metrics.open:
+    public = gateway.config.metrics.open
+    if not public:
         current_admin(current_caller(request, gateway))
-    return Response(gateway.metrics.text(request.app.version), media_type=CONTENT_TYPE)
+    text = gateway.metrics.text(request.app.version, public=public)
+    return Response(text, media_type=CONTENT_TYPE)

@@ -18,13 +18,12 @@ OTHER = "other"
 # Milliseconds.
 LOADS = (25, 100, 250, 500, 1000, 2500, 5000, 15_000, 60_000)
 ANSWERS = (50, 100, 250, 500, 1000, 2500, 5000, 10_000, 40_000)
-HITS = frozenset({"gpu", "loading"})
 
 
 class Adapter:
     """One adapter's."""
 
-    __slots__ = ("answers", "ends", "evictions", "firsts", "loads", "served", "tiers")
+    __slots__ = ("answers", "ends", "evictions", "failures", "firsts", "loads", "served", "tiers")
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -34,6 +33,7 @@ class Adapter:
         self.answers = Histogram(ANSWERS)
         self.loads = Histogram(LOADS)
         self.evictions = 0
+        self.failures = 0  # to load
 
 
 class Counts:
@@ -62,12 +62,15 @@ class Counts:
 
     def loaded(self, served: Served, seconds: float) -> None:
         """An engine has it now."""
-        adapter = self._of(served)
-        adapter.loads.observe(seconds * 1000)
+        self._of(served).loads.observe(seconds * 1000)
 
     def load_failed(self, served: Served) -> None:
         """An engine does not."""
-        self._of(served).ends["not loaded"] += 1
+        self._of(served).failures += 1
+
+    def all(self) -> list[Adapter]:
+        """Each that was asked for, and all others as one."""
+        return [*self._adapters.values(), self._other]
 
     def _of(self, served: Served) -> Adapter:
         known = self._adapters.get(served.name)

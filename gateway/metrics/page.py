@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from gateway.admission import Admission
 from gateway.deployments import Deployments
+from gateway.fleet.fleets import Fleets
+from gateway.fleet.telling import families
 from gateway.ledger.writer import LedgerWriter
 from gateway.metrics import process
 from gateway.metrics.counts import Counts
@@ -24,16 +26,18 @@ class Metrics:
     ledger: LedgerWriter
     clients: Mapping[str, Client]  # of the providers
     deployments: Deployments
+    fleets: Fleets
 
-    def text(self, version: str) -> str:
-        """All of it."""
-        return page(self._families(version))
+    def text(self, version: str, *, public: bool) -> str:
+        """All of it; without what is a team's own where everybody may read it."""
+        return page(self._families(version, public))
 
-    def _families(self, version: str) -> Iterator[Family]:
+    def _families(self, version: str, public: bool) -> Iterator[Family]:
         yield from self.counts.families()
         yield from _door(self.admission)
         yield from _connections(self.clients)
         yield from _models(self.deployments)
+        yield from families(self.fleets, public=public)
         yield from _records(self.ledger)
         yield gauge(
             "moorline_build_info",

@@ -44,10 +44,12 @@ class Register:
         self._folder = folder
         self._served: dict[str, Served] = {}
 
-    def add(self, name: str, priority: Priority = "medium", **config: Any) -> Served:
+    def add(
+        self, name: str, priority: Priority = "medium", tenant: str = "", **config: Any
+    ) -> Served:
         """Its folder is made; a name that is known gets another one."""
         path = write(self._folder / f"{name}-{len(list(self._folder.iterdir()))}", **config)
-        self._served[name] = Served(name, str(path), priority)
+        self._served[name] = Served(name, str(path), priority, tenant)
         return self._served[name]
 
     def empty(self, name: str) -> None:
@@ -92,6 +94,10 @@ class World:
         fleet = Fleet(PROVIDER, config, self.client, kept, self.register, BreakerConfig())
         fleet.take_over()
         return fleet
+
+    def serve(self) -> None:
+        """The provider's configuration comes into force."""
+        self.fleets.follow({PROVIDER: self.fleet})
 
     def server(self, replica: str) -> Server:
         return next(each for each in self.servers if each.url == replica)

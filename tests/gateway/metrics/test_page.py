@@ -9,6 +9,7 @@ import pytest
 
 from gateway.admission import Admission
 from gateway.deployments import Deployments
+from gateway.fleet.fleets import Fleets
 from gateway.ledger.config import SqliteLedger
 from gateway.ledger.database import open_database
 from gateway.ledger.types import Request
@@ -27,8 +28,8 @@ def told(tmp_path: Path, client: Client, admission: Admission) -> list[str]:
     for _ in range(2):
         writer.write(Request("t", 0, "k", "t", "m", 200, 1.0), Trace())
     return (
-        Metrics(Counts(), admission, writer, {"up": client}, Deployments())
-        .text("1.2.3")
+        Metrics(Counts(), admission, writer, {"up": client}, Deployments(), Fleets())
+        .text("1.2.3", public=False)
         .splitlines()
     )
 
