@@ -258,7 +258,7 @@ class Engine:
     ) -> web.StreamResponse:
         name = body.get("model") or self.base
         sequence = self._sequence(request.path, name, prompt, longest or ANSWER_TOKENS)
-        finish = "length" if longest and longest <= ANSWER_TOKENS else "stop"
+        finish = "length" if longest else "stop"
         kind = "chat.completion" if choice is _chat_choice else "text_completion"
         head = {
             "id": f"cmpl-{hashlib.sha256(prompt.encode()).hexdigest()[:24]}",
