@@ -1,8 +1,9 @@
 """What LoRAX's clients read: an answer with its tokens, its events, and its errors.
 
-Providers tell tokens only where they are asked for alternatives. Otherwise a piece of a stream
-stands for a token, and of a whole answer all of it for one, with the number 0 and the log
-probability 0.0, which clients want to be there.
+Providers tell tokens only where they are asked for alternatives, and those of an answer that a
+guard has changed are not told. Otherwise a piece of a stream stands for a token, and of a whole
+answer all of it for one, with the number 0 and the log probability 0.0, which clients want to be
+there.
 """
 
 from __future__ import annotations
@@ -51,8 +52,7 @@ class Telling:
         self._choice.text += event.text
         self._choice.extra.update(event.extra)
         self._choice.finish = event.finish or self._choice.finish
-        told = _tokens(event.text, event.extra) if event.text else ()
-        return b"".join(map(_event, told))
+        return _event(_token(event.text)) if event.text else b""
 
     def progress(self, progress: Progress) -> bytes:
         """Nothing: LoRAX has no such events, and its clients know no comments."""
@@ -82,8 +82,8 @@ def _event(
 
 
 def _tokens(text: str, extra: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    known = (extra.get("logprobs") or {}).get("content")
-    if not known:
+    known = (extra.get("logprobs") or {}).get("content") or ()
+    if "".join(each["token"] for each in known) != text or not known:
         yield _token(text)
         return
     for each in known:

@@ -114,7 +114,8 @@ def read_generate(body: bytes, streams: bool | None) -> Generate:
     try:
         request = validated(GenerateRequest, json_object(body))
         wanted = request.parameters or Parameters()
-        _refuse(wanted)
+        stream = bool(request.stream) if streams is None else streams
+        _refuse(wanted, stream)
     except InvalidRequest as error:
         raise Unprocessable(error.message, param=error.param) from None
     ask = Ask(
@@ -122,7 +123,7 @@ def read_generate(body: bytes, streams: bool | None) -> Generate:
         messages=({"role": "user", "content": request.inputs},),
         question=request.inputs,
         params=_params(wanted),
-        stream=bool(request.stream) if streams is None else streams,
+        stream=stream,
         door="lorax",
     )
     return Generate(
@@ -134,12 +135,15 @@ def read_generate(body: bytes, streams: bool | None) -> Generate:
     )
 
 
-def _refuse(wanted: Parameters) -> None:
+def _refuse(wanted: Parameters, stream: bool) -> None:
     for name, why in NOT_HERE.items():
         if getattr(wanted, name) not in (None, False):
             raise unsupported(f"parameters.{name}", why)
     if wanted.best_of not in (None, 1):
         raise unsupported("parameters.best_of", "one answer is made; choose among several calls.")
+    if wanted.return_k_alternatives and stream:
+        # A guard may hold words back that their alternatives would tell.
+        raise unsupported("parameters.return_k_alternatives", "a stream tells none.")
 
 
 def _params(wanted: Parameters) -> dict[str, Any]:

@@ -56,6 +56,12 @@ def test_alternatives_stand_with_their_token() -> None:
     assert [each["text"] for each in token["alternative_tokens"]] == ["At", "On"]
 
 
+def test_tokens_of_words_that_a_guard_took_out_are_not_told() -> None:
+    choice = Choice("[name]", extra={"logprobs": LOGPROBS})
+    (token,) = generated(asked(details=True), choice, DONE)["details"]["tokens"]
+    assert token == {"id": 0, "text": "[name]", "logprob": 0.0, "special": False, "skipped": False}
+
+
 @pytest.mark.parametrize(
     ("choice", "reason"),
     [

@@ -93,6 +93,11 @@ def test_what_is_not_done_is_refused_by_name(given: dict[str, Any], why: str) ->
     assert caught.value.param == f"parameters.{next(iter(given))}"
 
 
+def test_a_stream_tells_no_alternatives() -> None:
+    with pytest.raises(Unprocessable, match="a stream tells none"):
+        read(True, return_k_alternatives=2)
+
+
 def test_a_token_for_a_hub_is_refused_and_not_repeated() -> None:
     with pytest.raises(Unprocessable) as caught:
         read(api_token="hf_secret")
