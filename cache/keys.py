@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -30,14 +30,15 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(written, digest_size=_SIZE).hexdigest()
 
 
-def settled(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as they are compared: what is null was not given, and 0.0 is 0."""
+def settled(params: Mapping[str, Any], unrelated: Container[str] = ()) -> dict[str, Any]:
+    """Parameters as they are compared, without the unrelated ones: what is null was not given, and
+    0.0 is 0."""
     return {
         name: int(value)
         if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
         else value
         for name, value in params.items()
-        if value is not None
+        if value is not None and name not in unrelated
     }
 
 
@@ -88,11 +89,9 @@ def _plain(message: Mapping[str, Any]) -> Mapping[str, Any]:
 def _question(content: Any) -> Any:
     """A question in one of the ways in which the same characters can be written, without the blanks
     behind it. What may hold code, or is no question for its length, stays as it is."""
-    if (
-        not isinstance(content, str)
-        or len(content) > _LONG
-        or any(map(content.__contains__, _CODE))
-    ):
+    if not isinstance(content, str) or (content.isascii() and not content[-1:].isspace()):
+        return content  # as nearly all are: there is only one way
+    if len(content) > _LONG or any(map(content.__contains__, _CODE)):
         return content
     return unicodedata.normalize("NFC", content).rstrip()
 

@@ -114,14 +114,21 @@ def messages_tokens(messages: Sequence[Mapping[str, Any]], tokenizer: Tokenizer)
 def most_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
     """More tokens than these messages can have, found without counting: a token is a byte or
     more, and what is no text counts as an image at most."""
-    return _LARGEST.reply + sum(_message_tokens(each, _bytes, _LARGEST) for each in messages)
+    most = _LARGEST.reply
+    for message in messages:  # on the way of every request, where most have a role and a text
+        content = message.get("content")
+        if isinstance(content, str) and len(message) == 2:
+            most += _LARGEST.message + _bytes(content)
+        else:
+            most += _message_tokens(message, _bytes, _LARGEST)
+    return most
 
 
 _LARGEST = Frame(8, 40)  # no template that is known adds more
 
 
 def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _message_tokens(message: Mapping[str, Any], count: Counter, frame: Frame) -> int:

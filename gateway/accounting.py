@@ -53,10 +53,10 @@ class Accounting:
 
     async def reserve(self, caller: Caller, ask: Ask) -> Hold:
         """Take what the request may need from the caller's limits. Raises RateLimited."""
-        usage, cost = self._usage(ask, ask.strategy), 0.0
-        tokens = usage.total
+        prompt, completion = self._most(ask, ask.strategy)
+        tokens, cost = prompt + completion, 0.0
         if caller.budget_usd is not None:
-            cost = self._dearest(self._targets(ask.model), usage)
+            cost = self._dearest(self._targets(ask.model), Usage(prompt, completion))
         for each in self.beside:
             tokens += each.usage.total
             if caller.budget_usd is not None:
@@ -74,7 +74,8 @@ class Accounting:
         tokens, cost = 0, 0.0
         step: Plan | None = plan
         while step is not None:
-            usage = self._usage(ask, ask.strategy or (step.strategy if ask.in_words else None))
+            strategy = ask.strategy or (step.strategy if ask.in_words else None)
+            usage = Usage(*self._most(ask, strategy))
             tokens += usage.total
             cost += self._dearest(step.targets, usage)
             step = step.stronger if ask.n == 1 else None
@@ -95,11 +96,11 @@ class Accounting:
         self.counts.observe(row, trace)
         self.ledger.write(row, trace)
 
-    def _usage(self, ask: Ask, strategy: Strategy | None) -> Usage:
-        """What all calls of a strategy may use."""
+    def _most(self, ask: Ask, strategy: Strategy | None) -> tuple[int, int]:
+        """Tokens that all calls of a strategy may read and write."""
         calls = self.strategies.calls(strategy)
         answer = most_tokens_of_answer(ask) or RESERVED_ANSWER
-        return Usage(tokens_of(ask.messages) * calls, answer * ask.n * calls)
+        return tokens_of(ask.messages) * calls, answer * ask.n * calls
 
     def _targets(self, model: str) -> Collection[Target]:
         try:
@@ -152,7 +153,7 @@ class Tab:
     def metered(self, answer: Answer) -> Answer:
         """The same answer, whose end settles the tab."""
         self.first_event = self.trace.elapsed
-        span = self.trace.begin("stream")
+        span = self.trace.span("stream")
 
         async def settle(whole: Collected, failure: BaseException | None) -> Done:
             span.end = self.trace.elapsed
@@ -164,7 +165,7 @@ class Tab:
             return done
 
         events: Events
-        if isinstance(answer.events, Told) and not (self.ask and self.ask.stream):
+        if not (self.ask and self.ask.stream) and isinstance(answer.events, Told):
             events = Whole(answer.events.events, answer.judge, answer.endings, settle)
         else:
             events = told(answer.events, answer.judge, answer.endings, settle)
@@ -287,7 +288,11 @@ def _free(done: Done) -> bool:
 
 def _attempts(trace: Trace) -> int:
     """How often a model was called."""
-    return sum(len(span.attributes.get("attempts", ())) for span in trace.spans)
+    called = 0
+    for span in trace.spans:
+        if attempts := span.attributes.get("attempts"):
+            called += len(attempts)
+    return called
 
 
 def _outcome(failure: BaseException | None) -> tuple[int, str | None]:

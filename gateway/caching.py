@@ -10,7 +10,7 @@ from typing import Any
 from cache.types import Entry
 from gateway.errors import UnknownCollection
 from gateway.grounding import embedded
-from gateway.known import unless_down
+from gateway.known import named, unless_down
 from gateway.pipeline import Gateway
 from gateway.tracing.trace import Trace
 from gateway.types import Ask, Caller
@@ -49,7 +49,7 @@ async def explained(gateway: Gateway, caller: Caller, ask: Ask) -> Explanation:
     known, ask, grounds = gateway.known, recall.ask, recall.grounds
     if ask.collection and grounds is None:
         raise UnknownCollection(f"There is no collection '{ask.collection}'.")
-    parts = known.parts(caller, ask, grounds)
+    parts = named(known.parts(caller, ask, grounds))
     if recall.scope is None:
         why = "Such a request is not cached: it is neither cool, seeded nor grounded."
         return Explanation(why, "", parts, recall.edition, None, ())

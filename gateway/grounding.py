@@ -367,8 +367,10 @@ def url_of(collection: str, passage: Passage) -> str:
 
 def numbered(trace: Trace, prompt: Prompt) -> None:
     """Note in the trace which of the passages found were sent, and under which number."""
+    if not prompt.sources:
+        return
     sources = {source.hit.passage.id: source for source in prompt.sources}
-    for span in trace.spans if sources else ():
+    for span in trace.spans:
         for passage in span.attributes.get("passages", ()):
             if source := sources.get(passage["id"]):
                 passage["n"] = source.number

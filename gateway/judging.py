@@ -169,7 +169,7 @@ class Claims:
 
     def ending(self, trace: Trace) -> Ending:
         """The span `judge` runs beside the stream, since the judging is spread over it."""
-        span = trace.begin("judge")
+        span = trace.span("judge")
 
         async def weighed(whole: Collected, done: Done) -> Done:
             done = self.weighed(done, span)

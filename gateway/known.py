@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -35,6 +35,7 @@ from gateway.screening import LONG, NOTHING, Screened
 from gateway.streams import Choice, Collected
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, CacheState, Caller, Done, Step
+from gateway.wishes import Wishes
 from retrieval.index.access import stored
 from retrieval.types import Encoder, Query, RetrievalError, versioned
 
@@ -64,6 +65,7 @@ OF_THE_CALLER = tuple(
 """What has to be equal besides: all but what is compared in another form, and what changes only
 how the answer is told, or how often. A field that is new is compared."""
 _of_ask, _of_caller = attrgetter(*OF_THE_ASK), attrgetter(*OF_THE_CALLER)
+_ORDER = digest([OF_THE_CALLER, OF_THE_ASK])  # of the values, which are compared without names
 _FRAME = 2  # tokens that an encoder puts around every text
 
 
@@ -84,12 +86,15 @@ class KnownAnswers:
         self, caller: Caller, ask: Ask, grounds: Grounds | None, trace: Trace
     ) -> Recall:
         """What one request has to do with it."""
+        if not self._may_give(ask, grounds, trace.wishes):
+            return Recall(self, ask, grounds, trace, None)
+        scope: Scope | None
         if size_of(ask.messages) > LONG:
-            scope = await asyncio.to_thread(self.scope, caller, ask, grounds, trace)
+            scope = await asyncio.to_thread(self.scope, caller, ask, grounds)
         else:
-            scope = self.scope(caller, ask, grounds, trace)
+            scope = self.scope(caller, ask, grounds)
         edition = ""
-        if scope and grounds:
+        if grounds:
             try:  # before anything is searched: an answer may be newer than it says, never older
                 edition = await grounds.index.latest()
             except RetrievalError as error:
@@ -97,32 +102,31 @@ class KnownAnswers:
                 scope = None
         return Recall(self, ask, grounds, trace, scope, edition)
 
-    def scope(
-        self, caller: Caller, ask: Ask, grounds: Grounds | None, trace: Trace
-    ) -> Scope | None:
-        """What must be equal for an answer to be given again; None where none may be."""
-        wishes = trace.wishes
-        if not (self.config.enabled and ask.use_cache and ask.messages):
-            return None
-        if not (wishes.read or wishes.keep):
-            return None
-        if not wishes.hot and not (ask.n == 1 and self._cool(ask, grounds)):
-            return None
+    def scope(self, caller: Caller, ask: Ask, grounds: Grounds | None) -> Scope:
+        """What must be equal for an answer to be given again."""
         similar, prose = self.config.semantic.enabled, ask.door != "completions"
         parts = self.parts(caller, ask, grounds)
-        return scope([parts], ask.messages, similar=similar, prose=prose)
+        return scope(parts, ask.messages, similar=similar, prose=prose)
 
-    def parts(self, caller: Caller, ask: Ask, grounds: Grounds | None) -> dict[str, Any]:
-        """What must be equal besides the conversation."""
-        params = settled(ask.params)
-        return {
-            "policy": self.policy,
-            "caller": dict(zip(OF_THE_CALLER, _of_caller(caller), strict=True)),
-            "key": caller.key if self.by_key else None,
-            "request": dict(zip(OF_THE_ASK, _of_ask(ask), strict=True)),
-            "params": {name: params[name] for name in params if name not in UNRELATED},
-            "documents": _ground(grounds),
-        }
+    def parts(self, caller: Caller, ask: Ask, grounds: Grounds | None) -> list[Any]:
+        """What must be equal besides the conversation; `named` says what is what."""
+        return [
+            self.policy,
+            _ORDER,
+            _of_caller(caller),
+            caller.key if self.by_key else None,
+            _of_ask(ask),
+            settled(ask.params, UNRELATED),
+            _ground(grounds) if grounds else None,
+        ]
+
+    def _may_give(self, ask: Ask, grounds: Grounds | None, wishes: Wishes) -> bool:
+        """Whether an answer to it may be one that was given before, or be given again."""
+        if not (self.config.enabled and ask.use_cache and ask.messages):
+            return False
+        if not (wishes.read or wishes.keep):
+            return False
+        return wishes.hot or (ask.n == 1 and self._cool(ask, grounds))
 
     def comparable(self, ask: Ask, query: Query | None) -> Query | None:
         """The query, where whether it is asked again in other words can be told: where encoder and
@@ -160,7 +164,7 @@ class Recall:
     grounds: Grounds | None
     trace: Trace
     scope: Scope | None  # None where no answer may be given again
-    edition: str  # of the documents, when the request came in
+    edition: str = ""  # of the documents, when the request came in
     query: Query | None = None
     found: Screened = NOTHING
     waiting: tuple[Entry, CacheState] | None = None  # good if its passages are found again
@@ -170,43 +174,30 @@ class Recall:
         """What is said of an answer that is not one of these."""
         return "miss" if self.scope else "off"
 
-    async def exact(self) -> Answer | None:
-        """The answer to the very same request. Raises NotCached."""
-        entry = None
-        if self.scope and self.trace.wishes.read:
-            entry = await self.trace.step("cache.exact", unless_down(self.cache.exact(self.scope)))
-        if entry and (answer := self._offered(entry, "exact")):
-            return answer
-        similar = self.scope is not None and self.known.config.semantic.enabled
-        if self.trace.wishes.only and self.waiting is None and not similar:
+    async def at_once(self) -> Answer | None:
+        """What needs no embedding: the answer that an equal request is being given at this moment,
+        or was given. Raises NotCached."""
+        wishes = self.trace.wishes
+        if self.scope is None:
+            if wishes.only:
+                raise _not_cached()
+            return None
+        if wishes.read:
+            if self._shares and (answer := await self._joined(self.scope)):
+                return answer
+            asked = unless_down(self.cache.exact(self.scope))
+            entry = await self.trace.step("cache.exact", asked)
+            if entry and (answer := self._offered(entry, "exact")):
+                return answer
+        if wishes.only and self.waiting is None and not self.known.config.semantic.enabled:
             raise _not_cached()  # before anything is paid for
         return None
 
-    async def joined(self) -> Answer | None:
-        """The answer that an equal request is being given at this moment."""
-        if self.scope is None or not (self._shares and self.trace.wishes.read):
-            return None
-        while flight := self.known.flights.found(self.scope.exact, self.edition):
-            with self.trace.span("cache.shared") as span:
-                span.set(trace=flight.trace_id)
-                if answer := await flight.joined(self.ask.verbatim):
-                    return answer
-        return None
-
-    async def led(self, make: Callable[[], Awaitable[Answer]]) -> Answer:
+    def led(self, make: Callable[[], Coroutine[Any, Any, Answer]]) -> Coroutine[Any, Any, Answer]:
         """An answer that is made now; equal requests may join."""
-        if answer := await self.joined():  # another began while the cache was asked
-            return answer
         if self.scope is None or not self._shares:
-            return await make()
-        flight = self.known.flights.led(self.scope.exact, self.edition, self.trace.id)
-        try:
-            answer = await make()
-        except BaseException as error:
-            flight.lost(error)
-            raise
-        flight.known, answer.offered = answer.known, flight.told
-        return answer
+            return make()
+        return self._led(self.scope, make)
 
     async def near(self, query: Query | None) -> Answer | None:
         """The answer to the same question in other words. Raises NotCached."""
@@ -269,6 +260,27 @@ class Recall:
 
         answer.endings = (*answer.endings, keep)
         return answer
+
+    async def _led(self, scope: Scope, make: Callable[[], Awaitable[Answer]]) -> Answer:
+        if self.trace.wishes.read and (answer := await self._joined(scope)):
+            return answer  # another began while the cache was asked
+        flight = self.known.flights.led(scope.exact, self.edition, self.trace.id)
+        try:
+            answer = await make()
+        except BaseException as error:
+            flight.lost(error)
+            raise
+        flight.known, answer.offered = answer.known, flight.told
+        return answer
+
+    async def _joined(self, scope: Scope) -> Answer | None:
+        """The answer that an equal request is being given."""
+        while flight := self.known.flights.found(scope.exact, self.edition):
+            with self.trace.span("cache.shared") as span:
+                span.set(trace=flight.trace_id)
+                if answer := await flight.joined(self.ask.verbatim):
+                    return answer
+        return None
 
     @property
     def _shares(self) -> bool:
@@ -405,9 +417,20 @@ def _is_json(text: Any) -> bool:
     return True
 
 
-def _ground(grounds: Grounds | None) -> dict[str, Any] | None:
-    if grounds is None:
-        return None
+def named(parts: Sequence[Any]) -> dict[str, Any]:
+    """What must be equal besides the conversation, by name."""
+    policy, _, caller, key, asked, params, documents = parts
+    return {
+        "policy": policy,
+        "caller": dict(zip(OF_THE_CALLER, caller, strict=True)),
+        "key": key,
+        "request": dict(zip(OF_THE_ASK, asked, strict=True)),
+        "params": params,
+        "documents": documents,
+    }
+
+
+def _ground(grounds: Grounds) -> dict[str, Any]:
     return {
         "collection": grounds.collection,
         "mode": grounds.mode,

@@ -152,7 +152,7 @@ class Gateway:
         """Account for a request that could not even be read. Raises Unauthorized before."""
         tab = Tab(self.accounting, trace, Ask("", (), "", door=door))
         tab.caller = self.accounts.identify(authorization)
-        trace.begin("read").error = error.message
+        trace.span("read").error = error.message
         await tab.failed(error)
 
     async def recalled(self, caller: Caller, ask: Ask, trace: Trace) -> tuple[Recall, Drawn | None]:
@@ -171,8 +171,7 @@ class Gateway:
 
     async def _compose(self, tab: Tab, caller: Caller, ask: Ask, trace: Trace) -> Answer:
         recall, tab.drawn = await self.recalled(caller, ask, trace)
-        # Both need no embedding: the answer that an equal request is being given, or was given.
-        if answer := await recall.joined() or await recall.exact():
+        if answer := await recall.at_once():
             return answer
         return await recall.led(lambda: self._made(tab, caller, recall))
 

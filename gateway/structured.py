@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -83,11 +83,14 @@ class Structured:
         self._count = count
         self._schemas: dict[bytes, Schema] = {}
 
-    async def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
+    def start(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Coroutine[Any, Any, Begun]:
         """See Dispatcher. Raises StructuredOutputInvalid where no call gave the form."""
+        if FIELD not in ask.params and (ask.stream or "tools" not in ask.params):
+            return self._starter.start(prompt, plan, ask, span)
+        return self._started(prompt, plan, ask, span)
+
+    async def _started(self, prompt: Prompt, plan: Plan, ask: Ask, span: Span) -> Begun:
         params = ask.params
-        if FIELD not in params and (ask.stream or "tools" not in params):
-            return await self._starter.start(prompt, plan, ask, span)
         wanted = params.get(FIELD)
         formed = isinstance(wanted, Mapping) and wanted.get("type") in FORMS
         if not formed and (ask.stream or not params.get("tools")):

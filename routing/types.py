@@ -92,10 +92,12 @@ class Plan:
     """Regions in which all that is done for the answer from here on stays, those of rules too."""
     secret: bool = field(default=False, kw_only=True)  # who asks may not know all by their names
     targets: tuple[Target, ...] = field(init=False)  # of all groups, in order
+    window: int = field(init=False)  # the smallest of all targets, so that a fallback's fits too
 
     def __post_init__(self) -> None:
         flat = tuple(target for group in self.groups for target in group.targets)
         object.__setattr__(self, "targets", flat)
+        object.__setattr__(self, "window", min((target.window for target in flat), default=0))
 
     @classmethod
     def chain(cls, targets: Iterable[Target], reason: str) -> Plan:
@@ -133,11 +135,6 @@ class Plan:
             group.only(t for t in group.targets if all(map(t.runs_in, regions)))
             for group in self.groups
         )
-
-    @property
-    def window(self) -> int:
-        """The smallest window of all targets, so that a fallback's prompt fits too."""
-        return min(target.window for target in self.targets)
 
     @property
     def max_output(self) -> int:

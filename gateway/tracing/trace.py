@@ -21,29 +21,18 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Span:
-    """A stage: offsets from the trace's start in nanoseconds, and what was seen."""
+    """A stage: offsets from the trace's start in nanoseconds, and what was seen. It ends with its
+    `with`, in which an exception is recorded by name."""
 
     name: str
     start: int
     end: int = 0
     error: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
-
-    def set(self, **attributes: Any) -> None:
-        self.attributes.update(attributes)
-
-
-class Running:
-    """Ends its span with the `with`. A class, since a generator costs a request twice as much."""
-
-    __slots__ = ("_origin", "_span")
-
-    def __init__(self, span: Span, origin: int) -> None:
-        self._span = span
-        self._origin = origin
+    _origin: int = field(default=0, repr=False, compare=False)  # of the offsets; never written
 
     def __enter__(self) -> Span:
-        return self._span
+        return self
 
     def __exit__(
         self,
@@ -51,9 +40,12 @@ class Running:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._span.end = time.perf_counter_ns() - self._origin
+        self.end = time.perf_counter_ns() - self._origin
         if error is not None:
-            self._span.error = f"{type(error).__name__}: {error}"
+            self.error = f"{type(error).__name__}: {error}"
+
+    def set(self, **attributes: Any) -> None:
+        self.attributes.update(attributes)
 
 
 _random = random.Random()  # seeded by the system
@@ -89,13 +81,10 @@ class Trace:
         """Nanoseconds since the trace began."""
         return time.perf_counter_ns() - self._origin
 
-    def span(self, name: str) -> Running:
-        """A stage that runs inside a `with`; an exception ends it and is recorded by name."""
-        return Running(self.begin(name), self._origin)
-
-    def begin(self, name: str) -> Span:
-        """A stage whose end is set by whoever holds it (a stream outlives the call)."""
-        span = Span(name, time.perf_counter_ns() - self._origin, 0, None, {})
+    def span(self, name: str) -> Span:
+        """A stage that begins now, for a `with`; or its end is set by whoever holds it (a stream
+        outlives the call)."""
+        span = Span(name, time.perf_counter_ns() - self._origin, 0, None, {}, self._origin)
         self.spans.append(span)
         return span
 

@@ -40,7 +40,7 @@ def prompt(total: int, **parts: int) -> Prompt:
 
 
 def noted(windows: Windows, packed: Prompt, *names: str) -> list[str]:
-    span: Span = Trace().begin("pack")
+    span: Span = Trace().span("pack")
     windows.watch(packed, plan(*names), span)
     notes: list[str] = span.attributes.get("notes", [])
     return notes

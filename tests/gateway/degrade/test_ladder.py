@@ -272,7 +272,7 @@ async def test_no_team_is_given_what_another_was_answered(
     verifier, encoder = TrainedVerifier(CACHE.semantic), Hashing()
     known = KnownAnswers(cache, CACHE, "policy", verifier, encoder, stale_for=1e9)
     for number, (other, theirs) in enumerate(before):
-        scope = known.scope(other, theirs, None, Trace())
+        scope = known.scope(other, theirs, None)
         assert scope is not None
         said = {0: Choice(f"{other.team!r} {number}", finish="stop")}
         made_at = time.time() - 100 * (number % 2)  # some are stale

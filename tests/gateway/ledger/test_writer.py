@@ -148,7 +148,7 @@ def test_a_sink_that_fails_harms_nobody(
 def test_without_content_only_names_and_numbers_are_kept(database: Database) -> None:
     sink = Collector()
     trace = a_trace()
-    trace.begin("judge").error = "Refused: How long?"
+    trace.span("judge").error = "Refused: How long?"
     writer = LedgerWriter(database, sinks=[sink], content=False)
     writer.write(a_request(question="How long?"), trace)
     writer.close()

@@ -42,7 +42,7 @@ def test_an_exception_ends_its_stage_and_goes_on() -> None:
 
 def test_a_stage_can_outlive_the_call_that_began_it() -> None:
     trace = Trace()
-    span = trace.begin("stream")
+    span = trace.span("stream")
     assert span.end == 0
     span.end = trace.elapsed
     assert span.end >= span.start
