@@ -98,6 +98,21 @@ def routing(rounds: int) -> None:
 
 
 @group.command()
+@click.option("--adapters", default=1_000, show_default=True)
+@click.option("--calls", default=500, show_default=True, help="Of a round.")
+@click.option("--rounds", default=9, show_default=True)
+def fleet(adapters: int, calls: int, rounds: int) -> None:
+    """What replicas and their adapters add to a call of vLLM."""
+    from eval.bench.fleet import measure, table
+    from eval.bench.processes import NotReady
+
+    try:
+        click.echo(table(measure(adapters, calls, rounds)))
+    except NotReady as error:
+        raise click.ClickException(str(error)) from error
+
+
+@group.command()
 @click.option("--passages", default=2_000, show_default=True, help="Of each of two collections.")
 @click.option("--questions", default=200, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
