@@ -113,6 +113,16 @@ def fleet(adapters: int, calls: int, rounds: int) -> None:
 
 
 @group.command()
+@click.option("--count", default=1_000, show_default=True, type=click.IntRange(min=2))
+@click.option("--rank", default=16, show_default=True, type=click.IntRange(min=1))
+def adapters(count: int, rank: int) -> None:
+    """Looking over LoRA adapters of an 8B model, beside reading their headers."""
+    from eval.bench.adapters import measure, table
+
+    click.echo(table(measure(count, rank)))
+
+
+@group.command()
 @click.option("--passages", default=2_000, show_default=True, help="Of each of two collections.")
 @click.option("--questions", default=200, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")

@@ -21,7 +21,7 @@ from tests.gateway.adapters.made import adapter, base, config, described, llama,
 TABLE = described(llama(layers=1))
 WHOLE = packed(TABLE)
 NUMBERS = WHOLE[8 + int.from_bytes(WHOLE[:8], "little") :]
-SOME = st.one_of(
+SOME: st.SearchStrategy[Any] = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
@@ -96,7 +96,7 @@ def test_any_description_is_refused_or_told(name: str, key: str, value: object) 
 
 @given(st.sampled_from(sorted(config())), SOME)
 def test_any_configuration_is_refused_or_told(
-    tmp_path_factory: pytest.TempPathFactory, key: str, value: object
+    tmp_path_factory: pytest.TempPathFactory, key: str, value: Any
 ) -> None:
     folder = adapter(tmp_path_factory.getbasetemp() / "any", **{key: value})
     with suppress(BadAdapter):
