@@ -23,10 +23,10 @@ from gateway.adapters.failures import BadAdapter
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROOM = ".room-"
-_GRACE = 3_600.0
-"""Seconds in which what was placed may still have no name: it is given one afterwards."""
-_BROKEN_OFF = 86_400.0
-"""Seconds after which nobody works in a room any more."""
+_NAMELESS = ".nameless-"
+_GRACE = 86_400.0
+"""Seconds for which what has no name stays. Its name may be on its way; and an engine that knows it
+still, and is asked for it, dies where it finds no folder."""
 
 
 class Shelf:
@@ -60,12 +60,11 @@ class Shelf:
         for name in KEPT:
             _settled(room / name)
         with self._alone():
+            self._mark(content).unlink(missing_ok=True)
             if self.holds(content):
-                os.utime(place, (self._clock(), self._clock()))
                 return place
-            if place.exists():  # and is damaged: engines that have it open keep their copy
+            if place.exists():  # and is damaged
                 self._discarded(place)
-            os.utime(room, (self._clock(), self._clock()))
             room.chmod(0o555)
             room.rename(place)
             _synced(self.root)
@@ -79,23 +78,39 @@ class Shelf:
             return False
 
     def sweep(self, named: Collection[str]) -> list[str]:
-        """Remove what bears none of these digests, and what was left unfinished; say what it was.
+        """Remove what has borne none of these digests for a day, and what was left unfinished.
 
-        What was placed a short while ago stays: its name may be on its way."""
+        Says which digests it removed. One sweep marks what the sweeps of the next day remove."""
         if not self.root.is_dir():
             return []
         removed = []
         with self._alone():
             for place in sorted(self.root.iterdir()):
-                with suppress(FileNotFoundError):
-                    age = self._clock() - place.stat().st_mtime
-                    if _DIGEST.fullmatch(place.name):
-                        if place.name not in named and age > _GRACE:
-                            self._discarded(place)
-                            removed.append(place.name)
-                    elif place.name.startswith(_ROOM) and age > _BROKEN_OFF:
-                        _removed(place)
+                if _DIGEST.fullmatch(place.name):
+                    if self._nameless_for(place.name, named) > _GRACE:
+                        self._discarded(place)
+                        self._mark(place.name).unlink()
+                        removed.append(place.name)
+                elif place.name.startswith(_ROOM):
+                    with suppress(FileNotFoundError):  # whoever is in it may be done just now
+                        if self._clock() - place.stat().st_mtime > _GRACE:
+                            _removed(place)
         return removed
+
+    def _nameless_for(self, content: str, named: Collection[str]) -> float:
+        """Seconds since a sweep first found that nobody names it."""
+        mark = self._mark(content)
+        if content in named:
+            mark.unlink(missing_ok=True)
+            return 0.0
+        now = self._clock()
+        if not mark.exists():
+            mark.touch()
+            os.utime(mark, (now, now))
+        return now - mark.stat().st_mtime
+
+    def _mark(self, content: str) -> Path:
+        return self.root / f"{_NAMELESS}{content}"
 
     def _discarded(self, place: Path) -> None:
         """Gone at once for who looks, in its own time from the disk."""

@@ -15,7 +15,7 @@ from gateway.adapters.shelf import Shelf
 from gateway.adapters.sources.folder import Folder
 from tests.gateway.adapters.made import adapter
 
-HOUR = 3_600.0
+DAY = 86_400.0
 
 
 def put(shelf: Shelf, folder: Path) -> str:
@@ -64,25 +64,31 @@ def test_what_is_damaged_there_is_replaced(tmp_path: Path) -> None:
     assert shelf.holds(content)
 
 
-def test_what_has_no_name_goes_after_a_while(tmp_path: Path) -> None:
+def test_what_has_no_name_goes_after_a_day(tmp_path: Path) -> None:
     now = 1e6
     shelf = Shelf(tmp_path / "shelf", lambda: now)
     named = put(shelf, adapter(tmp_path / "a"))
     nameless = put(shelf, adapter(tmp_path / "b", lora_alpha=32))
-    now += HOUR / 2
+    now += 2 * DAY  # only now its name goes, and engines may know it still
     assert shelf.sweep([named]) == []
-    now += HOUR
+    now += DAY / 2
+    assert shelf.sweep([named]) == []
+    now += DAY
     assert shelf.sweep([named]) == [nameless]
-    assert shelf.holds(named)
-    assert not shelf.path(nameless).exists()
+    assert sorted(each.name for each in shelf.root.iterdir()) == sorted([".lock", named])
 
 
-def test_what_is_placed_again_is_young_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", ["named", "placed"])
+def test_what_gets_a_name_again_stays(tmp_path: Path, again: str) -> None:
     now = 1e6
     shelf = Shelf(tmp_path / "shelf", lambda: now)
     content = put(shelf, adapter(tmp_path / "a"))
-    now += 2 * HOUR
-    put(shelf, adapter(tmp_path / "a"))
+    shelf.sweep([])
+    now += 2 * DAY
+    if again == "named":
+        shelf.sweep([content])
+    else:
+        put(shelf, adapter(tmp_path / "a"))
     assert shelf.sweep([]) == []
     assert shelf.holds(content)
 

@@ -150,13 +150,13 @@ DAMAGED: dict[str, tuple[Damage, str, str]] = {
         "corrupt",
         f"{WEIGHTS}: a header of 4,611,686,018,427,387,904 bytes is too large",
     ),
-    "no JSON": (write(WEIGHTS, packed(b"{nothing", b"")), "corrupt", f"{WEIGHTS}: its header is"),
+    "no JSON": (write(WEIGHTS, packed(b"{nothing", b"")), "corrupt", "is no JSON: Expecting"),
     "deep JSON": (
         write(WEIGHTS, packed(b'{"a":' * 99_999, b"")),
         "corrupt",
         f"{WEIGHTS}: its header is no JSON: it is nested too deeply",
     ),
-    "no UTF-8": (write(WEIGHTS, packed(b'{"\xff', b"")), "corrupt", f"{WEIGHTS}: its header is"),
+    "no UTF-8": (write(WEIGHTS, packed(b'{"\xff', b"")), "corrupt", "is no JSON: it is not UTF-8"),
     "a name twice": (
         write(WEIGHTS, packed(b'{"a": {}, "a": {}}', b"")),
         "corrupt",
@@ -260,11 +260,11 @@ DAMAGED: dict[str, tuple[Damage, str, str]] = {
         "it was trained on 'acme/qwen-7b', and not on 'acme/llama-tiny'",
     ),
     "another method": (configured(peft_type="IA3"), "incompatible", "peft_type is 'IA3'"),
-    "DoRA": (configured(use_dora=True), "incompatible", "DoRA is not served"),
+    "DoRA": (configured(use_dora=True), "incompatible", "DoRA is not served: train"),
     "DoRA's tensors": (
         shaped(llama() | {f"base_model.model.{Q}.lora_magnitude_vector": (64,)}),
         "incompatible",
-        "DoRA is not served",
+        "lora_magnitude_vector': DoRA is not served",
     ),
     "biases": (configured(bias="all"), "incompatible", "trained biases (bias = 'all')"),
     "LoRA's biases": (configured(lora_bias=True), "incompatible", "(lora_bias) is not served"),
@@ -299,8 +299,7 @@ def test_a_damaged_adapter_is_refused(
 
 
 def test_each_damage_has_its_own_reason() -> None:
-    reasons = [reason for _, _, reason in DAMAGED.values()]
-    assert len(set(reasons)) >= len(reasons) - 8  # some are of one kind
+    assert len({reason for _, _, reason in DAMAGED.values()}) == len(DAMAGED)
 
 
 def test_a_rank_beyond_the_engines_room_says_what_to_start_them_with(tmp_path: Path) -> None:
