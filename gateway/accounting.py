@@ -103,10 +103,12 @@ class Accounting:
         return tokens_of(ask.messages) * calls, answer * ask.n * calls
 
     def _targets(self, model: str) -> Collection[Target]:
+        everything = self.catalogue.targets.values()
         try:
-            return self.catalogue.resolve(model)
-        except NoSuchModel:  # `auto`, or a name that will be refused
-            return self.catalogue.targets.values()
+            found = self.catalogue.resolve(model)
+        except NoSuchModel:  # `auto`, an adapter, or a name that will be refused
+            return everything
+        return everything if any(target.keeps_place for target in found) else found
 
     def _dearest(self, targets: Iterable[Target], usage: Usage) -> float:
         """What it costs at most: which of the models answers is not known yet."""

@@ -70,9 +70,11 @@ class Asides:
         self._count = count
 
     def check(self, setting: str, model: str) -> None:
-        """Raises ConfigError for a model that is not configured."""
+        """Raises ConfigError for a model that is not configured, and for adapters: who asks may
+        have none of that name."""
         try:
-            self._catalogue.groups(model)
+            if self._catalogue.adapters(model):
+                raise ConfigError(f"`{setting}`: {model!r} leads to an adapter; name a model.")
         except NoSuchModel:
             known = ", ".join(self._catalogue.models())
             raise ConfigError(f"`{setting}`: no model {model!r}; there are {known}.") from None

@@ -17,6 +17,8 @@ from cache.verification.types import Verifier
 from gateway.accounts.keys import Accounts
 from gateway.accounts.limits import Limits
 from gateway.accounts.limits import open_limits as limits_of
+from gateway.adapters.registry import Registry
+from gateway.adapters.store import AdapterStore
 from gateway.breakers.config import MemoryStore as MemoryBreakers
 from gateway.breakers.config import RedisStore as RedisBreakers
 from gateway.breakers.sharing import Exchange
@@ -91,6 +93,17 @@ async def open_fresh_accounts(config: Config, database: Database) -> AsyncIterat
         yield accounts
     finally:
         await asyncio.to_thread(accounts.close)
+
+
+@asynccontextmanager
+async def open_registry(database: Database) -> AsyncIterator[Registry]:
+    """The adapters as they are now, and as they will be."""
+    registry = await asyncio.to_thread(Registry, AdapterStore(database))
+    registry.start()
+    try:
+        yield registry
+    finally:
+        await asyncio.to_thread(registry.close)
 
 
 @asynccontextmanager

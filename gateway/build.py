@@ -23,6 +23,8 @@ from context.tokens import counter, warm
 from gateway.accounting import Accounting
 from gateway.accounts.keys import Accounts
 from gateway.accounts.limits import Limits
+from gateway.adapters.registry import Registry
+from gateway.adapters.targets import AdapterTargets
 from gateway.admission import Admission
 from gateway.asides import Asides
 from gateway.backends import (
@@ -40,6 +42,7 @@ from gateway.backends import (
     open_limits,
     open_providers,
     open_reader,
+    open_registry,
     open_reranker,
     open_verifier,
     open_vocabularies,
@@ -77,7 +80,7 @@ from gateway.lookup import Lookup
 from gateway.metrics.counts import Counts
 from gateway.metrics.page import Metrics
 from gateway.pipeline import Gateway
-from gateway.providers.config import ExtractiveProvider
+from gateway.providers.config import ExtractiveProvider, VllmProvider
 from gateway.providers.prices import Prices
 from gateway.recap import Recaps
 from gateway.routes import Router
@@ -108,6 +111,7 @@ class Stores:
 
     database: Database
     accounts: Accounts
+    adapters: Registry
     limits: Limits
     ledger: LedgerWriter
     cache: AnswerCache
@@ -148,6 +152,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
         stores = Stores(
             database=database,
             accounts=await opened(open_fresh_accounts(config, database)),
+            adapters=await opened(open_registry(database)),
             limits=await opened(open_limits(config, Queries(database))),
             ledger=await opened(open_ledger_writer(config, database)),
             cache=await opened(open_cache(config)),
@@ -220,7 +225,9 @@ async def assemble(
         await prices.load()
         own = f"moorline/{stores.encoder.name}"
         named = catalogue(config)
-        stores.counts.know([*embedders, own, *named.names()])
+        changed = bases(config, named)
+        of_provider = {name: base.name for name, base in changed.items()}
+        stores.counts.know([*embedders, own, *named.names()], of_provider)
         judge, screen = Judge(config.guardrails), Screen(config.guardrails)
         quoter = next(target for target in named.targets.values() if target.built_in)
         fits = fitting(config.all_providers, prices.listed)
@@ -236,7 +243,8 @@ async def assemble(
         leading = following(config, asides, prompts)
         recapping = recaps(config, asides, prompts)
         models = await learned(config, stores.encoder)
-        router = Router(named, config.routing, fits, prices, stores.deployments, models)
+        adapters = AdapterTargets(stores.adapters, changed)
+        router = Router(named, config.routing, fits, prices, stores.deployments, models, adapters)
         await router.warm()
         experiments = (
             Experiments(config.experiments, router, prompts) if config.experiments else None
@@ -294,6 +302,7 @@ async def assemble(
             conversations=Conversations(stores.database, config.conversations, screen.redacted),
             experiments=experiments,
             router=router,
+            adapters=stores.adapters,
             following=leading,
             expanding=more,
             library=library,
@@ -442,6 +451,15 @@ def catalogue(config: Config) -> Catalogue:
     return Catalogue(targets, config.models)
 
 
+def bases(config: Config, named: Catalogue) -> dict[str, Target]:
+    """The models that adapters change, by their providers."""
+    return {
+        name: named.targets[f"{name}/{provider.base.name}"]
+        for name, provider in config.all_providers.items()
+        if isinstance(provider, VllmProvider) and provider.base
+    }
+
+
 def extractive(config: Config) -> set[str]:
     """The providers that answer by quoting."""
     named = config.all_providers.items()
@@ -450,7 +468,7 @@ def extractive(config: Config) -> set[str]:
 
 NOT_SHAPING = {
     *("data", "server", "dispatch", "degrade", "stream", "ingestion", "cache", "conversations"),
-    *("files", "limits", "ledger", "tracing", "metrics"),
+    *("files", "limits", "ledger", "tracing", "metrics", "adapters"),
 }
 """Sections that change no answer that is kept. One that is new is taken to change them."""
 

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from cache.config import CacheConfig
 from context.config import ContextConfig
 from gateway.accounts.config import LimitsConfig
+from gateway.adapters.config import AdaptersConfig
 from gateway.breakers.config import SharedBreakerConfig
 from gateway.conversations.config import ConversationsConfig
 from gateway.degrade.config import DegradeConfig
@@ -167,6 +168,9 @@ class Config(Section):
     )
     fleet: FleetConfig = Field(
         default=FleetConfig(), description="Replicas of vLLM and their adapters."
+    )
+    adapters: AdaptersConfig = Field(
+        default=AdaptersConfig(), description="LoRA adapters that are added while it runs."
     )
     models: dict[str, ModelAlias] = Field(default={}, description="Aliases for models.")
     routing: RoutingConfig = Field(default=RoutingConfig(), description="What `auto` means.")

@@ -133,7 +133,7 @@ class Fitting:
     """The models of a configuration with what is particular about them."""
 
     def __init__(self, fits: Mapping[str, Fit]) -> None:
-        self._all = fits  # by the target's name
+        self._all = fits  # by the configured model's name
         self._special = {name: fit for name, fit in fits.items() if fit.special}
         self._lacking = {name: fit for name, fit in fits.items() if fit.lacks}
 
@@ -143,7 +143,7 @@ class Fitting:
         Raises InvalidRequest that names field and model where none of them can.
         """
         for target in plan.targets:
-            fit = self._lacking.get(target.name)
+            fit = self._lacking.get(target.configured)
             if fit is not None and fit.concerned(ask):
                 return self._narrowed(ask, plan, span)
         return plan
@@ -166,7 +166,7 @@ class Fitting:
 
     def fitted(self, call: Call, target: Target, span: Span) -> Call:
         """The call as this target takes it; what was left out or changed is noted in the span."""
-        fit = self._special.get(target.name)
+        fit = self._special.get(target.configured)
         if call.prompt.said:
             call = _resumed(call, self.prefill(target))
         if fit is None:
@@ -193,7 +193,7 @@ class Fitting:
         return any(self._fit(target).reasons for target in plan.targets)
 
     def _fit(self, target: Target) -> Fit:
-        return self._all.get(target.name, AS_IT_IS)
+        return self._all.get(target.configured, AS_IT_IS)
 
     def _unable(self, target: Target, needed: Mapping[Capability, str]) -> set[Capability]:
         return {capability for capability in needed if capability in self._fit(target).refused}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.accounting import Accounting, Tab
 from gateway.accounts.keys import Accounts
+from gateway.adapters.registry import Registry
 from gateway.admission import Admission
 from gateway.cascade import Cascade
 from gateway.config import Config
@@ -61,6 +62,7 @@ class Gateway:
     conversations: Conversations  # responses that may be continued
     experiments: Experiments | None  # what is other for whom
     router: Router  # which model
+    adapters: Registry  # of models, by the names that callers know
     following: Following | None  # a model that makes follow-ups stand-alone
     expanding: Expanding | None  # a model that words questions otherwise
     library: Library  # which documents
@@ -166,6 +168,8 @@ class Gateway:
         if self.experiments:
             with trace.span("experiment") as span:
                 ask, drawn = self.experiments.assigned(caller, ask, span)
+        if self.adapters.any or ask.adapter:
+            ask = self.router.adapted(caller, ask)
         grounds = await self.library.grounds(caller, ask)
         return await self.known.recall(caller, ask, grounds, trace), drawn
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, get_args
 
+from gateway.adapters.names import BadName, reference
+from gateway.adapters.targets import AdapterTargets
 from gateway.config import ConfigError
 from gateway.deployments import Deployments
 from gateway.errors import (
@@ -26,7 +28,7 @@ from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller, Usage
 from retrieval.language import language
 from retrieval.types import Query, Scalar, Vector
-from routing.catalogue import AUTO, AUTO_BY, Catalogue, NoSuchModel
+from routing.catalogue import ADAPTER, AUTO, AUTO_BY, Catalogue, NoSuchModel
 from routing.choice import Choice, Expected, Outlook
 from routing.config import RoutingConfig, Task
 from routing.constraints import Constraint, Excluded, Needs, NothingFits
@@ -77,9 +79,11 @@ class Router:
         prices: Prices | None = None,
         deployments: Deployments | None = None,
         learned: Learned = NOTHING_LEARNED,
+        adapters: AdapterTargets | None = None,
     ) -> None:
         """Raises ConfigError for a model that is not configured."""
         self.catalogue = catalogue
+        self.adapters = adapters
         self.policy = Policy(catalogue, config, learned.enough)
         self._learned = learned
         self.config = config
@@ -88,7 +92,10 @@ class Router:
         self._deployments = deployments or Deployments()
         self._named: dict[tuple[str, ...], Plan] = {}
         """Plans for models that were named, by name, regions, and what the caller may use."""
-        for name in config.named:
+        self._led: dict[str, tuple[str, ...]] = {}
+        """The adapters that names of the configuration lead to."""
+        self._names = frozenset(catalogue.names()) | {t.model for t in catalogue.targets.values()}
+        for name in (*catalogue.aliases, *config.named):
             _check(catalogue, name)
 
     async def warm(self) -> None:
@@ -100,6 +107,28 @@ class Router:
         """Whether the question's embedding is asked for."""
         return ask.model == AUTO and self._learned != NOTHING_LEARNED
 
+    def adapted(self, caller: Caller, ask: Ask) -> Ask:
+        """The request with the adapters that it may lead to, as their names stand at this moment:
+        whatever is decided or kept for it later goes by these. Raises UnknownModel, and
+        InvalidRequest for an adapter of another model than is named beside it."""
+        model = self._beside(caller, ask) if ask.adapter else ask.model
+        if model not in self._names and self._adapter(caller, model):
+            model = ADAPTER + model
+        led = self._led.get(model)
+        if led is None:
+            led = self._led_to(model)
+            if model in self._names:  # others are as many as clients make up
+                self._led[model] = led
+        found = {name: target for name in led if (target := self._adapter(caller, name))}
+        if not (found or ask.adapter):
+            return ask
+        return replace(ask, model=model, adapter="", adapters=found)
+
+    def named_adapter(self, caller: Caller, name: str) -> Target | None:
+        """The adapter that a caller may ask for by a name."""
+        may = name not in self._names and Needs(caller.models).lists(name)
+        return self._adapter(caller, name) if may else None
+
     def plan(
         self, caller: Caller, ask: Ask, grounded: bool, span: Span, query: Query | None = None
     ) -> Plan:
@@ -107,6 +136,8 @@ class Router:
         PromptTooLong where none of them may be asked."""
         regions = self.regions(caller, ask.region)
         key = (ask.model, *regions, "", *caller.models)
+        if ask.adapters:
+            key = (*key, "", *(target.name for target in ask.adapters.values()))
         plan = self._named.get(key)
         if plan is None:
             route = self.route(caller, ask, grounded, span, query)
@@ -125,7 +156,7 @@ class Router:
     ) -> Route:
         """The same with how it came about, which is noted in the span. Raises what `plan` does."""
         signals: Signals = {}
-        wanted = Needs(caller.models, self.regions(caller, ask.region))
+        wanted = Needs(caller.models, self.regions(caller, ask.region), adapters=ask.adapters or {})
         # A model that was named is respected: what the request looks like does not matter.
         if automatic(ask):
             wanted = self.wanted(caller, ask)
@@ -137,10 +168,7 @@ class Router:
         try:
             route = self.policy.route(ask.model, signals, wanted, self.outlook(ask))
         except NoSuchModel:
-            raise UnknownModel(
-                f"The model '{ask.model}' does not exist or is not allowed for this key.",
-                param="model",
-            ) from None
+            raise _unknown(ask.model.removeprefix(ADAPTER)) from None
         except NothingFits as error:
             raise self._refused(caller, ask, error.excluded) from None
         if route.excluded:
@@ -154,7 +182,8 @@ class Router:
         # A long document is read in parts that are cut to whichever window there is.
         tokens = 0 if ask.long_document else tokens_of(ask.messages)
         regions, lacking = self.regions(caller, ask.region), self._fitting.lacking(ask)
-        return Needs(caller.models, regions, tokens, most_tokens_of_answer(ask), lacking)
+        answer, adapters = most_tokens_of_answer(ask), ask.adapters or {}
+        return Needs(caller.models, regions, tokens, answer, lacking, adapters)
 
     def outlook(self, ask: Ask) -> Outlook:
         """What is expected of an answer to a request: its price by the input's estimated tokens
@@ -204,6 +233,37 @@ class Router:
             needed = needs(ask.params, ask.messages)
             signals |= {"images": "vision" in needed, "tools": "tools" in needed}
         return signals
+
+    def _adapter(self, caller: Caller, name: str) -> Target | None:
+        return self.adapters.of(caller.team, name) if self.adapters else None
+
+    def _led_to(self, model: str) -> tuple[str, ...]:
+        """The adapters that a name may lead to, those of the last resort included."""
+        config, catalogue = self.config, self.catalogue
+        names: Collection[str] = (model, *config.last_resort)
+        if model == AUTO or model in AUTO_BY:
+            names = (*config.named, *catalogue.aliases)
+        try:
+            found = [each for name in names for each in catalogue.adapters(name)]
+        except NoSuchModel:
+            return ()
+        return tuple(dict.fromkeys(found))
+
+    def _beside(self, caller: Caller, ask: Ask) -> str:
+        """An adapter that is asked for beside a model, which has to be the one that it changes."""
+        adapter = self._adapter(caller, ask.adapter)
+        if adapter is None:
+            raise _unknown(ask.adapter, "adapter_id")
+        if not automatic(ask):
+            try:
+                of_model = {target.name for target in self.catalogue.resolve(ask.model)}
+            except NoSuchModel:
+                raise _unknown(ask.model) from None
+            if adapter.adapts not in of_model:
+                raise InvalidRequest(
+                    f"'{ask.adapter}' is no adapter of the model '{ask.model}'.", param="adapter_id"
+                )
+        return ADAPTER + ask.adapter
 
     def _told(self, query: Query) -> dict[str, Scalar]:
         """What the trained models say, as far as a rule asks for it."""
@@ -258,9 +318,17 @@ def told(choice: Choice) -> dict[str, Any]:
     return {"model": choice.name} | {k: round(v, 6) for k, v in figures.items() if v is not None}
 
 
+def _unknown(model: str, param: str = "model") -> UnknownModel:
+    why = "does not exist or is not allowed for this key."
+    return UnknownModel(f"The model '{model}' {why}", param=param)
+
+
 def _check(catalogue: Catalogue, name: str) -> None:
     try:
-        catalogue.groups(name)
+        for adapter in catalogue.adapters(name):
+            reference(adapter)
+    except BadName as error:
+        raise ConfigError(f"`{ADAPTER}…` in `models` or `routing`: {error}") from None
     except NoSuchModel:
         known = ", ".join(catalogue.models())
         raise ConfigError(f"`routing`: no model {name!r}; there are {known}.") from None

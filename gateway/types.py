@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from context.types import Message
 from retrieval.types import Document, Viewer, versioned
-from routing.types import Strategy
+from routing.types import Strategy, Target
 
 Grounding: TypeAlias = Literal["strict", "open", "off"]
 CacheState: TypeAlias = Literal["off", "miss", "exact", "semantic", "shared"]
@@ -80,6 +80,10 @@ class Ask:
     prompt: str = ""  # version of the grounding's instructions; "" is that in use
     rerank: bool = True  # whether the configured reranker is asked
     experiment: str = ""  # and its variant, where the caller was drawn for one
+    adapter: str = ""  # of the model, where one is asked for beside it
+    adapters: Mapping[str, Target] | None = (
+        None  # it may lead to, as their names stood when it came
+    )
     door: str = "chat"  # the part of the API that it came through
     verbatim: bool = False  # whether the door takes Verbatim and Completion for Deltas
 

@@ -59,7 +59,7 @@ class Windows:
         """What counts for all targets of a plan: what fits by it, fits whichever answers."""
         known = self._plans.get(plan.targets)
         if known is None:
-            known = widest(self._tokenizers.get(t.name) or counter() for t in plan.targets)
+            known = widest(self._tokenizers.get(t.configured) or counter() for t in plan.targets)
             self._plans[plan.targets] = known
         return known
 
@@ -82,7 +82,7 @@ class Windows:
         """Tokens of what goes along with the messages."""
         beside = {"tools": count(_written(ask, "tools")), "form": count(_written(ask, FORM))}
         if self._told:
-            told = (self._told.get(target.name) for target in plan.targets)
+            told = (self._told.get(target.configured) for target in plan.targets)
             beside["model's own"] = max((count(text) for text in told if text), default=0)
         return {name: tokens for name, tokens in beside.items() if tokens}
 
@@ -93,7 +93,7 @@ class Windows:
         if "tools" in params or FORM in params:
             most += len(_written(ask, "tools").encode()) + len(_written(ask, FORM).encode())
         if self._told:
-            most += max(len(self._told.get(t.name, "").encode()) for t in plan.targets)
+            most += max(len(self._told.get(t.configured, "").encode()) for t in plan.targets)
         return most
 
     def watch(self, prompt: Prompt, plan: Plan, span: Span) -> None:
@@ -111,7 +111,7 @@ class Windows:
         full = (tokens["total"] + tokens["answer"]) / window
         if full >= self.alert:
             notes.append(f"the window is {full:.0%} full with the answer that is kept free")
-            self._tell(plan.targets[0].name, full)
+            self._tell(plan.targets[0].configured, full)
         if notes:
             span.set(notes=[*span.attributes.get("notes", ()), *notes])
 

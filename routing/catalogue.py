@@ -1,4 +1,8 @@
-"""Every model that can be named, and the groups of targets that a name leads to."""
+"""Every model that can be named, and the groups of targets that a name leads to.
+
+Adapters come and go, and which one a name means depends on who asks: `adapter:NAME` leads to a
+place that is kept for it, and is filled for each request (routing/policy.py).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from routing.types import Group, Target
 AUTO = "auto"
 AUTO_BY: Mapping[str, By] = {f"{AUTO}:{by}": by for by in get_args(By)}
 """Names that leave the choice among all models to one figure."""
+ADAPTER = "adapter:"
+"""Before the name of an adapter, where a model is named."""
 
 
 class NoSuchModel(Exception):
@@ -44,6 +50,10 @@ class Catalogue:
         No target is in two groups, so that none is tried again after it has failed."""
         return distinct(self._groups(name))
 
+    def adapters(self, name: str) -> list[str]:
+        """The adapters that a name may lead to. Raises NoSuchModel."""
+        return [target.model for target in self.resolve(name) if target.keeps_place]
+
     def quality(self, name: str) -> float | None:
         """What is declared of an alias; that of its models is theirs."""
         alias = self.aliases.get(name)
@@ -65,6 +75,8 @@ class Catalogue:
             return self._of_alias(name, alias)
         if name in self.targets:
             return [_alone(self.targets[name])]
+        if name.startswith(ADAPTER):
+            return [_alone(_place_of(name.removeprefix(ADAPTER)))]
         bare = [_alone(target) for target in self.targets.values() if target.model == name]
         if bare:
             return bare
@@ -85,6 +97,10 @@ class Catalogue:
 
 def _alone(target: Target) -> Group:
     return Group(target.name, (target,))
+
+
+def _place_of(adapter: str) -> Target:
+    return Target(provider="", model=adapter, window=0, max_output=0)
 
 
 def distinct(groups: Iterable[Group]) -> list[Group]:

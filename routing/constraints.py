@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from routing.types import Target
@@ -33,9 +33,17 @@ class Needs:
     tokens: int = 0  # of the input, estimated
     answer: int | None = None  # tokens that the request asks for
     lacking: Callable[[Target], Collection[str]] | None = None
+    adapters: Mapping[str, Target] = field(default_factory=dict)
+    """Those that the request may lead to, by the names under which they are meant."""
+
+    def filled(self, target: Target) -> Target | None:
+        """The target, or the adapter whose place it keeps; None where whoever asks has none."""
+        return self.adapters.get(target.model) if target.keeps_place else target
 
     def excluded(self, target: Target) -> Excluded | None:
         """Why a target cannot be asked, if it cannot."""
+        if target.keeps_place:
+            return Excluded(target, "allowed", "is no adapter that there is for this key")
         if not self.names(target):
             return Excluded(target, "allowed", "not allowed for this key")
         if beyond := [each for each in self.regions if not target.runs_in(each)]:
@@ -51,6 +59,10 @@ class Needs:
     def names(self, target: Target) -> bool:
         """Whether it is allowed by its name, and not by that of an alias it stands behind."""
         return not self.allowed or target.name in self.allowed or target.model in self.allowed
+
+    def lists(self, adapter: str) -> bool:
+        """Whether an adapter is allowed: by its name, for all its revisions, or as it is meant."""
+        return not self.allowed or not {adapter, adapter.partition("@")[0]}.isdisjoint(self.allowed)
 
     def _answer(self, target: Target) -> int:
         return self.answer or min(target.max_output, target.window // SHARE_OF_ANSWER)

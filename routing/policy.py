@@ -99,16 +99,21 @@ class Policy:
         Raises NoSuchModel for a target's own name that is not allowed itself."""
         catalogue, config, found = self.catalogue, self._config, set[str]()
         automatic = model == AUTO or model in AUTO_BY
+
+        def meant(name: str) -> list[Target]:
+            return [each for t in catalogue.resolve(name) if (each := needs.filled(t))]
+
+        found.update(each.name for name, each in needs.adapters.items() if needs.lists(name))
         if not (automatic or model in catalogue.aliases):
-            if not any(map(needs.names, catalogue.resolve(model))):
+            if not any(needs.names(each) or each.name in found for each in meant(model)):
                 raise NoSuchModel(model)
         elif automatic and model in needs.allowed:
             others = config.default or catalogue.first_of_each_provider()
             everything = catalogue.targets if model in AUTO_BY else (*config.named, *others)
-            found.update(t.name for name in everything for t in catalogue.resolve(name))
+            found.update(each.name for name in everything for each in meant(name))
         for name in needs.allowed:
             with suppress(NoSuchModel):  # one that is gone, that embeds, or `auto`
-                found.update(target.name for target in catalogue.resolve(name))
+                found.update(each.name for each in meant(name))
         return replace(needs, allowed=(*needs.allowed, *found))
 
     def _steps(self, model: str, signals: Signals) -> Iterator[_Step]:
@@ -186,8 +191,16 @@ class _Sieve:
     excluded: dict[Target, Excluded] = field(default_factory=dict)
 
     def kept(self, groups: Iterable[Group]) -> tuple[Group, ...]:
-        narrowed = (group.only(filter(self._may, group.targets)) for group in groups)
+        filled = (self._filled(group) for group in groups)
+        narrowed = (group.only(filter(self._may, group.targets)) for group in filled)
         return tuple(group for group in narrowed if group.targets)
+
+    def _filled(self, group: Group) -> Group:
+        """The group with adapters in the places that are kept for them."""
+        if not any(target.keeps_place for target in group.targets):
+            return group
+        targets = tuple(self.needs.filled(target) or target for target in group.targets)
+        return replace(group, name=targets[0].name, targets=targets)
 
     def _may(self, target: Target) -> bool:
         if found := self.needs.excluded(target):

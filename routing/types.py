@@ -41,10 +41,19 @@ class Target:
     quality: float | None = None  # how good its answers are, 0 to 1, as the operator says
     latency: float | None = None  # seconds until it answers, as the operator says
     built_in: bool = False  # quotes documents within this process: nothing leaves it
+    adapts: str = ""  # the model that it is an adapter of, as provider/model
     name: str = field(init=False, compare=False)  # provider/model; made once, read on every request
+    configured: str = field(init=False, compare=False)
+    """The model that the configuration describes: itself, or what it is an adapter of."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", f"{self.provider}/{self.model}")
+        object.__setattr__(self, "configured", self.adapts or self.name)
+
+    @property
+    def keeps_place(self) -> bool:
+        """Whether it only stands where an adapter is put that depends on who asks."""
+        return not self.provider
 
     def runs_in(self, region: str) -> bool:
         """Whether what it is sent stays in a region."""

@@ -24,7 +24,7 @@ from gateway.types import Answer, Ask, Completion, Delta, Done, Progress, Usage,
 from routing.catalogue import AUTO
 
 DONE_LINE = b"data: [DONE]\n\n"
-OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n"})
+OURS = frozenset({"model", "messages", "stream", "stream_options", "moorline", "n", "adapter_id"})
 
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
@@ -62,6 +62,7 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str = Field(default=AUTO, min_length=1, description="Alias, model, or auto.")
+    adapter_id: str | None = Field(default=None, description="An adapter of that model.")
     messages: list[Message] = Field(min_length=1)
     stream: bool | None = Field(default=False, strict=True)
     stream_options: StreamOptions | None = None
@@ -114,6 +115,7 @@ def read_ask(body: bytes) -> Ask:
         stream=raw.get("stream") or False,
         include_usage=(raw.get("stream_options") or {}).get("include_usage") or False,
         n=n,
+        adapter=raw.get("adapter_id") or "",
         verbatim=n == 1 and "response_format" not in params,
     )
     return with_options(ask, options)

@@ -7,7 +7,7 @@ no client can make the counters grow.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.ledger.types import Request
@@ -55,16 +55,19 @@ class Counts:
 
     def __init__(self) -> None:
         self._other = _Model()
+        self._bases: Mapping[str, str] = {}
         self._models: dict[str, _Model] = {}
         self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._degraded: defaultdict[str, int] = defaultdict(int)
         self._overhead = Histogram(OVERHEADS)
         self._nearly_full: defaultdict[str, int] = defaultdict(int)
 
-    def know(self, names: Iterable[str]) -> None:
-        """Count these models apart from now on; those known before stay."""
+    def know(self, names: Iterable[str], bases: Mapping[str, str] | None = None) -> None:
+        """Count these models apart from now on; those known before stay. Adapters, which may be
+        many, count as their provider's base."""
         for name in names:
             self._models.setdefault(name, _Model())
+        self._bases = bases or {}
 
     def nearly_full(self, model: str) -> None:
         """A prompt fills most of a model's window."""
@@ -72,7 +75,9 @@ class Counts:
 
     def observe(self, row: Request, trace: Trace) -> None:
         """A request is over."""
-        model = self._models.get(row.model or row.model_asked, self._other)
+        model = self._models.get(row.model or row.model_asked)
+        if model is None:
+            model = self._models.get(self._bases.get(row.provider, ""), self._other)
         model.ends[row.door, row.status, row.cache] += 1
         model.prompt += row.prompt_tokens
         model.completion += row.completion_tokens

@@ -50,6 +50,11 @@ class Prices:
             for model in priced(provider)
         }
         # A model may be asked for without its provider.
+        self._adapted = {
+            name: f"{name}/{provider.base.name}"
+            for name, provider in providers.items()
+            if isinstance(provider, VllmProvider) and provider.base
+        }
         self._full: dict[str, str] = {}
         for name in self._configured:
             self._full.setdefault(name.partition("/")[2], name)
@@ -93,8 +98,13 @@ class Prices:
         return costless or bool(_given(config))
 
     def _name(self, model: str) -> str:
-        """`provider/model`; empty for what is not configured."""
-        return model if model in self._configured else self._full.get(model, "")
+        """`provider/model`, of an adapter its base; empty for what is not configured."""
+        if model in self._configured:
+            return model
+        if model in self._full:
+            return self._full[model]
+        provider, _, adapter = model.partition("/")
+        return self._adapted.get(provider, "") if "@" in adapter else ""
 
     def listed(self, model: str) -> Entry | None:
         """All that the list says of `provider/model`."""

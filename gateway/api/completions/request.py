@@ -16,7 +16,7 @@ from gateway.types import Ask
 MOST_CHOICES = 128  # of one request, as with a chat's `n`
 KNOWN = frozenset({
     "model", "prompt", "stream", "stream_options", "moorline", "n", "best_of", "echo", "suffix",
-    "logprobs",
+    "logprobs", "adapter_id",
 })  # fmt: skip
 
 
@@ -26,6 +26,7 @@ class CompletionsRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str = Field(default="auto", min_length=1, description="Alias, model, or auto.")
+    adapter_id: str | None = Field(default=None, description="An adapter of that model.")
     prompt: str | list[str] | list[int] | list[list[int]] = Field(
         description="A text, or several, each of which is answered for itself."
     )
@@ -103,6 +104,7 @@ def _ask(request: CompletionsRequest, text: str, params: dict[str, Any], n: int)
         stream=bool(request.stream),
         include_usage=bool(options and options.include_usage),
         n=n,
+        adapter=request.adapter_id or "",
         door="completions",
     )
     return with_options(ask, request.moorline)
