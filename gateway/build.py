@@ -24,6 +24,7 @@ from gateway.accounting import Accounting
 from gateway.accounts.keys import Accounts
 from gateway.accounts.limits import Limits
 from gateway.adapters.registry import Registry
+from gateway.adapters.shelved import Shelved
 from gateway.adapters.targets import AdapterTargets
 from gateway.admission import Admission
 from gateway.asides import Asides
@@ -64,7 +65,6 @@ from gateway.filing.shelves import Shelves
 from gateway.filing.stores import VectorStores
 from gateway.fitting import Fitting, fitting
 from gateway.fleet.fleets import Fleets
-from gateway.fleet.types import NoAdapters
 from gateway.following import Following
 from gateway.grounding import Library
 from gateway.judging import Judge
@@ -128,7 +128,7 @@ class Stores:
 
 
 KEPT_OPEN = frozenset(
-    {"data", "server", "retrieval", "cache", "limits", "ledger", "tracing", "fleet"}
+    {"data", "server", "retrieval", "cache", "limits", "ledger", "tracing", "fleet", "adapters"}
 )
 """Sections that `Stores` are opened with: changing one of them takes a restart."""
 
@@ -149,10 +149,12 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
         database = await opened(open_database(config))
         encoder = await opened(open_encoder(config))
         reranker = await opened(open_reranker(config))
+        registry = await opened(open_registry(database))
+        shelved = Shelved(registry, config.adapters.read_from(config.data))
         stores = Stores(
             database=database,
             accounts=await opened(open_fresh_accounts(config, database)),
-            adapters=await opened(open_registry(database)),
+            adapters=registry,
             limits=await opened(open_limits(config, Queries(database))),
             ledger=await opened(open_ledger_writer(config, database)),
             cache=await opened(open_cache(config)),
@@ -165,7 +167,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             deployments=Deployments(),
             admission=admission(config.server),
             counts=Counts(),
-            fleets=await opened(open_fleets(config, NoAdapters())),
+            fleets=await opened(open_fleets(config, shelved)),
         )
         await _told_of_foreign(stores)
         if reads_documents(config):  # otherwise the first to ask for them waits
