@@ -90,6 +90,7 @@ class Engine(Vllm):
         self._known_as = known_as
         self._loading = Timeouts(config.connect_timeout, lora.load_timeout, total=lora.load_timeout)
         self._tries = lora.load_tries
+        self._tells = True  # where adapters are, as far as is known
         self._sleep = sleep
 
     async def load(self, name: str, path: str) -> None:
@@ -132,8 +133,11 @@ class Engine(Vllm):
     async def resident(self) -> Mapping[str, frozenset[str]] | None:
         """Where each adapter is, `gpu` or `cpu` or both; None where the server does not tell,
         which is so up to vLLM 0.33. Raises ProviderError."""
+        if not self._tells:
+            return None
         page = (await self._fetched(self._metrics_at)).decode("utf-8", "replace")
-        if "vllm:lora_adapter_loaded" not in page:
+        self._tells = "# TYPE vllm:lora_adapter_loaded" in page
+        if not self._tells:
             return None
         found: dict[str, frozenset[str]] = {}
         for labels, value in _RESIDENT.findall(page):

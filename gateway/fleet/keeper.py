@@ -62,6 +62,8 @@ class Keeper:
         loads.listed(replica, named)
         mirror.reconciled(replica, named)
         try:
+            if where := await engine.resident():
+                mirror.resident(replica, where)
             for name in removed - replica.under_way.keys():
                 await engine.unload(name)
             for name in sorted(replica.pinned):

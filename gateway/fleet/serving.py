@@ -101,6 +101,7 @@ def _adapters(lora: LoraConfig, rank: int) -> Iterator[str]:
     yield from ("--max-loras", str(lora.slots))
     yield from ("--max-cpu-loras", str(lora.cpu_slots))
     yield from ("--max-lora-rank", str(rank))
+    yield from ("--max-num-seqs", str(lora.seats))
     # With more than one, its default with data parallelism, vLLM loads nothing while it runs.
     yield from ("--api-server-count", "1")
 

@@ -7,7 +7,7 @@ drops what was used longest ago. What runs is used in every step and is never dr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from routing.placement.types import Promise, Replica
@@ -101,6 +101,21 @@ def reconciled(replica: Replica, registered: Iterable[str]) -> None:
     unknown = sorted(listed - replica.cpu.keys())[: replica.cpu_slots - len(replica.cpu)]
     if unknown:
         replica.cpu = {**dict.fromkeys(unknown), **replica.cpu}
+
+
+def resident(replica: Replica, where: Mapping[str, Collection[str]]) -> None:
+    """The engine says of each adapter whether it is in a slot (`gpu`), in memory (`cpu`) or both.
+    That goes for what is idle: of what is on its way more is known here."""
+    busy = replica.under_way.keys() | replica.loading.keys()
+    for adapter in [name for name in replica.cpu if name not in busy]:
+        if adapter not in where:
+            evicted(replica, adapter)
+        elif "gpu" not in where[adapter]:
+            replica.gpu.pop(adapter, None)
+    unseen = [name for name in where if name not in replica.cpu]
+    replica.cpu = {**dict.fromkeys(unseen), **replica.cpu}
+    slotted = [name for name in where if "gpu" in where[name] and name not in replica.gpu]
+    replica.gpu = {**dict.fromkeys(slotted, 0.0), **replica.gpu}
 
 
 def _used_last(mirror: dict[str, V], adapter: str, value: V) -> None:

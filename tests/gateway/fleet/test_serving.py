@@ -60,6 +60,7 @@ def test_a_rank_that_vllm_does_not_serve_is_told() -> None:
 def test_slots_are_those_of_the_configuration() -> None:
     found = the_only(provider())
     assert [value(found, flag) for flag in ("--max-loras", "--max-cpu-loras")] == ["4", "32"]
+    assert value(found, "--max-num-seqs") == "256"
     assert value(found, "--max-lora-rank") == "64"
 
 

@@ -93,3 +93,13 @@ def test_what_it_lists_beyond_what_is_known_may_be_in_memory() -> None:
     mirror.reconciled(replica, ["a", "x", "y", "z"])
     assert list(replica.cpu) == ["x", "y", "a"]
     assert list(replica.gpu) == ["a"]
+
+
+def test_where_an_engine_tells_where_adapters_are_it_is_believed_of_idle_ones() -> None:
+    replica = Replica("a", slots=2, cpu_slots=4)
+    for name in ("gone", "demoted", "running"):
+        mirror.touched(replica, name, 1.0)
+    mirror.entered(replica, "running", 0, 2.0)
+    mirror.resident(replica, {"demoted": {"cpu"}, "unseen": {"cpu", "gpu"}})
+    assert list(replica.gpu) == ["unseen", "running"]
+    assert list(replica.cpu) == ["unseen", "demoted", "running"]
