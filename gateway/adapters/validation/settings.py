@@ -26,6 +26,8 @@ class Settings(BaseModel):
     r: Rank
     lora_alpha: Alpha
     target_modules: list[str] | str | None
+    exclude_modules: list[str] | str | None = None
+    layers_pattern: list[str] | str | None = None
     base_model_name_or_path: str | None = None
     rank_pattern: dict[str, Rank] | None = None
     alpha_pattern: dict[str, Alpha] | None = None

@@ -194,7 +194,7 @@ DAMAGED: dict[str, tuple[Damage, str, str]] = {
     "an endless expression": (
         configured(rank_pattern={r"(?:\w|\w|.)+\d": 4}),
         "invalid",
-        "takes too long to match",
+        "+\\\\d)$' takes too long to match",
     ),
     "half a pair": (
         shaped({key: shape for key, shape in llama().items() if f"{Q}.lora_B" not in key}),
@@ -315,6 +315,25 @@ def test_ranks_may_differ_by_module(tmp_path: Path) -> None:
     shapes = llama() | pair(Q, 2, 64, 64) | pair("model.layers.1.mlp.up_proj", 32, 64, 160)
     pattern = {"layers.0.self_attn.q_proj": 2, r".*\.1\..*up_proj": 32, "q_proj": 8}
     assert checked(adapter(tmp_path / "a", shapes, rank_pattern=pattern), base()).rank == 32
+
+
+ENDLESS = r"(?:\w|\w|.)+\d"
+
+
+@pytest.mark.parametrize(
+    "key", ["alpha_pattern", "target_modules", "exclude_modules", "layers_pattern"]
+)
+def test_no_expression_holds_an_engine_up(tmp_path: Path, key: str) -> None:
+    value: Any = {ENDLESS: 1.0} if key == "alpha_pattern" else ENDLESS
+    kind, reason = refused(adapter(tmp_path / "a", **{key: value}))
+    assert kind == "invalid"
+    assert "takes too long to match" in reason
+
+
+def test_what_is_no_expression_is_refused(tmp_path: Path) -> None:
+    assert "'(' is none" in refused(adapter(tmp_path / "a", rank_pattern={"(": 4}))[1]
+    many = {f"{n}|x": 4 for n in range(100)}
+    assert "100 of them" in refused(adapter(tmp_path / "a", rank_pattern=many))[1]
 
 
 def test_a_number_that_is_none_is_found_where_it_is_looked_for(tmp_path: Path) -> None:
