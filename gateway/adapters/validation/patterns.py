@@ -68,7 +68,7 @@ def valued(
 
 
 def refuse_endless(settings: Settings, modules: Iterable[str], patience: Patience) -> None:
-    """Try what else engines and PEFT match with modules, whatever comes of it. Raises BadAdapter."""
+    """Try what else engines and PEFT match with modules. Raises BadAdapter."""
     whole = [each for each in (settings.target_modules, settings.exclude_modules) if each]
     layers = settings.layers_pattern or []
     expressions = [
