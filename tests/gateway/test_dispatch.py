@@ -15,6 +15,7 @@ from context.types import Prompt
 from gateway.config import DispatchConfig
 from gateway.dispatch import Begun, Dispatcher
 from gateway.errors import (
+    AdapterNotFound,
     GatewayError,
     InvalidRequest,
     NoModelAvailable,
@@ -610,3 +611,25 @@ async def test_when_the_caller_leaves_both_are_let_go() -> None:
     asking.cancel()
     await asyncio.wait([asking])
     assert (first.cancelled, second.cancelled, world.in_flight()) == (True, True, [0, 0])
+
+
+async def test_what_a_fleet_says_of_a_call_is_told_of_its_attempt() -> None:
+    class Placing(Scripted):
+        async def start(self, call: Call) -> Events:
+            call.placed = {"replica": "http://a/v1"}
+            return await super().start(call)
+
+    world = World(Placing("answer"))
+    await world.begun()
+    assert world.attempts("placed") == [({"replica": "http://a/v1"},)]
+
+
+async def test_an_adapter_that_nobody_can_serve_is_told_as_such_and_not_tried_again() -> None:
+    provider = Scripted(AdapterNotFound("Its files are gone."))
+    await World(provider).fails(AdapterNotFound)
+    assert provider.calls == 1
+
+
+async def test_an_adapter_that_cannot_be_served_is_stood_in_for() -> None:
+    world = World(Scripted(AdapterNotFound("Its files are gone.")), Scripted("answer"))
+    assert (await world.begun()).fallback
