@@ -63,8 +63,8 @@ class LoraxDoor(Door[Generate]):
             (b"x-generated-tokens", b"%d" % usage.completion),
             (b"x-total-tokens", b"%d" % usage.total),
         ]
-        if asked.adapter:
-            told.append((b"x-adapter-id", asked.adapter.encode()))
+        if asked.ask.adapter:
+            told.append((b"x-adapter-id", asked.ask.adapter.encode()))
         return told
 
 

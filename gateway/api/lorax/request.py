@@ -93,7 +93,6 @@ class Generate:
     """A request: what is asked of the pipeline, and how the answer is told."""
 
     ask: Ask
-    adapter: str
     details: bool
     full_text: bool
     seed: int | None
@@ -119,7 +118,8 @@ def read_generate(body: bytes, streams: bool | None) -> Generate:
     except InvalidRequest as error:
         raise Unprocessable(error.message, param=error.param) from None
     ask = Ask(
-        model=wanted.adapter_id or AUTO,
+        model=AUTO,
+        adapter=wanted.adapter_id or "",
         messages=({"role": "user", "content": request.inputs},),
         question=request.inputs,
         params=_params(wanted),
@@ -128,7 +128,6 @@ def read_generate(body: bytes, streams: bool | None) -> Generate:
     )
     return Generate(
         ask=with_options(ask, request.moorline),
-        adapter=wanted.adapter_id or "",
         details=wanted.details,
         full_text=bool(wanted.return_full_text),
         seed=wanted.seed,

@@ -73,7 +73,7 @@ def test_a_schema_is_the_answers() -> None:
 
 
 def test_an_adapter_is_asked_for_by_its_name() -> None:
-    assert read(adapter_id="support", adapter_source="hub").ask.model == "support"
+    assert read(adapter_id="support", adapter_source="hub").ask.adapter == "support"
 
 
 @pytest.mark.parametrize(
