@@ -260,8 +260,11 @@ async def open_cache(config: Config) -> AsyncIterator[AnswerCache]:
 
 
 @asynccontextmanager
-async def open_verifier(config: Config) -> AsyncIterator[Verifier]:
-    """What says whether a similar question is the same one."""
+async def open_verifier(config: Config) -> AsyncIterator[Verifier | None]:
+    """What says whether a similar question is the same one, where that is asked."""
+    if not config.cache.semantic.enabled:
+        yield None
+        return
     from cache.verification.verifier import TrainedVerifier
 
     verifier = TrainedVerifier(config.cache.semantic)

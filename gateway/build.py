@@ -115,7 +115,7 @@ class Stores:
     limits: Limits
     ledger: LedgerWriter
     cache: AnswerCache
-    verifier: Verifier
+    verifier: Verifier | None
     encoder: Encoder
     indexes: Indexes
     vocabularies: Vocabularies

@@ -1,6 +1,7 @@
 """What is in the collections and how it gets there, for commands and a running gateway alike.
 
-What a change retires, the answer cache forgets before anybody hears that the change is made.
+What a change retires, the answer cache forgets before anybody hears that the change is made. What
+reads documents is imported with the first of them, in a thread: many gateways never see one.
 """
 
 from __future__ import annotations
@@ -9,18 +10,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.control import Work
 from gateway.pipeline import Gateway
-from guardrails.planted import VERSION, planted
 from retrieval.config import RetrievalConfig
-from retrieval.ingestion.engines.types import Engines
 from retrieval.ingestion.events import Event, Report, as_dicts
-from retrieval.ingestion.ingestor import AtHand, Ingestor
 from retrieval.metadata import given
-from retrieval.sources.targets import source
-from retrieval.sources.types import Item
 from retrieval.types import (
     Encoder,
     Index,
@@ -30,6 +26,11 @@ from retrieval.types import (
     RetrievalError,
     versioned,
 )
+
+if TYPE_CHECKING:
+    from retrieval.ingestion.engines.types import Engines
+    from retrieval.ingestion.ingestor import Ingestor
+    from retrieval.sources.types import Item, Source
 
 Forget = Callable[[Sequence[str]], Awaitable[None]]
 
@@ -63,12 +64,14 @@ class Collections:
 
     async def remove(self, collection: str, sources: Sequence[str]) -> Report:
         """Remove these documents. Raises NoCollection."""
-        index = await self._there(collection)
-        return await self._forgotten(await self._ingestor(index, collection, {}).remove(sources))
+        ingestor = await self._ingestor(await self._there(collection), collection, {})
+        return await self._forgotten(await ingestor.remove(sources))
 
     async def bring(self, collection: str, items: Sequence[Item], meta: Metadata) -> Report:
         """Bring in what is at hand; the collection is made where it is new."""
-        ingestor = self._ingestor(await self.made(collection), collection, meta)
+        ingestor = await self._ingestor(await self.made(collection), collection, meta)
+        from retrieval.ingestion.ingestor import AtHand  # which is there by now
+
         return await self._forgotten(await ingestor.ingest(AtHand(items)))
 
     async def ingest(self, work: Work, engines: Engines | None = None) -> AsyncGenerator[Event]:
@@ -77,18 +80,29 @@ class Collections:
         `engines`: what does the work, this process where nothing else is given."""
         meta = given(work.meta)
         index = await self.made(work.collection)
-        ingestor = self._ingestor(index, work.collection, meta, engines)
-        held = await asyncio.to_thread(source, work.targets, self.config.sources)
+        ingestor = await self._ingestor(index, work.collection, meta, engines)
+        held = await asyncio.to_thread(self._source, work.targets)
         events = ingestor.events(held, prune=work.prune, remove=work.remove)
         async with aclosing(events):
             async for event in events:
                 yield await self._forgotten(event) if isinstance(event, Report) else event
 
-    def _ingestor(
+    async def _ingestor(
         self, index: Index, collection: str, meta: Metadata, engines: Engines | None = None
     ) -> Ingestor:
-        config = self.config.of(collection)
-        return Ingestor(index, self.encoder, config, meta, planted, str(VERSION), engines)
+        def made() -> Ingestor:
+            from guardrails.planted import VERSION, planted
+            from retrieval.ingestion.ingestor import Ingestor
+
+            config = self.config.of(collection)
+            return Ingestor(index, self.encoder, config, meta, planted, str(VERSION), engines)
+
+        return await asyncio.to_thread(made)
+
+    def _source(self, targets: Sequence[str]) -> Source:
+        from retrieval.sources.targets import source
+
+        return source(targets, self.config.sources)
 
     async def made(self, collection: str) -> Index:
         """The collection, which need not have been there."""

@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 from cache.config import CacheConfig
 from cache.keys import LONGEST_QUESTION, cacheable, digest, scope, settled
 from cache.types import AnswerCache, CacheDown, Candidate, Entry, Scope
-from cache.verification.candidates import looser
 from cache.verification.pairs import LONGEST
 from cache.verification.types import NOTHING as NO_VERDICT
 from cache.verification.types import Verdict, Verifier
@@ -76,7 +75,7 @@ class KnownAnswers:
     cache: AnswerCache
     config: CacheConfig
     policy: str  # digest of everything in the configuration that shapes an answer
-    verifier: Verifier
+    verifier: Verifier | None  # where similar questions are looked for
     encoder: Encoder
     stale_for: float = 0.0  # seconds after its time in which an answer may stand in for a model
     by_key: bool = False  # whether the model depends on which key asks
@@ -185,8 +184,8 @@ class Recall:
         if wishes.read:
             if self._shares and (answer := await self._joined(self.scope)):
                 return answer
-            asked = unless_down(self.cache.exact(self.scope))
-            entry = await self.trace.step("cache.exact", asked)
+            with self.trace.span("cache.exact"):
+                entry = await unless_down(self.cache.exact(self.scope))
             if entry and (answer := self._offered(entry, "exact")):
                 return answer
         if wishes.only and self.waiting is None and not self.known.config.semantic.enabled:
@@ -239,6 +238,8 @@ class Recall:
             return self._given(entry, "exact", "cached")
         if self.query is None:
             return None
+        from cache.verification.candidates import looser  # with words that a plain gateway has not
+
         candidates = await self._near(self.scope, self.query, threshold, stale)
         near = looser(self.query.text, candidates)
         if near and self._stands(near.entry, "semantic"):
@@ -328,11 +329,12 @@ class Recall:
 
     async def compared(self, query: Query) -> Verdict:
         """Which entry's question is this one in other words."""
-        if self.scope is None:
+        verifier = self.known.verifier
+        if self.scope is None or verifier is None:
             return NO_VERDICT
         with self.trace.span("cache.semantic") as span:
             near = await self._near(self.scope, query, self.known.config.semantic.floor)
-            verdict = await self.known.verifier.chosen(query.text, near)
+            verdict = await verifier.chosen(query.text, near)
             if near:
                 span.set(
                     candidates=len(near),

@@ -89,7 +89,8 @@ class Gateway:
             with trace.span("authenticate"):
                 tab.caller = self.accounts.identify(authorization)
             refuse_number(ask.messages, self.config.server.max_messages)
-            tab.hold = await trace.step("reserve", self.accounting.reserve(tab.caller, ask))
+            with trace.span("reserve"):
+                tab.hold = await self.accounting.reserve(tab.caller, ask)
             return tab.metered(await self._compose(tab, tab.caller, ask, trace))
         except BaseException as error:
             await tab.failed(error)

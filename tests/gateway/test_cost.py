@@ -4,6 +4,7 @@ machine is too busy for that. Whoever makes it dearer raises the figure, and kno
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -43,6 +44,21 @@ action = "off"
 [guardrails.output]
 secrets = "allow"
 """
+
+
+START = """
+import asyncio, sys
+from gateway.build import build
+from gateway.config import parse
+async def start():
+    async with build(parse(sys.stdin.read())):
+        print(*sys.modules)
+asyncio.run(start())
+"""
+LATER = {
+    *("retrieval.ingestion.ingestor", "retrieval.sources.targets", "onnxruntime", "tiktoken"),
+    *("cache.verification.rules", "cache.verification.verifier"),
+}
 
 
 @pytest.fixture
@@ -89,4 +105,18 @@ async def test_a_request_is_answered_in_few_calls(gateway: Gateway) -> None:
 
 async def test_to_look_into_the_cache_and_keep_the_answer_takes_few_more(gateway: Gateway) -> None:
     seen = await counted(gateway, temperature=0)
-    assert seen.total() <= 225, seen
+    assert seen.total() <= 222, seen
+
+
+def test_what_reads_documents_and_compares_questions_is_loaded_when_it_is_needed(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", START],
+        cwd=Path(__file__).parents[2],
+        input=CONFIG.format(data=tmp_path),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert LATER & set(done.stdout.split()) == set()
