@@ -11,6 +11,7 @@ SUITES = {
     "cache": "eval.suites.cache",
     "chunking": "eval.suites.chunking",
     "context": "eval.suites.context",
+    "instructions": "eval.suites.instructions",
     "long": "eval.suites.long",
     "reader": "eval.suites.reader",
     "retrieval": "eval.suites.retrieval",

@@ -8,9 +8,7 @@ import hashlib
 import json
 import os
 import platform
-import re
 import statistics
-import string
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -24,6 +22,7 @@ import numpy as np
 from context.types import NOT_IN_DOCUMENTS, Prompt, Source
 from eval.datasets import BadDataset, Dataset, read
 from eval.indexed import Indexed, indexed
+from eval.likeness import normalised
 from eval.metrics import Estimate, auroc, estimate
 from eval.suites import options
 from gateway.backends import open_reranker
@@ -48,8 +47,6 @@ from retrieval.support.reading import read as read_passages
 from retrieval.types import Encoder, Hit, Reranker, Where
 
 _FALSE_ABSTENTION = 0.10
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,11 +278,6 @@ def contains(text: str, answers: Sequence[str]) -> bool:
     """Whether an answer is in the text, both as SQuAD compares them."""
     words = f" {normalised(text)} "
     return any(f" {short} " in words for short in map(normalised, answers) if short)
-
-
-def normalised(text: str) -> str:
-    """Lower case, without punctuation and articles, single spaces."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
 def _unanswered(

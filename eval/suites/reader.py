@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import platform
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,10 +20,11 @@ from typing import TypeAlias
 import click
 
 from eval.datasets import BadDataset, Dataset, read
+from eval.likeness import normalised, overlap
 from eval.metrics import Estimate, auroc, estimate
 from eval.selective import area, coverage, gain, interval
 from eval.suites import options
-from eval.suites.answers import World, contains, normalised, world_of
+from eval.suites.answers import World, contains, world_of
 from eval.train.material import clapnq
 from retrieval.answerable import answerability
 from retrieval.config import ReaderReranker
@@ -224,13 +224,6 @@ def _scored(answer: Answer | None, gold: Sequence[str]) -> Scored:
         float(contains(around, gold)),
         float(bool(said) and said in text),
     )
-
-
-def overlap(said: str, answer: str) -> float:
-    """F1 of the words of both, as SQuAD counts it."""
-    mine, theirs = Counter(normalised(said).split()), Counter(normalised(answer).split())
-    common = (mine & theirs).total()
-    return 2 * common / (mine.total() + theirs.total()) if common else 0.0
 
 
 async def _judged(asked: _Asked, ready: World) -> _Judged:

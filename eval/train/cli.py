@@ -206,6 +206,27 @@ def verifier(data: Path, out: Path, seed: int, threads: int) -> None:
     click.echo(made(Recipe(seed=seed, threads=threads), data, out))
 
 
+@group.command()
+@click.argument("data", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def check(data: Path) -> None:
+    """Look instruction data over (Alpaca's layout) before an adapter learns from it: outputs that
+    are missing or contradict each other, secrets, personal data. Exits with 1 if any is wrong."""
+    from eval.datasets import BadDataset
+    from eval.instructions import part, problems, read
+
+    try:
+        rows = read(data)
+    except BadDataset as error:
+        raise click.ClickException(str(error)) from None
+    found = problems(rows)
+    for each in found:
+        click.echo(f"line {each.line} {each.what}{'' if each.wrong else ' (kept)'}")
+    wrong = sum(each.wrong for each in found)
+    sides = ", ".join(f"{len(part(rows, side))} to {side}" for side in ("train", "test"))
+    click.echo(f"{len(rows)} instructions, {sides}; {wrong or 'none'} wrong")
+    raise SystemExit(1 if wrong else 0)
+
+
 def _missing(error: ModuleNotFoundError) -> click.ClickException:
     return click.ClickException(
         f"Training needs {error.name}, which is not installed: `make train`, or "

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from eval.cli import group
-from eval.suites.answers import abstention, contains, normalised
+from eval.likeness import normalised
+from eval.suites.answers import abstention, contains
 from tests.eval.test_retrieval import small
 
 

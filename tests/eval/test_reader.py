@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.cli import group
-from eval.suites.reader import overlap
+from eval.likeness import overlap
 from tests.eval.test_retrieval import small
 
 
