@@ -63,7 +63,7 @@ def _cost(replica: Replica, wanted: Wanted, now: float, knobs: Knobs) -> float:
     if wanted.cached:
         cost -= costs.prefill * wanted.cached.get(replica.name, 0)
     if not admits(replica, adapter, now):
-        cost += knobs.slot_wait
+        cost += max(knobs.slot_wait, knobs.waits_on * wanted.waited)
     if replica.loading:  # nothing is answered meanwhile, whoever it is loaded for
         cost += max(max(replica.loading.values()) - now, 0.0)
     if adapter is None or adapter in replica.gpu:
@@ -72,6 +72,8 @@ def _cost(replica: Replica, wanted: Wanted, now: float, knobs: Knobs) -> float:
     cost += load + knobs.others * replica.in_flight * load
     if len(replica.gpu) >= replica.slots:
         cost += knobs.evict * costs.from_cpu
+        if len(replica.cpu) >= replica.cpu_slots and adapter not in replica.cpu:
+            cost += knobs.evict * costs.from_disk
     return cost
 
 

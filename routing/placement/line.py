@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from routing.placement.choice import NO_PRIORITIES, placed
-from routing.placement.slots import admits, promised
+from routing.placement.slots import promised
 from routing.placement.types import RANK, Knobs, Placement, Priority, Promise, Replica, Wanted
 
 LOOKED_AT = 32  # adapters at the head of the line that are looked at when a slot comes free
@@ -89,47 +89,42 @@ class Line:
             if len(seen) == LOOKED_AT:
                 break
             seen.add(ticket.wanted.adapter)
-            usable = self._for(ticket, replicas, now)
-            placement = placed(ticket.wanted, usable, now, self._knobs, self._priorities)
+            placement = self._placed(ticket, replicas, now)
             if placement is not None and not placement.wait:
                 self.quit(ticket)
                 return Admission(ticket, placement)
         return None
 
     def drain(self, replicas: Sequence[Replica], now: float) -> Drain | None:
-        """A slot for whoever has waited too long and has no promise yet. Tell the mirror before
-        asking again."""
+        """A slot for whoever has waited too long and has no promise yet, where it would be best
+        served. Tell the mirror before asking again."""
         owed = {p.adapter for r in replicas if (p := promised(r, now)) is not None}
         for ticket in self._tickets:
             adapter = ticket.wanted.adapter
-            if adapter is None or adapter in owed or not self._too_long(ticket, now):
+            waited = now - ticket.since
+            if adapter is None or adapter in owed or waited < self._knobs.drain_after:
                 continue
             owed.add(adapter)
-            if drain := self._drained(adapter, ticket.usable(replicas), now):
+            placement = self._placed(ticket, replicas, now)
+            best = [r for r in replicas if placement and r.name == placement.replica]
+            if best and (drain := self._drained(best[0], adapter, now)):
                 return drain
         return None
 
-    def _too_long(self, ticket: Ticket, now: float) -> bool:
-        return now - ticket.since >= self._knobs.drain_after
+    def _placed(self, ticket: Ticket, replicas: Sequence[Replica], now: float) -> Placement | None:
+        wanted = replace(ticket.wanted, waited=now - ticket.since)
+        return placed(wanted, ticket.usable(replicas), now, self._knobs, self._priorities)
 
-    def _for(self, ticket: Ticket, replicas: Sequence[Replica], now: float) -> Sequence[Replica]:
-        """Who has waited too long waits no longer by choice, where a slot can be had."""
-        usable = ticket.usable(replicas)
-        if not self._too_long(ticket, now):
-            return usable
-        adapter = ticket.wanted.adapter
-        return [replica for replica in usable if admits(replica, adapter, now)] or usable
-
-    def _drained(self, adapter: str, replicas: Sequence[Replica], now: float) -> Drain | None:
+    def _drained(self, replica: Replica, adapter: str, now: float) -> Drain | None:
         """The adapter with the least to finish, of a priority as low as can be, gives way."""
+        if promised(replica, now) is not None or adapter in replica.under_way:
+            return None
         options = [
-            (-RANK[self._priorities.get(name, "medium")], count, replica.name, name)
-            for replica in replicas
-            if promised(replica, now) is None and adapter not in replica.under_way
-            for name, count in replica.under_way.items()
+            (-RANK[self._priorities.get(name, "medium")], requests, name)
+            for name, requests in replica.under_way.items()
             if name not in replica.pinned
         ]
         if not options:
             return None
-        *_, replica_name, name = min(options)
-        return Drain(replica_name, Promise(adapter, name, now + self._knobs.drain_for))
+        instead_of = min(options)[-1]
+        return Drain(replica.name, Promise(adapter, instead_of, now + self._knobs.drain_for))

@@ -67,6 +67,7 @@ class Wanted:
     priority: Priority = "medium"
     prompt_tokens: int = 0
     cached: Mapping[str, int] = field(default_factory=dict)  # replica → tokens it has seen before
+    waited: float = 0.0  # seconds, for a slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ class Knobs:
     """What is weighed against what. Chosen in simulation: `moorline bench lora`."""
 
     others: float = 0.3  # a second's delay of somebody else's request, in seconds of one's own
-    slot_wait: float = 1.5  # seconds until a slot comes free, where none is
-    evict: float = 0.5  # of the seconds that it takes to bring back what is evicted
+    slot_wait: float = 0.5  # seconds until a slot comes free, where none is
+    waits_on: float = 0.5  # or this part of what a request has waited already, where that is more
+    evict: float = 1.0  # times the seconds that it takes to bring back what is evicted
     bound: float = 2.0  # times the mean load that no replica exceeds while another can be had
     few: int = 8  # requests under way that are never too many
     tie: float = 0.001  # seconds that are no difference

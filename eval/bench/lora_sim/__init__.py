@@ -1,0 +1,1 @@
+"""Replicas of vLLM with LoRA adapters, simulated: how soon policies of placement answer."""
