@@ -174,6 +174,41 @@ def cache(
 
 
 @group.command()
+@click.option(
+    "--traces",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Azure's, ServeGen's and Mooncake's.",
+)
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["policies", "gateways", "outage", "kept"]),
+    default=("policies", "gateways", "outage"),
+    show_default=True,
+    help="May be given several times; `kept` is what the outage's replicas were chosen by.",
+)
+@click.option("--seconds", default=600.0, show_default=True, help="Of each workload, simulated.")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")
+def lora(
+    traces: Path, parts: tuple[str, ...], seconds: float, seeds: int, json_file: Path | None
+) -> None:
+    """Where requests for LoRA adapters are sent, simulated: ours beside others' rules."""
+    from eval.bench.lora_sim.report import measure, table
+    from eval.bench.lora_sim.workloads import NoTraces
+
+    try:
+        report = measure(traces, parts, seconds, seeds, lambda line: click.echo(line, err=True))
+    except NoTraces as error:
+        raise click.ClickException(str(error)) from None
+    if json_file:
+        json_file.write_bytes(report.json())
+    click.echo(table(report))
+
+
+@group.command()
 @click.option("--passages", default=100, show_default=True)
 @click.option("--words", default=110, show_default=True, help="Of a passage.")
 @click.option("--rounds", default=50, show_default=True, help="Interleaved; medians are reported.")

@@ -59,7 +59,12 @@ def _within_bound(replicas: Sequence[Replica], knobs: Knobs) -> list[Replica]:
 def _cost(replica: Replica, wanted: Wanted, now: float, knobs: Knobs) -> float:
     costs = replica.costs
     adapter = wanted.adapter
-    cost = costs.queue * replica.in_flight + costs.prefill * replica.unread
+    requests, unread = replica.in_flight, replica.unread
+    for assumed in replica.assumed:
+        if assumed.until > now:
+            requests += assumed.requests
+            unread += assumed.tokens
+    cost = costs.queue * requests + knobs.reading * costs.prefill * unread
     if wanted.cached:
         cost -= costs.prefill * wanted.cached.get(replica.name, 0)
     if not admits(replica, adapter, now):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-from routing.placement.types import Promise, Replica
+from routing.placement.types import Assumed, Promise, Replica
 
 V = TypeVar("V")
 
@@ -30,6 +30,16 @@ def entered(replica: Replica, adapter: str | None, tokens: int, now: float) -> N
     if replica.promise is not None and replica.promise.adapter == adapter:
         replica.promise = None
     touched(replica, adapter, now)
+
+
+def assumed(replica: Replica, others: int, tokens: int, now: float, told_within: float) -> None:
+    """A request was sent by one of several gateways. Bursts come to all of them alike, and all
+    find the same replica the best; so until the others can have told, each is taken to have sent
+    one, too."""
+    still = [each for each in replica.assumed if each.until > now]
+    if others:
+        still.append(Assumed(others, others * tokens, now + told_within))
+    replica.assumed = tuple(still)
 
 
 def answering(replica: Replica, adapter: str | None, tokens: int) -> None:

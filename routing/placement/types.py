@@ -37,6 +37,15 @@ class Promise:
     until: float  # when it lapses, as whoever gave it may be gone
 
 
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What other gateways may have sent and have not told yet."""
+
+    requests: int
+    tokens: int
+    until: float
+
+
 @dataclass(slots=True)
 class Replica:
     """One engine as it is seen now. Mirrors are ordered: what was used longest ago comes first.
@@ -57,6 +66,7 @@ class Replica:
     loading: dict[str, float] = field(default_factory=dict)  # adapter → when it will be there
     pinned: frozenset[str] = frozenset()
     promise: Promise | None = None
+    assumed: tuple[Assumed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +96,13 @@ class Placement:
 class Knobs:
     """What is weighed against what. Chosen in simulation: `moorline bench lora`."""
 
+    reading: float = (
+        2.0  # times the seconds that prompts ahead take to be read, as steps write, too
+    )
     others: float = 0.3  # a second's delay of somebody else's request, in seconds of one's own
     slot_wait: float = 0.5  # seconds until a slot comes free, where none is
     waits_on: float = 0.5  # or this part of what a request has waited already, where that is more
-    evict: float = 1.0  # times the seconds that it takes to bring back what is evicted
+    evict: float = 3.0  # times the seconds that it takes to bring back what is evicted
     bound: float = 2.0  # times the mean load that no replica exceeds while another can be had
     few: int = 8  # requests under way that are never too many
     tie: float = 0.001  # seconds that are no difference

@@ -20,7 +20,7 @@ from routing.placement import mirror
 from routing.placement.choice import placed
 from routing.placement.line import Line, Ticket
 from routing.placement.pins import pins
-from routing.placement.rendezvous import first
+from routing.placement.rendezvous import first, kept
 from routing.placement.types import Costs, Knobs, Placement, Priority, Promise, Replica, Wanted
 
 LOOK = 0.25  # seconds between two looks at who has waited too long
@@ -47,7 +47,7 @@ class World:
     gateways: int = 1
     told_within: tuple[float, float] = (0.0, 0.0)  # seconds; each message takes its own
     outage: Outage | None = None
-    kept_to: int = 2  # replicas of an adapter, while nothing is told
+    kept_to: int = 0  # replicas of an adapter while nothing is told; 0 is as we do
     priorities: Mapping[str, Priority] = field(default_factory=dict)
 
 
@@ -177,6 +177,7 @@ def joined(stage: Stage) -> list[Placing]:
     gateways = [Placing(stage) for _ in range(stage.world.gateways)]
     for gateway in gateways:
         gateway.others = [other for other in gateways if other is not gateway]
+    stage.clock.at(0.0, gateways[0].preload)
     if outage := stage.world.outage:
         for gateway in gateways:
             stage.clock.at(outage.begins, gateway.alone)
@@ -199,9 +200,9 @@ class Placing:
         self.others: list[Placing] = []
         self.longest = 0
         critical = [name for name, each in stage.world.priorities.items() if each == "critical"]
-        kept = pins(critical, dict.fromkeys(stage.names, stage.world.slots)).kept
+        pinned = pins(critical, dict.fromkeys(stage.names, stage.world.slots)).kept
         for replica in self._view.values():
-            mirror.pinned(replica, kept[replica.name])
+            mirror.pinned(replica, pinned[replica.name])
         stage.clock.at(LOOK, self._look)
 
     def ask(self, request: Request, now: float) -> None:
@@ -217,6 +218,12 @@ class Placing:
         self._waiting[self._line.join(wanted, now, among)] = request
         self.longest = max(self.longest, len(self._line))
         self._admit(now)
+
+    def preload(self, now: float) -> None:
+        """Critical adapters are there before anybody asks."""
+        for replica in self._view.values():
+            for adapter in sorted(replica.pinned):
+                self._submit(replica.name, Request(now, adapter, 1, 1), now, counted=False)
 
     def alone(self, now: float) -> None:
         """Nothing is heard of the others any more."""
@@ -238,7 +245,11 @@ class Placing:
 
     def _usable(self, adapter: str) -> Sequence[Replica]:
         replicas = list(self._view.values())
-        return first(adapter, replicas, self._world.kept_to) if self._alone else replicas
+        if not self._alone:
+            return replicas
+        if count := self._world.kept_to:
+            return first(adapter, replicas, count)
+        return kept(adapter, replicas)
 
     def _wanted(self, request: Request) -> Wanted:
         priority = self._world.priorities.get(request.adapter, "medium")
@@ -266,6 +277,8 @@ class Placing:
         entry = (adapter, prompt)
         self._own[name].append(entry)
         self._tell(lambda view, at: mirror.entered(view[name], adapter, prompt, at), now)
+        told_within = self._world.told_within[1]
+        mirror.assumed(self._view[name], len(self.others), prompt, now, told_within)
 
         def began(now: float) -> None:
             if counted:

@@ -150,7 +150,7 @@ def _azure(file: Path) -> list[tuple[float, int, int]]:
 
 @cache
 def _mooncake(file: Path) -> list[Request]:
-    rows = map(json.loads, _opened(file).open())
+    rows = map(json.loads, _opened(file).read_text().splitlines())
     return [
         Request(
             row["timestamp"] / 1000,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from routing.placement import mirror
-from routing.placement.types import Promise, Replica
+from routing.placement.choice import placed
+from routing.placement.types import Promise, Replica, Wanted
 
 
 def with_loaded(adapters: str, slots: int = 2, cpu_slots: int = 3) -> Replica:
@@ -70,6 +71,19 @@ def test_what_could_not_be_loaded_is_nowhere() -> None:
     assert not replica.gpu
     assert not replica.cpu
     assert not replica.loading
+
+
+def test_other_gateways_are_assumed_to_send_as_much_until_they_can_have_told() -> None:
+    x, y = with_loaded("a"), with_loaded("a")
+    y.name, y.unread = "y", 1500
+    mirror.entered(x, "a", 1000, 0.0)
+    mirror.assumed(x, 2, 1000, 0.0, told_within=0.02)
+    for now, replica in ((0.01, "y"), (0.03, "r")):
+        placement = placed(Wanted("a"), [x, y], now)
+        assert placement
+        assert placement.replica == replica
+    mirror.assumed(x, 0, 1000, 0.03, told_within=0.02)
+    assert x.assumed == ()
 
 
 def test_a_promise_is_kept_when_it_is_taken_up() -> None:

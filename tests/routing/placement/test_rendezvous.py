@@ -9,7 +9,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.placement.rendezvous import first, ranked
+from routing.placement import mirror
+from routing.placement.rendezvous import copies_alone, first, kept, ranked
 from routing.placement.types import Replica
 
 names = st.lists(st.text(max_size=8), min_size=1, max_size=8, unique=True)
@@ -57,3 +58,22 @@ def test_the_first_choices_are_those_of_the_order() -> None:
     kept = {replica.name for replica in first("a@1", replicas, 2)}
     assert kept == set(ranked("a@1", tuple("abcd"))[:2])
     assert first("a@1", replicas, 9) == replicas
+
+
+def test_while_gateways_cannot_talk_an_adapter_has_replicas_by_its_part_of_the_load() -> None:
+    replicas = [Replica(name, 8, 8) for name in "abcd"]
+    assert copies_alone("a@1", replicas) == 1
+    for replica in replicas:
+        for adapter in ("hot@1", "hot@1", "hot@1", "cold@1"):
+            mirror.entered(replica, adapter, 0, 0.0)
+        for number in range(16):
+            mirror.entered(replica, f"other-{number}@1", 0, 0.0)
+    assert copies_alone("new@1", replicas) == 1
+    assert copies_alone("hot@1", replicas) == 3
+
+
+def test_while_gateways_cannot_talk_an_adapter_stays_where_it_was() -> None:
+    replicas = [Replica(name, 8, 8) for name in "abcd"]
+    home, *_, last = ranked("a@1", tuple("abcd"))
+    mirror.loaded(next(each for each in replicas if each.name == last), "a@1", 0.0)
+    assert {replica.name for replica in kept("a@1", replicas)} == {home, last}
