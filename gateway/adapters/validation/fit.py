@@ -11,7 +11,7 @@ from gateway.adapters.validation.base import Base, Sizes
 from gateway.adapters.validation.header import Tensor
 from gateway.adapters.validation.identity import likeness
 from gateway.adapters.validation.matrices import Pair, Weights
-from gateway.adapters.validation.patterns import Patience, refuse_endless, valued
+from gateway.adapters.validation.patterns import Allowance, refuse_endless, valued
 from gateway.adapters.validation.settings import Settings
 from gateway.adapters.validation.unsupported import HEADS
 
@@ -41,9 +41,9 @@ class _Doubts:
 def fitting(settings: Settings, weights: Weights, base: Base | None) -> list[str]:
     """What is odd without being wrong. Raises BadAdapter for what is wrong."""
     doubts = _Doubts()
-    patience = Patience()
-    rank_of = valued(settings.r, settings.rank_pattern or {}, patience)
-    refuse_endless(settings, weights.pairs, patience)
+    allowance = Allowance()
+    rank_of = valued(settings.r, settings.rank_pattern or {}, allowance)
+    refuse_endless(settings, weights.pairs, allowance)
     sizes = base.sizes if base else None
     for module, pair in weights.pairs.items():
         a, b = _both(module, pair)

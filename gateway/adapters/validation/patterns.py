@@ -25,7 +25,7 @@ _SECONDS = 0.5  # for all of them on all modules; a good one takes a millionth o
 
 
 @dataclass(slots=True)
-class Patience:
+class Allowance:
     """How long an adapter's expressions may take altogether."""
 
     left: float = _SECONDS
@@ -42,7 +42,7 @@ class Patience:
 
 
 def valued(
-    default: _Value, pattern: Mapping[str, _Value], patience: Patience
+    default: _Value, pattern: Mapping[str, _Value], allowance: Allowance
 ) -> Callable[[str], _Value]:
     """A function from a module's path to its value, which raises BadAdapter, too.
 
@@ -60,14 +60,14 @@ def valued(
         module = _parameter(module)
         first = min((order[end] for end in _ends(module) if end in plain), default=len(values))
         for key, expression in expressions.items():
-            if order[key] < first and patience.matches(expression, module):
+            if order[key] < first and allowance.matches(expression, module):
                 first = order[key]
         return values[first] if first < len(values) else default
 
     return of
 
 
-def refuse_endless(settings: Settings, modules: Iterable[str], patience: Patience) -> None:
+def refuse_endless(settings: Settings, modules: Iterable[str], allowance: Allowance) -> None:
     """Try what else engines and PEFT match with modules. Raises BadAdapter."""
     whole = [each for each in (settings.target_modules, settings.exclude_modules) if each]
     layers = settings.layers_pattern or []
@@ -75,12 +75,12 @@ def refuse_endless(settings: Settings, modules: Iterable[str], patience: Patienc
         *_compiled([each for each in whole if isinstance(each, str)], "(?:{})$").values(),
         *_compiled([layers] if isinstance(layers, str) else layers, r".*\.{}\.(\d+)\.").values(),
     ]
-    alpha_of = valued(settings.lora_alpha, settings.alpha_pattern or {}, patience)
+    alpha_of = valued(settings.lora_alpha, settings.alpha_pattern or {}, allowance)
     if expressions or settings.alpha_pattern:
         for module in modules:
             alpha_of(module)
             for expression in expressions:
-                patience.matches(expression, module)
+                allowance.matches(expression, module)
 
 
 def _parameter(module: str) -> str:
