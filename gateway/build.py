@@ -282,7 +282,7 @@ async def assemble(
         # From here on nothing fails: what outlives this gateway is not half configured.
         stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
         stores.deployments.share(exchange)
-        stores.fleets.follow(providers)
+        stores.fleets.follow(providers, tended=tended)
         gateway = Gateway(
             config=config,
             accounts=stores.accounts,

@@ -40,6 +40,7 @@ ANSWER_LIMIT = 16 * 2**20  # bytes; /metrics is the largest
 PROMPT = "."  # of the request that uses an adapter for nothing
 FIRST_WAIT = 0.25  # seconds before a load is tried again; doubles, with jitter
 LONGEST_WAIT = 4.0
+USE_WITHIN = 5.0  # seconds; a request waits for it
 
 _LOADED_ALREADY = "already been loaded"
 _MEMORY = re.compile(r"out of memory|OutOfMemory|cannot allocate memory|ALLOC_FAILED", re.I)
@@ -89,6 +90,7 @@ class Engine(Vllm):
         self._metrics_at = Endpoint.of("GET", f"{root}/metrics", headers)
         self._known_as = known_as
         self._loading = Timeouts(config.connect_timeout, lora.load_timeout, total=lora.load_timeout)
+        self._using = Timeouts(config.connect_timeout, USE_WITHIN, total=USE_WITHIN)
         self._tries = lora.load_tries
         self._tells = True  # where adapters are, as far as is known
         self._sleep = sleep
@@ -111,14 +113,14 @@ class Engine(Vllm):
     async def unload(self, name: str) -> None:
         """Have its name forgotten; its slot it keeps until others push it out. Raises
         ProviderError."""
-        refusal = await self._posted(self._unload_at, {"lora_name": name})
+        refusal = await self._posted(self._unload_at, {"lora_name": name}, self._loading)
         if refusal and refusal.status != 404:  # it is not there: as wanted
             raise refusal.error
 
     async def use(self, name: str) -> None:
         """Make it the one used last, by a token that nobody reads. Raises ProviderError."""
         wish = {"model": name, "prompt": PROMPT, "max_tokens": 1}
-        if refusal := await self._posted(self._use_at, wish):
+        if refusal := await self._posted(self._use_at, wish, self._using):
             raise refusal.error
 
     async def adapters(self) -> Mapping[str, str]:
@@ -149,21 +151,23 @@ class Engine(Vllm):
 
     async def _load(self, name: str, path: str) -> None:
         wish = {"lora_name": name, "lora_path": path}
-        refusal = await self._posted(self._load_at, wish)
+        refusal = await self._posted(self._load_at, wish, self._loading)
         if refusal and refusal.status == 400 and _LOADED_ALREADY in refusal.message:
             if (await self.adapters()).get(name, path) == path:
                 return
             # Of a register before this one: what was computed from it must not answer.
             await self.unload(name)
-            refusal = await self._posted(self._load_at, wish)
+            refusal = await self._posted(self._load_at, wish, self._loading)
         if refusal:
             raise self._lasting(name, path, refusal) or refusal.error
 
-    async def _posted(self, endpoint: Endpoint, wish: Mapping[str, Any]) -> _Refusal | None:
+    async def _posted(
+        self, endpoint: Endpoint, wish: Mapping[str, Any], timeouts: Timeouts
+    ) -> _Refusal | None:
         """What is answered if it is not done. Raises ProviderError where nothing is."""
         with self._failures.translated():
             async with await self._client.post(
-                endpoint, orjson.dumps(wish), self._loading, ANSWER_LIMIT
+                endpoint, orjson.dumps(wish), timeouts, ANSWER_LIMIT
             ) as response:
                 body = await response.read()
         if 200 <= response.status < 300:

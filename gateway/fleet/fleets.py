@@ -7,12 +7,12 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+from gateway.deployments import Clock
 from gateway.fleet.keeper import Keeper
 from gateway.fleet.kept import Kept
 from gateway.fleet.provider import Fleet
 from gateway.fleet.sharing import Doing, Exchange, Whole
 from gateway.fleet.types import Adapters, NoAdapters
-from gateway.fleet.view import Clock
 from gateway.providers.base import Provider
 
 
@@ -49,8 +49,9 @@ class Fleets:
         """Those of the configuration in force."""
         return self._serving
 
-    def follow(self, providers: Mapping[str, Provider]) -> None:
-        """These answer from now on; they are looked after, and those before them no longer."""
+    def follow(self, providers: Mapping[str, Provider], *, tended: bool = True) -> None:
+        """These answer from now on; they are looked after, if that is not another process's, and
+        those before them no longer."""
         for keeper in self._keepers:
             keeper.cancel()
         self._serving = {
@@ -61,7 +62,7 @@ class Fleets:
         for fleet in self._serving.values():
             fleet.take_over()
         self._keepers = [
-            asyncio.create_task(Keeper(fleet).run()) for fleet in self._serving.values()
+            asyncio.create_task(Keeper(fleet).run()) for fleet in self._serving.values() if tended
         ]
 
     async def aclose(self) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
+from gateway.deployments import Clock
 from gateway.fleet.config import LoraConfig
 from gateway.fleet.costs import Delays
 from gateway.fleet.counts import Counts
 from gateway.fleet.loads import Loads
 from gateway.fleet.prefixes import Prefixes
 from gateway.fleet.sharing import Doing
-from gateway.fleet.view import Clock, View
+from gateway.fleet.view import View
 from routing.breaker import Breaker
 from routing.config import BreakerConfig
 

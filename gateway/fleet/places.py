@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from gateway.deployments import TOO_MANY
 from gateway.errors import ProviderError
 from gateway.fleet.view import View
 from routing.placement.choice import placed
@@ -15,7 +16,6 @@ from routing.placement.line import Line, Ticket
 from routing.placement.types import Knobs, Placement, Priority, Replica, Wanted
 
 LOOK_EVERY = 0.25  # seconds between two looks at a line that nothing has moved
-TOO_MANY = 429
 
 
 class Place:

@@ -144,7 +144,7 @@ class RedisExchange:
                 gateway, kind, what = orjson.loads(message["data"])
                 if gateway != self._name:
                     self._take(gateway, kind, what)
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            except (AttributeError, LookupError, TypeError, ValueError):
                 _log.warning("what another gateway says of the fleet cannot be read")
         raise ConnectionError("the channel has ended")
 

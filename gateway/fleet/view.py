@@ -11,14 +11,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
+from gateway.deployments import Clock
 from gateway.fleet.config import LoraConfig
 from gateway.fleet.sharing import Doing
 from routing.placement import mirror
 from routing.placement.types import Promise, Replica
-
-Clock: TypeAlias = Callable[[], float]
 
 NO_LORA = LoraConfig(slots=1, cpu_slots=1, seats=10**9)
 """Replicas of a plain model: nothing is counted in slots, and the engine keeps its own queue."""

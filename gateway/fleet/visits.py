@@ -3,14 +3,15 @@ that it gives back however it ends."""
 
 from __future__ import annotations
 
-from gateway.deployments import TOO_MANY, Watched, blames
+from gateway.deployments import TOO_MANY, Clock, Watched, blames
 from gateway.errors import OutOfMemory, ProviderError
 from gateway.fleet.counts import Counts
 from gateway.fleet.kept import Health
 from gateway.fleet.places import Place
 from gateway.fleet.types import Served
-from gateway.fleet.view import Clock
 from gateway.types import Events
+
+UNKNOWN = 404  # the name of a model or an adapter: says nothing against the replica
 
 
 class Visit:
@@ -83,7 +84,7 @@ class Visit:
         busy = error.upstream_status == TOO_MANY and error.retry_after is not None
         if busy or isinstance(error, OutOfMemory):
             self._health.breaker.left(self._era)
-        elif blames(error):
+        elif blames(error) and error.upstream_status != UNKNOWN:
             self._health.breaker.failed(self._era, self._now())
         else:
             self._health.breaker.succeeded(self._era, self._now())

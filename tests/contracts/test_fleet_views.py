@@ -210,6 +210,7 @@ async def test_a_gateway_that_falls_silent_is_forgotten() -> None:
         b"{}",
         b"[1]",
         b'["x", "doings", [["entered"]]]',
+        b'["x", "whole", []]',
         b'["x", "whole", {"gpu": {"http://a/v1": 1}}]',
     ],
 )
