@@ -95,8 +95,8 @@ class Engine(Vllm):
         self._tells = True  # where adapters are, as far as is known
         self._sleep = sleep
 
-    async def load(self, name: str, path: str) -> None:
-        """Have an adapter loaded from that folder; that it is loaded already will do.
+    async def load(self, name: str, path: str) -> bool:
+        """Have an adapter loaded from that folder; that it is loaded already will do, and is False.
 
         What may pass is tried again. Raises AdapterUnusable, OutOfMemory, ProviderError."""
         trying = AsyncRetrying(
@@ -108,7 +108,7 @@ class Engine(Vllm):
             sleep=self._sleep,
             reraise=True,
         )
-        await trying(self._load, name, path)
+        return await trying(self._load, name, path)
 
     async def unload(self, name: str) -> None:
         """Have its name forgotten; its slot it keeps until others push it out. Raises
@@ -149,17 +149,18 @@ class Engine(Vllm):
                 found[name] = found.get(name, frozenset()) | {level}
         return found
 
-    async def _load(self, name: str, path: str) -> None:
+    async def _load(self, name: str, path: str) -> bool:
         wish = {"lora_name": name, "lora_path": path}
         refusal = await self._posted(self._load_at, wish, self._loading)
         if refusal and refusal.status == 400 and _LOADED_ALREADY in refusal.message:
             if (await self.adapters()).get(name, path) == path:
-                return
+                return False
             # Of a register before this one: what was computed from it must not answer.
             await self.unload(name)
             refusal = await self._posted(self._load_at, wish, self._loading)
         if refusal:
             raise self._lasting(name, path, refusal) or refusal.error
+        return True
 
     async def _posted(
         self, endpoint: Endpoint, wish: Mapping[str, Any], timeouts: Timeouts

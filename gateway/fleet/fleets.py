@@ -80,6 +80,7 @@ class Fleets:
         for doing in doings:
             if kept := self._kept.get(doing[1]):
                 kept.view.heard(gateway, doing)
+                kept.loads.heard(doing)
 
     def heard_whole(self, gateway: str, whole: Whole) -> None:
         """See Hearer."""

@@ -14,6 +14,7 @@ from gateway.errors import AdapterUnusable, OutOfMemory, ProviderError
 from gateway.fleet.costs import learned
 from gateway.fleet.counts import Counts
 from gateway.fleet.engine import Engine
+from gateway.fleet.sharing import Doing
 from gateway.fleet.types import Served
 from gateway.fleet.view import View
 from routing.placement.types import Replica
@@ -82,6 +83,14 @@ class Loads:
         """Its engine says that requests may name these, and no others."""
         self._named[replica.name] = adapters
 
+    def heard(self, doing: Doing) -> None:
+        """What another gateway had loaded, or found not to be."""
+        what, _, replica, adapter, _ = doing
+        if adapter is not None and what == "loaded":
+            self._named[replica].add(adapter)
+        elif adapter is not None and what == "evicted":
+            self._named[replica].discard(adapter)
+
     def forget(self, replica: Replica, adapter: str) -> None:
         """Its engine does not know it after all."""
         self._named[replica.name].discard(adapter)
@@ -102,15 +111,16 @@ class Loads:
         assert served.path is not None, "what engines were started with is not loaded"
         began = self._view.now()
         try:
-            await engine.load(served.name, served.path)
+            loaded = await engine.load(served.name, served.path)
         except ProviderError as error:
             self._view.evicted(replica, served.name)
             self._counts.load_failed(served)
             self._remember((replica.name, served.name), error)
             raise
-        seconds = self._view.now() - began
-        replica.costs.from_disk = learned(replica.costs.from_disk, seconds)
-        self._counts.loaded(served, seconds)
+        if loaded:
+            seconds = self._view.now() - began
+            replica.costs.from_disk = learned(replica.costs.from_disk, seconds)
+            self._counts.loaded(served, seconds)
         self._named[replica.name].add(served.name)
         self._view.loaded(replica, served.name)
 

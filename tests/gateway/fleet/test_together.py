@@ -1,0 +1,61 @@
+"""Several gateways before the same engines, each with a mirror of what the others do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from eval.bench.engine.core import Pace
+from gateway.fleet.memory import Board, MemoryExchange
+from tests.gateway.fleet.world import LORA, World, world
+
+pytestmark = pytest.mark.anyio
+
+
+def together(here: World, count: int = 3) -> list[World]:
+    """Gateways that hear each other."""
+    board = Board()
+    gateways = [World(here.servers, here.register, here.client) for _ in range(count)]
+    for gateway in gateways:
+        gateway.fleets.share(MemoryExchange(gateway.fleets, board))
+    return gateways
+
+
+async def test_what_one_had_loaded_the_others_use_where_it_is(tmp_path: Path) -> None:
+    async with world(tmp_path, replicas=3) as here:
+        here.register.add("a@1")
+        for gateway in together(here) * 2:
+            await gateway.say("a@1")
+        assert here.loads() == ["a@1"]
+
+
+async def test_together_they_send_no_replica_more_adapters_than_it_has_slots(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, replicas=2, pace=Pace(step=0.001)) as here:
+        names = [f"a{number}@1" for number in range(6)]
+        for name in names:
+            here.register.add(name)
+        gateways, most = together(here), Counter[str]()
+
+        async def watched() -> None:
+            while True:
+                for server in here.servers:
+                    at_work = (*server.core.running, *server.core.waiting)
+                    adapters = len({each.lora for each in at_work})
+                    most[server.url] = max(most[server.url], adapters)
+                await asyncio.sleep(0)
+
+        watching = asyncio.create_task(watched())
+        try:
+            answers = await asyncio.gather(
+                *(gateway.say(name) for gateway in gateways for name in names)
+            )
+        finally:
+            watching.cancel()
+        assert all(text for text, _ in answers)
+        assert 0 < max(most.values()) <= LORA.slots
+        assert all(gateway.idle for gateway in gateways)
