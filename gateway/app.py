@@ -15,7 +15,18 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import admin, caching, control, files, fleet, health, metrics, models, searching
+from gateway.api import (
+    adapters,
+    admin,
+    caching,
+    control,
+    files,
+    fleet,
+    health,
+    metrics,
+    models,
+    searching,
+)
 from gateway.api.chat import Chat
 from gateway.api.completions.dialect import Completions
 from gateway.api.documented import documented
@@ -118,7 +129,7 @@ def create_app(
     }
     app.router.routes.append(Route(SEARCH, Searches(of_this_moment), methods=["POST"]))
     documents = (files, stores, attached)
-    commands = (admin, fleet, control, caching, searching)
+    commands = (adapters, admin, fleet, control, caching, searching)
     for part in (models, stored, *documents, lorax, health, metrics, *commands, pages):
         app.include_router(part.router)
     # FastAPI's own page of the API loads from a content delivery network.

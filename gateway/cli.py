@@ -25,6 +25,7 @@ COMMANDS = {
     "experiments": "gateway.commands.experiments",
     "traces": "gateway.commands.traces",
     "keys": "gateway.commands.keys",
+    "adapters": "gateway.commands.adapters",
     "prompts": "gateway.commands.prompts",
     "vllm": "gateway.commands.vllm",
     "doctor": "gateway.commands.doctor",

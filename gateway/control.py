@@ -78,6 +78,10 @@ class Control:
         """What it answers to one question of a command."""
         return await anext(self._lines("POST", f"/control/{what}", body))
 
+    async def ordered(self, path: str) -> dict[str, Any]:
+        """What it answers to an administrator's order."""
+        return await anext(self._lines("POST", path))
+
     async def _lines(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> AsyncGenerator[dict[str, Any]]:

@@ -12,6 +12,7 @@ GatewayError
 │   ├── UnknownCollection     404  collection_not_found
 │   └── NotCached             404  not_cached
 ├── NotAllowed                405  method_not_allowed
+├── Conflicting               409  conflict
 ├── TooSlow                   408  request_timeout
 ├── TooLarge                  413  request_too_large
 │   ├── UrlTooLong            414  url_too_long
@@ -30,6 +31,7 @@ GatewayError
 │       ├── AdapterCorrupt    424  adapter_corrupt
 │       └── AdapterIncompatible 424 adapter_incompatible
 ├── SourcesUnavailable        503  retrieval_unavailable
+├── AdapterAway               503  adapter_source_unavailable
 ├── LedgerAway                503  ledger_unavailable
 └── NoModelAvailable          503  no_model_available
     └── HandedOver            503  no_model_available
@@ -142,6 +144,14 @@ class NotCached(NotFound):
     HTTP's own answer to that is 504, which clients' libraries take for a reason to ask again."""
 
     code = "not_cached"
+
+
+class Conflicting(GatewayError):
+    """It is well-formed, and what is there stands against it."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "conflict"
 
 
 class NotAllowed(GatewayError):
@@ -296,6 +306,13 @@ class SourcesUnavailable(GatewayError):
 
     status = 503
     code = "retrieval_unavailable"
+
+
+class AdapterAway(GatewayError):
+    """Where an adapter is to be fetched from does not answer now."""
+
+    status = 503
+    code = "adapter_source_unavailable"
 
 
 class LedgerAway(GatewayError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from gateway.adapters.sources.config import AdapterSourcesConfig
 from retrieval.config import Section
 
 
@@ -21,6 +22,9 @@ class AdaptersConfig(Section):
         default=None,
         description="The path under which engines see that folder, all of them the same; the "
         "folder's own when empty.",
+    )
+    sources: AdapterSourcesConfig = Field(
+        default=AdapterSourcesConfig(), description="Where they may be fetched from."
     )
 
     def kept_in(self, data: Path) -> Path:

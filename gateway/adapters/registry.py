@@ -48,6 +48,7 @@ class Registry:
     def __init__(self, store: AdapterStore) -> None:
         self.store = store
         self._known = _Known()
+        self._refreshing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_fresh, name="adapters", daemon=True)
         self.refresh()
@@ -94,9 +95,10 @@ class Registry:
 
     def refresh(self) -> None:
         """Read the tables again if they have changed. Blocks."""
-        version = self.store.version()  # read first: a change meanwhile is then seen next time
-        if version != self._known.version:
-            self._known = _known(version, self.store.all())
+        with self._refreshing:
+            version = self.store.version()  # read first: a change meanwhile is then seen next time
+            if version != self._known.version:
+                self._known = _known(version, self.store.all())
 
     def start(self) -> None:
         self._thread.start()

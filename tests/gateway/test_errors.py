@@ -29,6 +29,8 @@ SHAPES = {
     "UnknownCollection": (404, "invalid_request_error", "collection_not_found"),
     "NotCached": (404, "invalid_request_error", "not_cached"),
     "NotAllowed": (405, "invalid_request_error", "method_not_allowed"),
+    "Conflicting": (409, "invalid_request_error", "conflict"),
+    "AdapterAway": (503, "api_error", "adapter_source_unavailable"),
     "TooLarge": (413, "invalid_request_error", "request_too_large"),
     "UrlTooLong": (414, "invalid_request_error", "url_too_long"),
     "HeadTooLarge": (431, "invalid_request_error", "headers_too_large"),
