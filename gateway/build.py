@@ -85,6 +85,7 @@ from gateway.providers.prices import Prices
 from gateway.recap import Recaps
 from gateway.routes import Router
 from gateway.screening import Screen
+from gateway.shadows import Shadows
 from gateway.sizes import USUAL_ANSWER
 from gateway.strategies.chosen import Strategies
 from gateway.strategies.run import Means
@@ -279,6 +280,18 @@ async def assemble(
         collections = Collections(stores.indexes, stores.encoder, config.retrieval, known.forget)
         shelves = Shelves(VectorStores(stores.database), files, collections)
         places = {name: each.region for name, each in config.all_providers.items()}
+        accounting = Accounting(
+            stores.limits,
+            prices,
+            stores.ledger,
+            Queries(stores.database),
+            counter(),
+            stores.counts,
+            named,
+            beside=tuple(each.most for each in (leading, more) if each),
+            strategies=config.strategies,
+        )
+        shadows = Shadows(adapters, dispatcher, accounting, config.adapters.shadow)
         # From here on nothing fails: what outlives this gateway is not half configured.
         stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
         stores.deployments.share(exchange)
@@ -286,17 +299,7 @@ async def assemble(
         gateway = Gateway(
             config=config,
             accounts=stores.accounts,
-            accounting=Accounting(
-                stores.limits,
-                prices,
-                stores.ledger,
-                Queries(stores.database),
-                counter(),
-                stores.counts,
-                named,
-                beside=tuple(each.most for each in (leading, more) if each),
-                strategies=config.strategies,
-            ),
+            accounting=accounting,
             screen=screen,
             known=known,
             encoder=stores.encoder,
@@ -314,6 +317,7 @@ async def assemble(
             files=files,
             shelves=shelves,
             dispatcher=dispatcher,
+            shadows=shadows,
             answers=Cascade(strategies, config.routing.cascade, fits, counter()),
             long_documents=LongDocuments(
                 House(
@@ -338,7 +342,7 @@ async def assemble(
                 stores.fleets,
             ),
         )
-        async with shelves.tended() if tended else nullcontext():
+        async with shadows, shelves.tended() if tended else nullcontext():
             yield gateway
 
 

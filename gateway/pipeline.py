@@ -39,6 +39,7 @@ from gateway.metrics.page import Metrics
 from gateway.recap import Recaps
 from gateway.routes import Router
 from gateway.screening import NOTHING, Screen
+from gateway.shadows import Shadows
 from gateway.tracing.trace import Trace
 from gateway.types import LOCAL, Answer, Ask, Caller, Done, Usage
 from retrieval.types import Encoder, Query
@@ -72,6 +73,7 @@ class Gateway:
     files: Files  # that clients have uploaded
     shelves: Shelves  # collections that they make of them
     dispatcher: Dispatcher  # the models themselves
+    shadows: Shadows  # revisions of adapters that are tried out, seen by nobody
     answers: Cascade  # what they answer: in its form, in several calls, by a stronger one
     long_documents: LongDocuments  # texts that are read in parts
     ladder: Ladder  # what stands in for them
@@ -243,4 +245,7 @@ class Gateway:
         except UNANSWERED as failure:
             missed = Unanswered(ask, plan, prompt, grounds, recall)
             return await self.ladder.instead(failure, missed, trace)
-        return recall.kept(self.judge.judged(begun, prompt, grounds, plan, recall.state, trace))
+        answer = self.judge.judged(begun, prompt, grounds, plan, recall.state, trace)
+        if begun.target.adapts:
+            self.shadows.follow(answer, begun, prompt, caller, ask, trace)
+        return recall.kept(answer)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.adapters.registry import Registry
-from gateway.adapters.types import Adapter
+from gateway.adapters.types import SHADOW, Adapter
 from routing.types import Target
 
 
@@ -23,6 +23,14 @@ class AdapterTargets:
         """What a member of a team means by a name, now; None where there is nothing for it."""
         adapter = self.registry.find(team, asked)
         return self.target(adapter) if adapter else None
+
+    def shadow(self, live: Target) -> Target | None:
+        """What is asked beside a live revision; None where it is not that, or stands alone."""
+        adapter = self.registry.served(live.provider, live.model)
+        if adapter is None or self.registry.find(adapter.tenant, adapter.name) is not adapter:
+            return None
+        other = self.registry.find(adapter.tenant, f"{adapter.name}@{SHADOW}")
+        return self.target(other) if other and other is not adapter else None
 
     def target(self, adapter: Adapter) -> Target | None:
         """None where the configuration has no such provider for adapters any more."""

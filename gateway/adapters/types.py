@@ -16,6 +16,8 @@ EVERYBODY = ""
 """The tenant of adapters that every team may use."""
 LIVE = "live"
 """The alias that a name without a revision stands for."""
+SHADOW = "shadow"
+"""The alias of what is asked beside the live revision; see gateway/shadows.py."""
 
 
 @dataclass(frozen=True, slots=True)

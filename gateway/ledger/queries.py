@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import orjson
+
 from gateway.ledger import rows
 from gateway.ledger.database import Database, Row
 from gateway.ledger.types import (
@@ -21,6 +23,7 @@ from gateway.ledger.types import (
     Overview,
     Page,
     Recorded,
+    Shadowed,
     Share,
     Totals,
 )
@@ -48,6 +51,13 @@ _DRAWN_SQL = f"""
     SELECT experiment, unit, COUNT(*), COUNT(*) FILTER (WHERE {_FAILED}), SUM(cost_usd),
            SUM(latency_ms), COUNT(faithfulness), COALESCE(SUM(faithfulness), 0)
     FROM requests WHERE experiment IS NOT NULL AND substr(experiment, 1, ?) = ? GROUP BY 1, 2
+"""
+
+
+_SHADOWED_SQL = """
+    SELECT r.at, r.status, t.body FROM requests r
+    JOIN traces t ON t.at = r.at AND t.trace_id = r.trace_id
+    WHERE r.door = 'shadow' AND r.experiment = ? ORDER BY r.at
 """
 
 
@@ -124,7 +134,10 @@ class Queries:
 
     def experiments(self) -> list[str]:
         """The names of all that anybody took part in."""
-        sql = "SELECT DISTINCT experiment FROM requests WHERE experiment IS NOT NULL"
+        sql = (
+            "SELECT DISTINCT experiment FROM requests "
+            "WHERE experiment IS NOT NULL AND door <> 'shadow'"
+        )
         with self._database.connection() as connection:
             found = connection.read(sql)
         return sorted({label.rpartition("/")[0] for (label,) in found})
@@ -135,6 +148,12 @@ class Queries:
             found = connection.read(_DRAWN_SQL, (len(experiment) + 1, f"{experiment}/"))
         return [CallersPart(label.rpartition("/")[2], *figures) for label, *figures in found]
 
+    def shadowed(self, served_as: str) -> list[Shadowed]:
+        """What was put to a revision beside the live one, as far as its traces are still kept."""
+        with self._database.connection() as connection:
+            found = connection.read(_SHADOWED_SQL, (f"shadow/{served_as}",))
+        return [_shadowed(*row) for row in found]
+
     def spent(self, key: str, since: float, until: float | None = None) -> float:
         """What a key's requests have cost, in USD."""
         sql = "SELECT COALESCE(SUM(cost_usd), 0) FROM requests WHERE key = ? AND at >= ?"
@@ -144,6 +163,11 @@ class Queries:
             values.append(rows.microseconds(until))
         with self._database.connection() as connection:
             return float(connection.read(sql, values)[0][0])
+
+
+def _shadowed(at: int, status: int, body: bytes) -> Shadowed:
+    seen = orjson.loads(body)["attributes"]["shadow"]
+    return Shadowed(at / 1e6, status, seen["live"], tuple(seen["figures"]), seen.get("likeness"))
 
 
 def _totals(steps: Sequence[Row]) -> Totals:

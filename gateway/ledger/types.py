@@ -157,6 +157,17 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadowed:
+    """One request that was put to a revision that is tried out, see gateway/shadows.py."""
+
+    at: float
+    status: int
+    live: str  # the model whose answer it followed
+    figures: tuple[Mapping[str, float | None], ...]  # of the live answer, and of its own
+    likeness: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallersPart:
     """What one caller's requests under a variant came to, in sums."""
 

@@ -63,6 +63,15 @@ def difference(
     return Difference(value, value - radius, value + radius)
 
 
+def paired(differences: Sequence[float], comparisons: int = 1) -> Difference | None:
+    """The mean of differences between two that answered the same; None while there are too few."""
+    seen = sample(differences)
+    if seen.n < FEWEST:
+        return None
+    radius = math.sqrt(seen.variance) * boundary(seen.n, ERROR / comparisons)
+    return Difference(seen.mean, seen.mean - radius, seen.mean + radius)
+
+
 def boundary(n: int, error: float) -> float:
     """The interval's half width after n values, of standard deviation 1."""
     tuned = (-2 * math.log(error) + math.log(1 - 2 * math.log(error))) / TUNED_FOR

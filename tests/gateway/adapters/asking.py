@@ -40,10 +40,13 @@ class Engine:
     """Answers with the name of the model that it was asked for."""
 
     asked: list[str] = field(default_factory=list)
+    refused: str = ""  # a model that takes no request
 
     async def chat(self, request: web.Request) -> web.Response:
         model = (await request.json())["model"]
         self.asked.append(model)
+        if model == self.refused:
+            raise web.HTTPBadRequest
         message = {"role": "assistant", "content": f"{model}, {len(self.asked)}"}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000}
