@@ -24,6 +24,7 @@ from gateway.accounting import Accounting
 from gateway.accounts.keys import Accounts
 from gateway.accounts.limits import Limits
 from gateway.adapters.registry import Registry
+from gateway.adapters.shelved import Shelved
 from gateway.adapters.targets import AdapterTargets
 from gateway.admission import Admission
 from gateway.asides import Asides
@@ -64,7 +65,6 @@ from gateway.filing.shelves import Shelves
 from gateway.filing.stores import VectorStores
 from gateway.fitting import Fitting, fitting
 from gateway.fleet.fleets import Fleets
-from gateway.fleet.registered import Registered
 from gateway.following import Following
 from gateway.grounding import Library
 from gateway.judging import Judge
@@ -151,7 +151,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
         encoder = await opened(open_encoder(config))
         reranker = await opened(open_reranker(config))
         registry = await opened(open_registry(database))
-        registered = Registered(registry, config.adapters.read_from(config.data))
+        shelved = Shelved(registry, config.adapters.read_from(config.data))
         stores = Stores(
             database=database,
             accounts=await opened(open_fresh_accounts(config, database)),
@@ -168,7 +168,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             deployments=Deployments(),
             admission=admission(config.server),
             counts=Counts(),
-            fleets=await opened(open_fleets(config, registered)),
+            fleets=await opened(open_fleets(config, shelved)),
         )
         await _told_of_foreign(stores)
         if reads_documents(config):  # otherwise the first to ask for them waits
