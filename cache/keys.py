@@ -59,7 +59,9 @@ def scope(
     """
     *earlier, last = map(_plain, messages) if messages else [{}]
     if prose and last.get("role") == "user":
-        last = {**last, "content": _question(last.get("content"))}
+        content = last.get("content")
+        if (question := _question(content)) is not content:
+            last = {**last, "content": question}
     if not similar:
         return Scope(exact=digest([list(shared), earlier, last]), similar="")
     alike = digest([list(shared), earlier, {**last, "content": _beside_text(last)}])

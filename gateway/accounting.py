@@ -154,8 +154,8 @@ class Tab:
 
     def metered(self, answer: Answer) -> Answer:
         """The same answer, whose end settles the tab."""
-        self.first_event = self.trace.elapsed
         span = self.trace.span("stream")
+        self.first_event = span.start
 
         async def settle(whole: Collected, failure: BaseException | None) -> Done:
             span.end = self.trace.elapsed

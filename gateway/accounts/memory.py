@@ -38,17 +38,18 @@ class Rate:
 
     def wait(self, amount: float, per_minute: int, now: float) -> float:
         """Seconds until this much fits; 0 where it fits now."""
-        wait = self._after(amount, per_minute, now) - now - MINUTE
-        return wait if wait > SOON else 0.0
+        return _wait(self.after(amount, per_minute, now), now)
 
     def take(self, amount: float, per_minute: int, now: float) -> None:
-        self.until = self._after(amount, per_minute, now)
+        self.until = self.after(amount, per_minute, now)
 
     def give_back(self, amount: float, per_minute: int) -> None:
         self.until -= amount * MINUTE / per_minute
 
-    def _after(self, amount: float, per_minute: int, now: float) -> float:
-        return max(self.until, now) + amount * MINUTE / per_minute
+    def after(self, amount: float, per_minute: int, now: float) -> float:
+        """`until`, once this much is taken too."""
+        begin = self.until if self.until > now else now
+        return begin + amount * MINUTE / per_minute
 
 
 @dataclass(slots=True)
@@ -105,11 +106,8 @@ class MemoryLimits:
         if caller.budget_usd is not None:
             month = await self._month(account, caller.key, now)
         # Nothing below awaits: what is checked is taken before anyone else looks.
-        _check(account, month, caller, tokens, cost_usd, now)
-        if caller.requests_per_minute is not None:
-            account.requests.take(1, caller.requests_per_minute, now)
-        if caller.tokens_per_minute is not None:
-            account.tokens.take(tokens, caller.tokens_per_minute, now)
+        ends = _checked(account, month, caller, tokens, cost_usd, now)
+        account.requests.until, account.tokens.until = ends
         if month is not None:
             month.reserve(cost_usd)
         return MemoryHold(account, month, caller, tokens, cost_usd, self._clock)
@@ -205,19 +203,27 @@ def _known(month: Month | None, start: float, now: float) -> bool:
     )
 
 
-def _check(
+def _wait(until: float, now: float) -> float:
+    """Seconds until no more is taken than a minute gives."""
+    wait = until - now - MINUTE
+    return wait if wait > SOON else 0.0
+
+
+def _checked(
     account: Account, month: Month | None, caller: Caller, tokens: int, cost: float, now: float
-) -> None:
-    """Raises where something does not fit; takes nothing."""
-    if (limit := caller.requests_per_minute) is not None and (
-        wait := account.requests.wait(1, limit, now)
-    ):
-        raise too_many_requests(limit, wait)
-    if (limit := caller.tokens_per_minute) is not None and (
-        wait := account.tokens.wait(tokens, limit, now)
-    ):
-        raise too_many_tokens(limit, tokens, wait)
+) -> tuple[float, float]:
+    """Until when both rates will be taken. Raises where something does not fit; takes nothing."""
+    requests_until, tokens_until = account.requests.until, account.tokens.until
+    if (limit := caller.requests_per_minute) is not None:
+        requests_until = account.requests.after(1, limit, now)
+        if wait := _wait(requests_until, now):
+            raise too_many_requests(limit, wait)
+    if (limit := caller.tokens_per_minute) is not None:
+        tokens_until = account.tokens.after(tokens, limit, now)
+        if wait := _wait(tokens_until, now):
+            raise too_many_tokens(limit, tokens, wait)
     if month is not None and caller.budget_usd is not None:
         budget = caller.budget_usd
         if not month.fits(cost, budget):
             raise over_budget(budget, month.spent, month.reserved, cost, now)
+    return requests_until, tokens_until
