@@ -233,10 +233,15 @@ async def _amiss(
     if provider.api_key:
         headers["Authorization"] = f"Bearer {provider.api_key.get_secret_value()}"
     target = Endpoint.of("GET", f"{address}/models", headers)
+    within, loads = Timeouts(WITHIN, WITHIN, WITHIN), True
     try:
         # By the way that a request takes: its proxy, its certificates.
-        async with await client.get(target, Timeouts(WITHIN, WITHIN, WITHIN)) as response:
+        async with await client.get(target, within) as response:
             status = response.status
+        if isinstance(provider, VllmProvider) and provider.lora:
+            target = Endpoint.of("POST", f"{address}/load_lora_adapter", headers)
+            async with await client.post(target, b"{}", within) as response:  # of no name: refused
+                loads = response.status != 404
     except WireError as error:
         seen = f"{address} does not answer: {error}"
         return Finding(what, False, seen, "Start it, or correct base_url.")
@@ -245,17 +250,22 @@ async def _amiss(
         return Finding(what, False, f"{where}refuses the key ({status})", "Correct api_key.")
     if status >= 500:
         return Finding(what, False, f"{where}answers {status}", "Look at its own log.")
+    if not loads:
+        remedy = "Start it as `moorline vllm command MODEL` prints."
+        return Finding(what, False, f"{where}loads no adapters while it runs", remedy)
     return None
 
 
 async def _stores(config: Config) -> str:
     from cache.config import RedisStore as CacheInRedis
     from gateway.accounts.config import RedisStore as LimitsInRedis
+    from gateway.fleet.config import RedisView
 
-    for store in (config.cache.store, config.limits.store):
-        if isinstance(store, CacheInRedis | LimitsInRedis):
+    cache, limits, view = config.cache.store, config.limits.store, config.fleet.view
+    for store in (cache, limits, view):
+        if isinstance(store, CacheInRedis | LimitsInRedis | RedisView):
             await _ping(store.url.get_secret_value())
-    return f"cache: {config.cache.store.kind}, limits: {config.limits.store.kind}"
+    return f"cache: {cache.kind}, limits: {limits.kind}, view of the fleet: {view.kind}"
 
 
 async def _ping(url: str) -> None:

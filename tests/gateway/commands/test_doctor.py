@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from eval.bench.engine.server import Engine
 from gateway.cli import main
 
 BROKEN = """
@@ -50,3 +52,25 @@ def test_everything_that_is_wrong_is_named_with_a_remedy(tmp_path: Path) -> None
 def test_a_file_that_cannot_be_read_ends_it(tmp_path: Path, text: str) -> None:
     code, said = examined(tmp_path, text)
     assert (code, "BAD" in said) == (1, True)
+
+
+FLEET = """
+data = "{data}"
+[providers.gpu]
+kind = "vllm"
+base_url = ["{one}", "{other}"]
+models = [{{ name = "base" }}]
+lora = {{}}
+"""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("updating", [True, False])
+async def test_a_replica_that_would_load_no_adapter_is_found(
+    tmp_path: Path, updating: bool
+) -> None:
+    async with Engine() as one, Engine(updating=updating) as other:
+        text = FLEET.format(data=tmp_path / "data", one=one.url, other=other.url)
+        code, said = await asyncio.to_thread(examined, tmp_path, text)
+    assert code == (0 if updating else 1), said
+    assert (f"{other.url} loads no adapters while it runs" in said) is not updating
