@@ -65,7 +65,6 @@ class Places:
         self._line = Line(knobs, self.priorities)
         self._waiting: dict[Ticket, asyncio.Future[Place]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        view.changed = self.move
 
     @property
     def waiting(self) -> Mapping[str | None, int]:

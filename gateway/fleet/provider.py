@@ -28,6 +28,8 @@ from routing.config import BreakerConfig
 from routing.placement.rendezvous import first
 from routing.placement.types import Knobs, Replica, Wanted
 
+FEWEST = 2  # replicas that an adapter keeps to while gateways cannot talk; else half of them
+
 _log = logging.getLogger(__name__)
 
 
@@ -108,7 +110,8 @@ class Fleet:
             await loads.load(engine, replica, served)
 
     def take_over(self) -> None:
-        """Its configuration is in force."""
+        """Its configuration is in force: who waits in its line is told of what others give back."""
+        self.kept.view.changed = self.places.move
         self.kept.configure(self.config.addresses, self.config.lora, self._breaker)
 
     async def aclose(self) -> None:
@@ -139,7 +142,7 @@ class Fleet:
             and self.kept.health(replica.name).admits(now)
         ]
         if able and adapter and self.kept.view.alone:
-            few = first(adapter, self.replicas, max(2, len(self.replicas) // 2))
+            few = first(adapter, self.replicas, max(FEWEST, len(self.replicas) // 2))
             return [replica for replica in able if replica in few] or able
         if able:
             return able
