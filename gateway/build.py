@@ -291,7 +291,7 @@ async def assemble(
             beside=tuple(each.most for each in (leading, more) if each),
             strategies=config.strategies,
         )
-        shadows = Shadows(adapters, dispatcher, accounting, config.adapters.shadow)
+        shadows = Shadows(adapters, dispatcher, judge, accounting, config.adapters.shadow)
         # From here on nothing fails: what outlives this gateway is not half configured.
         stores.deployments.configure(config.dispatch.breaker, usual_cost(prices))
         stores.deployments.share(exchange)

@@ -23,7 +23,7 @@ from gateway.adapters.targets import AdapterTargets
 from gateway.adapters.types import SHADOW
 from gateway.dispatch import Begun, Dispatcher
 from gateway.errors import GatewayError
-from gateway.judging import supported
+from gateway.judging import Judge, supported
 from gateway.streams import Collected, collect
 from gateway.tracing.trace import Trace
 from gateway.types import Answer, Ask, Caller, Done
@@ -39,6 +39,7 @@ class Shadows:
 
     targets: AdapterTargets
     dispatcher: Dispatcher
+    judge: Judge
     books: Accounting
     config: ShadowConfig
     _asking: set[asyncio.Task[None]] = field(default_factory=set)
@@ -105,8 +106,9 @@ class Shadows:
                 with trace.span("dispatch") as span:
                     plan = Plan.chain((shadow,), SHADOW)
                     begun = await self.dispatcher.start(prompt, plan, ask, span)
-            known = Done(model=shadow.name, route=SHADOW, tokens=prompt.tokens)
-            await collect(tab.metered(Answer(begun.events, known, endings=(compared,))).events)
+            answer = self.judge.judged(begun, prompt, None, plan, "off", trace)
+            answer.endings = (*answer.endings, compared)
+            await collect(tab.metered(answer).events)
         except GatewayError as error:  # its row says so
             _log.info("%s, which shadows a live revision, did not answer: %s", shadow.name, error)
 
