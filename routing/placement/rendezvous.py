@@ -33,7 +33,7 @@ def copies_alone(adapter: str, replicas: Sequence[Replica]) -> int:
 
 
 def first(adapter: str, replicas: Sequence[Replica], count: int) -> list[Replica]:
-    """The first choices alone: where an adapter is kept by gateways that cannot talk."""
+    """The first choices alone."""
     if count >= len(replicas):
         return list(replicas)
     chosen = ranked(adapter, tuple(replica.name for replica in replicas))[:count]
@@ -43,8 +43,9 @@ def first(adapter: str, replicas: Sequence[Replica], count: int) -> list[Replica
 def kept(adapter: str, replicas: Sequence[Replica]) -> list[Replica]:
     """Where an adapter is served while gateways cannot talk: where it was when they last did, and
     the first of its order."""
-    chosen = first(adapter, replicas, copies_alone(adapter, replicas))
-    return [each for each in replicas if adapter in each.cpu or each in chosen]
+    order = ranked(adapter, tuple(replica.name for replica in replicas))
+    chosen = order[: copies_alone(adapter, replicas)]
+    return [each for each in replicas if adapter in each.cpu or each.name in chosen]
 
 
 def _weight(adapter: str, name: str) -> bytes:
