@@ -25,10 +25,8 @@ from gateway.providers.wire.client import Client
 from gateway.sizes import tokens_of
 from gateway.types import Events
 from routing.config import BreakerConfig
-from routing.placement.rendezvous import first
+from routing.placement.rendezvous import kept
 from routing.placement.types import Knobs, Replica, Wanted
-
-FEWEST = 2  # replicas that an adapter keeps to while gateways cannot talk; else half of them
 
 _log = logging.getLogger(__name__)
 
@@ -142,8 +140,7 @@ class Fleet:
             and self.kept.health(replica.name).admits(now)
         ]
         if able and adapter and self.kept.view.alone:
-            few = first(adapter, self.replicas, max(FEWEST, len(self.replicas) // 2))
-            return [replica for replica in able if replica in few] or able
+            return kept(adapter, able)
         if able:
             return able
         if errors := [*refused.values(), *failed.values()]:

@@ -21,6 +21,7 @@ from routing.placement.types import Promise, Replica
 
 NO_LORA = LoraConfig(slots=1, cpu_slots=1, seats=10**9)
 """Replicas of a plain model: nothing is counted in slots, and the engine keeps its own queue."""
+TOLD_WITHIN = 0.02  # seconds until what another gateway does is heard here
 
 
 @dataclass(slots=True)
@@ -87,7 +88,10 @@ class View:
 
     def entered(self, replica: Replica, adapter: str | None, tokens: int) -> None:
         """It sends a request."""
-        mirror.entered(replica, adapter, tokens, self.now())
+        now = self.now()
+        mirror.entered(replica, adapter, tokens, now)
+        if self._others:
+            mirror.assumed(replica, len(self._others), tokens, now, TOLD_WITHIN)
         part = self._own[replica.name]
         part.requests[adapter] += 1
         part.unread += tokens
