@@ -62,7 +62,7 @@ def _counter(model: str, file: Path | None) -> Tokenizer:
     if family and family.vocabulary:
         return _of_vocabulary(family.vocabulary, family.frame)
     family = family or UNKNOWN
-    count = _remembering(family.weights.estimate)
+    count = _remembering(family.estimate)
     return Tokenizer(f"{family.name}, estimated", count, family.error, family.frame)
 
 

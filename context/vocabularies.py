@@ -42,10 +42,23 @@ class VocabularyMissing(Exception):
 
 def tokens_in(text: str, vocabulary: str) -> int:
     """How many tokens a text has. Raises VocabularyMissing."""
-    encode = loaded(vocabulary).encode_ordinary
-    if len(text) <= SLICE:
-        return len(encode(text))
-    return sum(len(encode(piece)) for piece in pieces(text, SLICE))
+    return sum(map(len, encoded(text, vocabulary)))
+
+
+def encoded(text: str, vocabulary: str) -> Iterator[list[int]]:
+    """The numbers of a text's tokens, a stretch at a time. Raises VocabularyMissing."""
+    return map(loaded(vocabulary).encode_ordinary, pieces(text, SLICE))
+
+
+def written_out(vocabulary: str) -> Iterator[str | None]:
+    """Each token's text, by its number; None for one that is none by itself, or no token. Raises
+    VocabularyMissing."""
+    encoding = loaded(vocabulary)
+    for number in range(encoding.n_vocab):
+        try:
+            yield encoding.decode_single_token_bytes(number).decode()
+        except (KeyError, UnicodeDecodeError):
+            yield None
 
 
 def pieces(text: str, longest: int) -> Iterator[str]:

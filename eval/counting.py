@@ -11,13 +11,14 @@ import random
 import re
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from context.families import Weights, quick_counts
+from context.families import UNKNOWN, Family, Weights, quick_counts
+from context.vocabularies import O200K, written_out
 
 SIZE = 2_000  # characters of a text
 MOST = 60  # texts of a kind
@@ -93,14 +94,22 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def measured(
-    kinds: Mapping[str, Sequence[str]], count: Callable[[str], int], weights: Weights | None
+    kinds: Mapping[str, Sequence[str]],
+    count: Callable[[str], int],
+    weights: Weights | None,
+    family: Family = UNKNOWN,
 ) -> Error:
-    """The error of these weights; without, of weights fitted to all kinds but the one judged."""
-    rows, truth, of = _table(kinds, count)
+    """The error of these weights of what is quickly counted for a family; without, of weights
+    fitted to all kinds but the one judged."""
+    rows, truth, of = _table(kinds, count, family)
     estimates = np.zeros(len(truth))
     for kind in range(len(kinds)):
         mine = of == kind
-        fitted = _solved(rows[~mine], truth[~mine], of[~mine]) if weights is None else _row(weights)
+        fitted = (
+            _solved(rows[~mine], truth[~mine], of[~mine])
+            if weights is None
+            else np.array(astuple(weights))
+        )
         estimates[mine] = rows[mine] @ fitted
     off = np.abs(estimates / truth - 1)
     together = [
@@ -115,14 +124,22 @@ def measured(
     )
 
 
-def fitted(kinds: Mapping[str, Sequence[str]], count: Callable[[str], int]) -> Weights:
+def fitted(
+    kinds: Mapping[str, Sequence[str]], count: Callable[[str], int], family: Family = UNKNOWN
+) -> Weights:
     """Weights fitted to all kinds, each counting alike."""
-    return Weights(*(round(float(weight), 3) for weight in _solved(*_table(kinds, count))))
+    return Weights(*(round(float(weight), 3) for weight in _solved(*_table(kinds, count, family))))
 
 
-def _table(kinds: Mapping[str, Sequence[str]], count: Callable[[str], int]) -> Any:
+def splits_of(count: Callable[[str], int]) -> Iterator[int]:
+    """Into how many tokens each of o200k's falls; what is no text by itself counts as one."""
+    for text in written_out(O200K):
+        yield 1 if text is None else count(text)
+
+
+def _table(kinds: Mapping[str, Sequence[str]], count: Callable[[str], int], family: Family) -> Any:
     texts = [(text, kind) for kind, name in enumerate(kinds) for text in kinds[name]]
-    rows = np.array([quick_counts(text) for text, _ in texts], dtype=float)
+    rows = np.array([quick_counts(text, family) for text, _ in texts], dtype=float)
     truth = np.array([count(text) for text, _ in texts], dtype=float)
     return rows, truth, np.array([kind for _, kind in texts])
 
@@ -132,8 +149,3 @@ def _solved(rows: Any, truth: Any, of: Any) -> Any:
     weight = 1 / np.sqrt(np.bincount(of)[of])
     design = rows / truth[:, None] * weight[:, None]
     return np.linalg.solve(design.T @ design + _RIDGE * np.eye(design.shape[1]), design.T @ weight)
-
-
-def _row(weights: Weights) -> Any:
-    w = weights
-    return np.array([w.tokens, w.digits, w.marks, w.lines, w.two, w.three])

@@ -13,8 +13,9 @@ import click
 
 from context import tokenizer_files
 from context.families import FAMILIES, UNKNOWN, Weights
+from context.splits import SUFFIX, packed
 from context.tokens import counter
-from eval.counting import Error, NothingToCount, fitted, measured, texts_in
+from eval.counting import Error, NothingToCount, fitted, measured, splits_of, texts_in
 from eval.packed import case, wrong
 from eval.suites import options
 
@@ -60,6 +61,11 @@ class Report:
     help="A real tokenizer (tokenizer.json, tekken.json) to hold a family's estimate against.",
 )
 @click.option("--fit", is_flag=True, help="Print weights fitted to all texts.")
+@click.option(
+    "--splits",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Write into how many tokens each of o200k's falls there, a file a family; and no more.",
+)
 @options.as_json
 def command(
     cases: int,
@@ -67,10 +73,16 @@ def command(
     data: Path | None,
     tokenizers: tuple[str, ...],
     fit: bool,
+    splits: Path | None,
     json_file: Path | None,
 ) -> None:
     """Prompts against windows, and estimates of tokens against real tokenizers."""
     files = dict(map(_named, tokenizers))
+    if splits:
+        for name, file in files.items():
+            own = splits_of(tokenizer_files.counting(file))
+            (splits / f"{name}{SUFFIX}").write_bytes(packed(own))
+        return
     if files and data is None:
         raise click.UsageError("--tokenizer needs --data, the texts to count.")
     failures = _failures(cases, seed, files)
@@ -136,8 +148,8 @@ def _row(name: str, file: Path, kinds: Mapping[str, Sequence[str]]) -> Row:
     family = next((each for each in FAMILIES if each.name == name), UNKNOWN)
     return Row(
         name,
-        measured(kinds, count, family.weights),
-        measured(kinds, count, None),
+        measured(kinds, count, family.weights, family),
+        measured(kinds, count, None, family),
         measured(kinds, count, Weights(1)),
-        fitted(kinds, count),
+        fitted(kinds, count, family),
     )

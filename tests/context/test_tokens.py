@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from context.families import FAMILIES
+from context.splits import splits
 from context.tokens import (
     PER_IMAGE,
     PER_MESSAGE,
@@ -61,8 +63,12 @@ def test_openais_models_are_counted_by_their_vocabulary(model: str, name: str) -
         ("meta-llama/Llama-3.1-8B", "llama"),
         ("anthropic.claude-3-5-sonnet", "claude"),
         ("gemini-2.5-pro", "gemma"),
+        ("Llama-4-Scout", "llama-4"),
         ("Qwen/Qwen3-8B", "qwen"),
-        ("open-mixtral-8x7b", "mistral"),
+        ("qwen2.5-coder", "qwen"),
+        ("qwen3.5-9b", "qwen, any"),
+        ("mistral-small-latest", "mistral"),
+        ("open-mixtral-8x7b", "mixtral"),
         ("deepseek-chat", "deepseek"),
         ("somebody/else", "unknown"),
     ],
@@ -78,6 +84,25 @@ def test_an_estimate_knows_that_most_others_count_each_digit() -> None:
     figures = "The figures are 123456 789012 345678 901234 567890. " * 20
     assert counter("qwen3")(figures) > 1.4 * COUNT(figures)
     assert counter("llama-3")(figures) == pytest.approx(COUNT(figures), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens"),  # as the families' own tokenizers count
+    [("llama-3", 275), ("qwen3", 285), ("gemma", 265), ("deepseek", 255), ("ministral", 295)],
+)
+def test_what_is_rare_is_cut_about_as_the_family_cuts_it(model: str, tokens: int) -> None:
+    text = (
+        "Сегодня погода была хорошая, и мы гуляли в парке. 今天天气很好，所以我去公园散步。 Der "
+        "Kündigungsschutz gilt für 123456 Beschäftigte; isinstance(value, dict) raises TypeError.\n"
+    )
+    assert counter(model)(text * 5) == pytest.approx(tokens, rel=0.12)
+
+
+def test_a_table_has_a_number_for_each_token() -> None:
+    for family in {each.splits for each in FAMILIES if each.splits}:
+        table = splits(family)
+        assert len(table) == loaded(O200K).n_vocab
+        assert min(table) > 0
 
 
 def test_what_fits_the_widest_fits_all() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 from click.testing import CliRunner
 
 import retrieval.rerankers.packaged
-from context.families import Weights, quick_counts
+from context.families import UNKNOWN, Weights, quick_counts
+from context.tokenizer_files import counting
+from context.vocabularies import O200K, loaded
 from eval.bench.pack import measure
 from eval.bench.pack import table as bench_table
 from eval.counting import fitted, measured, texts_in
@@ -37,7 +40,7 @@ def test_what_is_counted_by_weights_is_fitted_to_them(tmp_path: Path) -> None:
     kinds = texts_in(folder(tmp_path), 1)
 
     def truth(text: str) -> int:
-        tokens, digits, *_ = quick_counts(text)
+        tokens, digits, *_ = quick_counts(text, UNKNOWN)
         return tokens + digits
 
     weights = fitted(kinds, truth)
@@ -59,6 +62,15 @@ def test_the_suite_prints_what_it_finds(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "30 random prompts, 0 of them wrong" in result.output
     assert json.loads(out.read_text())["rows"][0]["family"] == "bert"
+
+
+def test_how_a_tokenizer_cuts_o200ks_tokens_is_written(tmp_path: Path) -> None:
+    asked = ["--splits", str(tmp_path), "--tokenizer", f"bert={PACKAGED}"]
+    result = CliRunner().invoke(command, asked)
+    assert result.exit_code == 0, result.output
+    table = zlib.decompress((tmp_path / "bert.splits").read_bytes())
+    ranks = loaded(O200K).encode_ordinary(" the") + loaded(O200K).encode_ordinary("123")
+    assert [table[rank] for rank in ranks] == [1, counting(PACKAGED)("123")]
 
 
 def test_a_tokenizer_needs_texts_and_a_file(tmp_path: Path) -> None:
