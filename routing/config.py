@@ -99,8 +99,9 @@ class ModelAlias(Section):
 
     use: tuple[str | Deployment, ...] = Field(
         min_length=1,
-        description="`provider/model`: in order of trying; with `balance`, the deployments of one "
-        'model. `{to = "…", weight = 3}` says more.',
+        description="`provider/model`, or `adapter:NAME` for what whoever asks has under that "
+        "name: in order of trying; with `balance`, the deployments of one model. "
+        '`{to = "…", weight = 3}` says more.',
     )
     balance: Balance | None = Field(
         default=None,

@@ -123,6 +123,16 @@ def adapters(count: int, rank: int) -> None:
 
 
 @group.command()
+@click.option("--adapters", default=1_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--rounds", default=50, show_default=True, help="Interleaved; medians are reported.")
+def registry(adapters: int, rounds: int) -> None:
+    """Naming one of many LoRA adapters, beside naming a model."""
+    from eval.bench.registry import measure, table
+
+    click.echo(table(measure(adapters, rounds)))
+
+
+@group.command()
 @click.option("--passages", default=2_000, show_default=True, help="Of each of two collections.")
 @click.option("--questions", default=200, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it there too.")

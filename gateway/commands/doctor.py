@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.adapters.types import LIVE
 from gateway.commands.common import config_option
 from gateway.commands.serve import is_loopback
 from gateway.config import Config, ConfigError, load
@@ -82,6 +83,7 @@ async def findings(config: Config) -> AsyncIterator[Finding]:
     )
     yield await _tried("token counts", _vocabulary, "Install requirements/base.txt.")
     yield _models(config)
+    yield await _adapters(config)
     for name in config.all_providers:
         yield await _provider(config, name)
 
@@ -171,6 +173,38 @@ def _models(config: Config) -> Finding:
             remedy = f"Known: {', '.join(known.targets)}."
             return Finding("model names", False, f"nothing is called '{name}'", remedy)
     return Finding("model names", True, ", ".join(known.names()))
+
+
+async def _adapters(config: Config) -> Finding:
+    from gateway.adapters.intake import names, providers
+    from gateway.adapters.registry import Registry
+    from gateway.adapters.shelf import Shelf
+    from gateway.adapters.store import AdapterStore
+    from gateway.backends import open_database
+    from gateway.ledger.database import LedgerUnusable
+
+    try:
+        async with open_database(config) as database:
+            registry = await asyncio.to_thread(Registry, AdapterStore(database))
+    except LedgerUnusable as error:  # told already; what else is wrong is as well
+        return Finding("adapters", False, f"not known: {error}")
+    every = [each for held in registry.all() for each in held.revisions.values()]
+    shelf, taken = Shelf(config.adapters.kept_in(config.data)), names(config)
+    served = {name for name, _ in providers(config)}
+    for each in every:
+        told = f"{each.name}@{each.revision}"
+        if each.provider not in served:
+            seen = f"{told} is for {each.provider}, which has no section `lora`"
+            return Finding("adapters", False, seen, "Configure it, or remove the adapter.")
+        if each.name in taken:
+            seen = f"{told} is never found: the configuration has a model of that name"
+            return Finding("adapters", False, seen, "Give one of them another name.")
+        if not shelf.path(each.facts.digest).is_dir():
+            seen = f"the files of {told} are not in {shelf.root}"
+            return Finding("adapters", False, seen, "Add it again, or correct adapters.folder.")
+    live = sum(1 for held in registry.all() if LIVE in held.aliases)
+    seen = f"{live} live names, {len(every)} revisions" if every else "none registered"
+    return Finding("adapters", True, seen)
 
 
 async def _provider(config: Config, name: str) -> Finding:

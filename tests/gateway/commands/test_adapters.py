@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.cli import main
 from gateway.commands.adapters import adapters
 from gateway.config import load
 from gateway.control import announced
@@ -131,3 +132,15 @@ def test_the_running_gateway_is_asked_to_load(config: Path, made: Path) -> None:
         # Nobody listens where the replicas should be.
         refused = run(config, "warm", "support@1")
         assert refused.exit_code == 1
+
+
+def test_the_doctor_misses_files_that_are_gone(config: Path, made: Path) -> None:
+    done(config, "add", str(made / "0"), "--name", "support")
+
+    def said() -> str:
+        output = CliRunner().invoke(main, ["doctor", "--config", str(config)]).output
+        return next(line for line in output.splitlines() if "  adapters" in line)
+
+    assert said().endswith("1 live names, 1 revisions")
+    config.write_text(config.read_text() + f'[adapters]\nfolder = "{config.parent}/elsewhere"\n')
+    assert "the files of support@1 are not in" in said()
