@@ -29,7 +29,7 @@ class AdaptersConfig(Section):
     folder: Path | None = Field(
         default=None,
         description="Where their files are kept by their content; `adapters` in `data` when empty. "
-        "The engines read them from here.",
+        "The engines read them from here. One ledger's alone: what its adapters do not name goes.",
     )
     seen_as: Path | None = Field(
         default=None,

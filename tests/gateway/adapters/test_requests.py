@@ -147,7 +147,7 @@ async def test_a_promotion_misses_the_cache(here: Asked) -> None:
     assert await here.answer("support", **cool) == "support@1, 1"
     here.add("support", live=True)
     assert await here.answer("support", **cool) == "support@2, 2"
-    # The revision by its number is the same weights, and the same answer where it is kept.
+    # What was kept for the earlier one is given again where it is live again.
     here.store.back("", "support")
     here.gateway.adapters.refresh()
     assert await here.answer("support", **cool) == "support@1, 1"
