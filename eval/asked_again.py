@@ -7,7 +7,7 @@ wrong. How that is decided comes in from outside.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -45,16 +45,21 @@ class Asked:
 
 
 def stream(
-    questions: Sequence[Meant], vectors: Vectors, floor: float, decide: Decides
+    questions: Sequence[Meant],
+    vectors: Vectors,
+    floor: float,
+    decide: Decides,
+    never_kept: Container[str] = (),
 ) -> Iterator[Asked]:
-    """Each question with the candidates that it met. `vectors` are theirs, a row each."""
+    """Each question with the candidates that it met. `vectors` are theirs, a row each; answers to
+    some intents are `never_kept`, so that any that is given to their questions is wrong."""
     kept = np.empty_like(vectors, dtype=np.float32)
     entries: list[Entry] = []
     for question, vector in zip(questions, vectors, strict=True):
         candidates = near(vector, kept[: len(entries)], entries, floor)
         chosen = decide(question.text, candidates)
         yield Asked(question, candidates, chosen)
-        if chosen is None:
+        if chosen is None and question.intent not in never_kept:
             kept[len(entries)] = vector
             entries.append(Entry(b"", question.text, (), time.time(), question.intent))
 

@@ -43,10 +43,11 @@ class Models:
     """Scores of the quick trees between which the pair model is asked."""
 
     @classmethod
-    def of(cls, folder: Path) -> Self:
+    def of(cls, folder: Path, pairs: PairModel | None = None) -> Self:
+        """Those of a folder, with another's pair model where one is given."""
         low, high = json.loads((folder / DOUBT).read_text(encoding="utf-8"))
         quick, whole = (Forest.load(folder / name) for name in (QUICK, WHOLE))
-        return cls(PairModel(folder), quick, whole, (low, high))
+        return cls(pairs or PairModel(folder), quick, whole, (low, high))
 
     def score(self, seen: Looked) -> float:
         """In log-odds that the candidate's answer is right."""
@@ -63,8 +64,10 @@ class Models:
 class TrainedVerifier:
     """Construction reads nothing; the first question opens the models, in a thread."""
 
-    def __init__(self, config: SemanticConfig, folder: Path = PACKAGED) -> None:
-        self._config, self._folder = config, folder
+    def __init__(
+        self, config: SemanticConfig, folder: Path = PACKAGED, pairs: PairModel | None = None
+    ) -> None:
+        self._config, self._folder, self._pairs = config, folder, pairs
         self._opening = threading.Lock()
         self._opened: tuple[Models, Calibration] | None = None
         self._least = math.inf
@@ -130,5 +133,5 @@ class TrainedVerifier:
                     self._config.calibration or self._folder / CALIBRATION
                 )
                 self._least = calibration.least(self._config.max_error_rate)
-                self._opened = Models.of(self._folder), calibration
+                self._opened = Models.of(self._folder, self._pairs), calibration
             return self._opened

@@ -26,3 +26,8 @@ def test_a_margin_wants_a_lead_over_another_answer() -> None:
     told = list(stream(ASKED, VECTORS, 0.5, margin(0.7, 0.2)))
     assert [each.chosen is not None for each in told] == [False, True, True, False]
     assert not told[2].right
+
+
+def test_what_is_never_kept_answers_nothing() -> None:
+    told = list(stream(ASKED, VECTORS, 0.5, plain(0.95), never_kept=("one",)))
+    assert [len(each.candidates) for each in told] == [0, 0, 0, 1]

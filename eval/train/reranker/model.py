@@ -34,15 +34,15 @@ class Read:
 class Layer(nn.Module):  # type: ignore[misc,unused-ignore]
     """One of BERT's."""
 
-    def __init__(self) -> None:
+    def __init__(self, wide: int = WIDE) -> None:
         super().__init__()
         self.query = nn.Linear(SIZE, SIZE)
         self.key = nn.Linear(SIZE, SIZE)
         self.value = nn.Linear(SIZE, SIZE)
         self.mixed = nn.Linear(SIZE, SIZE)
         self.mixed_norm = nn.LayerNorm(SIZE, eps=_EPSILON)
-        self.wide = nn.Linear(SIZE, WIDE)
-        self.narrow = nn.Linear(WIDE, SIZE)
+        self.wide = nn.Linear(SIZE, wide)
+        self.narrow = nn.Linear(wide, SIZE)
         self.norm = nn.LayerNorm(SIZE, eps=_EPSILON)
 
     def forward(self, x: Tensor, mask: Tensor, made: Tensor | None = None) -> Tensor:

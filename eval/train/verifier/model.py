@@ -1,4 +1,4 @@
-"""The pair model in torch: MiniLM's words, frozen, under three of its layers, and one opinion.
+"""The pair model in torch: MiniLM's words, frozen, under some of its layers, and one opinion.
 
 Only [CLS] is read at the end, so the last layer makes nothing else. It knows nothing of data.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch  # type: ignore[import-not-found,unused-ignore]
 from torch import Tensor, nn
 
-from eval.train.reranker.model import NAMES, PARTS, SIZE, Layer
+from eval.train.reranker.model import NAMES, PARTS, SIZE, WIDE, Layer
 
 PLACES = 160
 """Tokens of a pair."""
@@ -19,13 +19,13 @@ PLACES = 160
 class PairModel(nn.Module):  # type: ignore[misc,unused-ignore]
     """Words and their parts in, log-odds out. The words come from outside, as rows."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, wide: int = WIDE) -> None:
         super().__init__()
         self.places = nn.Embedding(PLACES, SIZE)
         self.parts = nn.Embedding(PARTS, SIZE)
         self.rare = nn.Embedding(PARTS, SIZE)
         self.norm = nn.LayerNorm(SIZE, eps=1e-12)
-        self.layers = nn.ModuleList(Layer() for _ in range(layers))
+        self.layers = nn.ModuleList(Layer(wide) for _ in range(layers))
         self.dense = nn.Linear(SIZE, SIZE)
         self.same = nn.Linear(SIZE, 1)
         nn.init.zeros_(self.rare.weight)

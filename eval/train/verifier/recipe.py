@@ -19,14 +19,19 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All turns, over the same pairs."""
+    """A teacher learns from labels; a student cut out of it learns from labels and from it."""
 
-    turns: tuple[Turn, ...] = (
-        Turn(1000, 1000, 2e-4, 1e-3, 0.05, 13),
-        Turn(1300, 1100, 1.5e-4, 5e-4, 0.03, 14),
+    teaching: tuple[Turn, ...] = (
+        Turn(3200, 1500, 1.2e-4, 5e-4, 0.06, 13),
+        Turn(920, 920, 6e-5, 2e-4, 0.06, 77),
     )
+    learning: tuple[Turn, ...] = (Turn(510, 510, 1e-4, 2e-4, 0.12, 77),)
     pairs: int = 64  # of a step
-    layers: tuple[int, ...] = (0, 1, 2)  # of MiniLM, to begin with
+    layers: tuple[int, ...] = (0, 1, 2, 3, 4, 5)  # of MiniLM, that the teacher begins with
+    kept: tuple[int, ...] = (0, 1, 2, 3, 5)  # of the teacher's, that the student begins with
+    wide: int = 640  # neurons of a layer that the student keeps
+    sample: int = 1440  # pairs that tell which neurons matter
+    trusted: float = 0.65  # weight of the teacher's opinion beside the label
     decay: float = 0.01
     doubt: float = 0.03  # labels are wrong at times
     seed: int = 13  # of what is drawn to learn from

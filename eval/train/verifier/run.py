@@ -5,28 +5,32 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch  # type: ignore[import-not-found,unused-ignore]
+from numpy.typing import NDArray
 from safetensors.torch import load_file  # type: ignore[import-not-found,unused-ignore]
 
 from cache.config import SemanticConfig
 from cache.types import Candidate
-from cache.verification.candidates import Looked, against, looked
+from cache.verification.candidates import against, looked
 from cache.verification.pair_model import GRAPH
 from cache.verification.pair_model import PairModel as Exported
 from cache.verification.pairs import read
 from cache.verification.verifier import Models
 from eval.asked_again import Meant, margin
 from eval.pairs import OUT_OF_SCOPE, Pair, clinc, quora, seen
+from eval.read_once import ReadOnce
 from eval.train.reranker.export import arrays
 from eval.train.verifier.export import export
 from eval.train.verifier.material import styles, swaps, taught
 from eval.train.verifier.model import PairModel, from_minilm
+from eval.train.verifier.narrowing import narrowed, worth
 from eval.train.verifier.recipe import Recipe
-from eval.train.verifier.training import Labelled, fit
+from eval.train.verifier.training import Labelled, fit, opinions
 from eval.train.verifier.trees import Event, Tokens, calibrate, fitted, of_pairs, of_stream, write
 from retrieval.config import MiniLMEncoder
 from retrieval.encoders.minilm import MiniLM, model_folder
@@ -36,8 +40,9 @@ _STREAMS = (3000, 4500, 6000, 9000)
 """Questions of the streams that the trees learn from: a cache is empty at first, and fills."""
 _SERVED = 3.0
 """A score that is served while it is counted which of them keeps the promise."""
-_STRANGE = 4
-"""How often a question out of scope counts: one in six or so of a stream is then one."""
+_NEVER_KEPT = 0.2
+"""Share of intents whose answers are never in the cache: whoever asks for them must be told no.
+Streams without it have next to none of these, and what they make looks surer than it is."""
 _DECIDES = margin(0.75, 0.10)
 """Stands for the verifier while there is none; what is in a cache depends on what was a hit."""
 
@@ -55,11 +60,10 @@ def made(recipe: Recipe, data: Path, out: Path) -> str:
 
 def judged(data: Path, out: Path, vectors: Embedded, seed: int) -> str:
     """The trees and the calibration beside a pair model that is there."""
-    pairs = Exported(out)
-    events = _to_learn(data, vectors, pairs.tokens)
-    quick, whole = fitted(events, _remembering(pairs), seed)
+    pairs = ReadOnce(out)
+    quick, whole = fitted(_to_learn(data, vectors, pairs.tokens), pairs.opinion, seed)
     write(out, quick, whole)
-    calibration = calibrate(out, _to_calibrate(data, out, vectors, pairs.tokens))
+    calibration = calibrate(out, pairs, _to_calibrate(data, Models.of(out, pairs), vectors))
     return "\n".join(
         f"at most {rate:.0%} wrong: from {calibration.least(rate):.3f}"
         for rate in (0.01, 0.02, 0.05)
@@ -78,26 +82,40 @@ class Embedded(dict[str, Vector]):
 
 
 def _trained(recipe: Recipe, data: Path, vectors: Embedded, kept: Path) -> PairModel:
+    """The student, by way of its teacher."""
+    weights = load_file(str(model_folder() / "model.safetensors"))
+    words = weights["embeddings.word_embeddings.weight"]
+    pairs = _pairs(data, vectors, recipe.seed)
+    said = np.array([1 - recipe.doubt if pair.same else recipe.doubt for pair in pairs])
+    labelled = _labelled(pairs, said)
+    torch.manual_seed(recipe.seed)
+    teacher = from_minilm(weights, recipe.layers)
+    fit(teacher, words, labelled, recipe.teaching, recipe, kept / "teacher.pt")
+    sample = random.Random(recipe.seed).sample(labelled, recipe.sample)
+    student = narrowed(teacher, worth(teacher, words, sample), recipe.kept, recipe.wide)
+    told = opinions(teacher, words, [each.reads[0] for each in labelled])
+    mixed = recipe.trusted * told + (1 - recipe.trusted) * said
+    lessons = [Labelled(p.reads, c) for p, c in zip(labelled, mixed.tolist(), strict=True)]
+    fit(student, words, lessons, recipe.learning, recipe, kept / "student.pt")
+    return student
+
+
+def _pairs(data: Path, vectors: Embedded, seed: int) -> list[Pair]:
     questions = [
         each
         for each in clinc(data, "train")
         if seen(each.intent) and not each.intent.startswith(OUT_OF_SCOPE)
     ]
     stacked = np.stack([vectors[each.text] for each in questions])
-    pairs = taught(quora(data)["pair"], questions, stacked, recipe.seed)
-    weights = load_file(str(model_folder() / "model.safetensors"))
-    torch.manual_seed(recipe.seed)
-    model = from_minilm(weights, recipe.layers)
-    fit(model, weights["embeddings.word_embeddings.weight"], _labelled(pairs), recipe, kept)
-    return model
+    return taught(quora(data)["pair"], questions, stacked, seed)
 
 
-def _labelled(pairs: Sequence[Pair]) -> list[Labelled]:
+def _labelled(pairs: Sequence[Pair], chances: NDArray[np.float64]) -> list[Labelled]:
     tokens = Exported(Path()).tokens
     asked, known = (tokens([getattr(p, side) for p in pairs]) for side in ("asked", "known"))
     return [
-        Labelled((read(one, other), read(other, one)), pair.same)
-        for one, other, pair in zip(asked, known, pairs, strict=True)
+        Labelled((read(one, other), read(other, one)), chance)
+        for one, other, chance in zip(asked, known, chances.tolist(), strict=True)
     ]
 
 
@@ -113,17 +131,17 @@ def _to_learn(data: Path, vectors: Embedded, tokens: Tokens) -> list[Event]:
     # Of what the rules let through some is like this; so the trees are shown it all.
     events += of_pairs(exchanged, vectors, tokens, floor, ruled=False)
     events += of_pairs(manners, vectors, tokens, floor)
-    for seed, size in enumerate(_STREAMS):
+    for seed, (size, never_kept) in enumerate(product(_STREAMS, (0.0, _NEVER_KEPT))):
         some = random.Random(100 + seed).sample(questions, size)
-        events += of_stream(some, vectors, tokens, floor, _DECIDES, _new, seed)
+        events += of_stream(some, vectors, tokens, floor, _DECIDES, _new, seed, never_kept)
     return events
 
 
-def _to_calibrate(data: Path, out: Path, vectors: Embedded, tokens: Tokens) -> list[Event]:
+def _to_calibrate(data: Path, models: Models, vectors: Embedded) -> list[Event]:
     """The mixture that a promise holds for: streams, and about as many of Quora's pairs. What is in
     the cache of a stream is what the verifier itself leaves there."""
-    floor, models = SemanticConfig().floor, Models.of(out)
-    pairs, questions = quora(data)["calibration"], clinc(data, "val")
+    floor, tokens = SemanticConfig().floor, models.pairs.tokens
+    questions = clinc(data, "val")
     questions += [
         Meant(each.text, f"{each.intent} of train")
         for each in clinc(data, "train")
@@ -136,11 +154,11 @@ def _to_calibrate(data: Path, out: Path, vectors: Embedded, tokens: Tokens) -> l
         sure = bool(left) and models.informed(looked(question, left, tokens)) >= _SERVED
         return left[0] if sure else None
 
-    events = of_pairs(pairs, vectors, tokens, floor)
+    events = of_pairs(quora(data)["calibration"], vectors, tokens, floor)
     for seed in (50, 51):
-        events += of_stream(questions, vectors, tokens, floor, decide, lambda _: True, seed)
-        strange = of_stream(questions, vectors, tokens, floor, decide, _strange, seed)
-        events += strange * (_STRANGE - 1)
+        events += of_stream(
+            questions, vectors, tokens, floor, decide, lambda _: True, seed, _NEVER_KEPT
+        )
     return events
 
 
@@ -150,17 +168,3 @@ def _strange(question: Meant) -> bool:
 
 def _new(question: Meant) -> bool:
     return not seen(question.intent) or _strange(question)
-
-
-def _remembering(pairs: Exported) -> Callable[[Sequence[Looked]], list[float]]:
-    """Streams bring the same pairs again."""
-    known: dict[tuple[int, ...], float] = {}
-
-    def opinion(looked: Sequence[Looked]) -> list[float]:
-        for each in looked:
-            key = tuple(each.read.tokens)
-            if key not in known:
-                known[key] = pairs.opinion(each.read)
-        return [known[tuple(each.read.tokens)] for each in looked]
-
-    return opinion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch  # type: ignore[import-not-found,unused-ignore]
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional  # type: ignore[import-not-found,unused-ignore]
 
@@ -17,23 +20,31 @@ from cache.verification.pairs import Read
 from eval.train.verifier.model import PairModel
 from eval.train.verifier.recipe import Recipe, Turn
 
+_TOGETHER = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A pair in both orders, as tokens, and its label."""
+    """A pair in both orders, as tokens, and the chance that it is to be given."""
 
     reads: tuple[Read, Read]
-    same: bool
+    chance: float
 
 
 def fit(
-    model: PairModel, words: Tensor, taught: Sequence[Labelled], recipe: Recipe, folder: Path
+    model: PairModel,
+    words: Tensor,
+    taught: Sequence[Labelled],
+    turns: Sequence[Turn],
+    recipe: Recipe,
+    checkpoint: Path,
 ) -> None:
-    """Trains in place; a checkpoint and a log lie in the folder."""
+    """Trains in place; a log lies beside the checkpoint."""
     torch.set_num_threads(1)  # the pairs of a step are shared out instead
     model.train()
-    with (folder / "log.txt").open("a") as log, ThreadPoolExecutor(recipe.threads) as pool:
-        for turn in recipe.turns:
+    log_file = checkpoint.with_suffix(".txt")
+    with log_file.open("a") as log, ThreadPoolExecutor(recipe.threads) as pool:
+        for turn in turns:
             optimizer = _optimizer(model, recipe, turn)
             batches = _batches(taught, recipe.pairs, turn.seed)
             started, average = time.perf_counter(), 0.7
@@ -45,8 +56,19 @@ def fit(
                     log.write(f"{step} {time.perf_counter() - started:.0f}s {average:.4f}\n")
                     log.flush()
                 if step % recipe.saved == 0 or step == turn.ended:
-                    torch.save(model.state_dict(), folder / "pairs.pt")
+                    torch.save(model.state_dict(), checkpoint)
     model.eval()
+
+
+def opinions(model: PairModel, words: Tensor, reads: Sequence[Read]) -> NDArray[np.float64]:
+    """Chances, as the model sees them."""
+    order = sorted(range(len(reads)), key=lambda place: len(reads[place].tokens))
+    told = np.empty(len(reads))
+    with torch.no_grad():
+        for at in range(0, len(order), _TOGETHER):
+            places = order[at : at + _TOGETHER]
+            told[places] = torch.sigmoid(model(*inputs(words, [reads[p] for p in places]))).numpy()
+    return told
 
 
 def inputs(words: Tensor, reads: Sequence[Read]) -> tuple[Tensor, Tensor, Tensor]:
@@ -64,7 +86,7 @@ def inputs(words: Tensor, reads: Sequence[Read]) -> tuple[Tensor, Tensor, Tensor
 
 def _batches(
     taught: Sequence[Labelled], pairs: int, seed: int
-) -> Iterator[list[tuple[Read, bool]]]:
+) -> Iterator[list[tuple[Read, float]]]:
     """Pairs of about one length together, each in one of its orders, for ever."""
     chosen = random.Random(seed)
     while True:
@@ -73,14 +95,14 @@ def _batches(
         batches = [order[at : at + pairs] for at in range(0, len(order), pairs)]
         chosen.shuffle(batches)
         for batch in batches:
-            yield [(each.reads[chosen.randrange(2)], each.same) for _, each in batch]
+            yield [(each.reads[chosen.randrange(2)], each.chance) for _, each in batch]
 
 
 def _step(
     model: PairModel,
     words: Tensor,
     optimizer: torch.optim.Optimizer,
-    batch: Sequence[tuple[Read, bool]],
+    batch: Sequence[tuple[Read, float]],
     pool: ThreadPoolExecutor,
     recipe: Recipe,
 ) -> float:
@@ -89,9 +111,9 @@ def _step(
     size = -(-len(batch) // recipe.threads)
     shares = [batch[at : at + size] for at in range(0, len(batch), size)]
 
-    def gradients(share: Sequence[tuple[Read, bool]]) -> tuple[Sequence[Tensor], float]:
+    def gradients(share: Sequence[tuple[Read, float]]) -> tuple[Sequence[Tensor], float]:
         told = model(*inputs(words, [read for read, _ in share]))
-        wanted = torch.tensor([1 - recipe.doubt if same else recipe.doubt for _, same in share])
+        wanted = torch.tensor([chance for _, chance in share])
         loss = functional.binary_cross_entropy_with_logits(told, wanted)
         return torch.autograd.grad(loss, parameters), float(loss.detach())
 
@@ -104,8 +126,8 @@ def _step(
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, done: float, turn: Turn) -> None:
-    """Up in the first steps, then down in a line."""
-    share = min(done / turn.warm, max(0.02, (1 - done) / (1 - turn.warm)))
+    """Up in the first steps, then down as a cosine falls."""
+    share = min(done / turn.warm, 0.5 + 0.5 * math.cos(math.pi * done))
     for group in optimizer.param_groups:
         group["lr"] = group["full"] * share
 

@@ -20,6 +20,8 @@ from cache.types import Candidate, Entry
 from cache.verification.calibration import Calibration
 from cache.verification.candidates import Looked, against, looked
 from cache.verification.features import NAMES
+from cache.verification.pair_model import PairModel
+from cache.verification.pairs import Read
 from cache.verification.verifier import CALIBRATION, DOUBT, QUICK, WHOLE, Models
 from eval.asked_again import Decides, Meant, stream
 from eval.pairs import Pair
@@ -35,19 +37,19 @@ Tokens: TypeAlias = Callable[[Sequence[str]], list[list[int]]]
 _SETTINGS = {
     "objective": "binary",
     "learning_rate": 0.04,
-    "num_leaves": 12,
-    "max_depth": 6,
+    "num_leaves": 31,
+    "max_depth": 8,
     "min_data_in_leaf": 50,
     "lambda_l2": 5.0,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
-    "feature_fraction": 0.6,
+    "feature_fraction": 0.5,
     "use_missing": False,
     "deterministic": True,
     "num_threads": 1,
     "verbose": -1,
 }
-_TREES = 220
+_TREES = 250
 _RISING = frozenset(("cosine", "lead", "opinion"))
 """More of these never speaks against a candidate, whatever the sample says."""
 _SURE = 0.004
@@ -87,13 +89,17 @@ def of_stream(
     decide: Decides,
     wanted: Callable[[Meant], bool],
     seed: int,
+    never_kept: float = 0.0,
 ) -> list[Event]:
-    """What the wanted questions of a shuffled stream met."""
-    shuffled = list(questions)
-    random.Random(seed).shuffle(shuffled)
+    """What the wanted questions of a shuffled stream met, where the answers to so many of the
+    intents are never kept."""
+    shuffled, chosen = list(questions), random.Random(seed)
+    chosen.shuffle(shuffled)
+    intents = sorted({question.intent for question in questions})
+    absent = frozenset(chosen.sample(intents, round(never_kept * len(intents))))
     rows = np.stack([vectors[question.text] for question in shuffled])
     events = []
-    for asked in stream(shuffled, rows, floor, decide):
+    for asked in stream(shuffled, rows, floor, decide, absent):
         text, intent = asked.question.text, asked.question.intent
         reasons = against(text, asked.candidates)
         left = [c for c, found in zip(asked.candidates, reasons, strict=True) if not found]
@@ -103,12 +109,12 @@ def of_stream(
 
 
 def fitted(
-    events: Sequence[Event], opinion: Callable[[Sequence[Looked]], list[float]], seed: int
+    events: Sequence[Event], opinion: Callable[[Read], float], seed: int
 ) -> tuple[Forest, Forest]:
     """Trees without the pair model's opinion and with it."""
     rows = np.array([event.seen.row for event in events], dtype=np.float32)
     right = np.array([event.right for event in events], dtype=np.float64)
-    opinions = np.array(opinion([event.seen for event in events]), dtype=np.float32)
+    opinions = np.array([opinion(event.seen.read) for event in events], dtype=np.float32)
     told = np.column_stack([rows, opinions])
     return _forest(rows, right, NAMES, seed), _forest(told, right, (*NAMES, "opinion"), seed)
 
@@ -133,9 +139,9 @@ def write(folder: Path, quick: Forest, whole: Forest) -> None:
     (folder / DOUBT).write_text("[-1e9, 1e9]\n")  # until it is known where there is none
 
 
-def calibrate(folder: Path, events: Sequence[Event]) -> Calibration:
+def calibrate(folder: Path, pairs: PairModel, events: Sequence[Event]) -> Calibration:
     """Where the pair model is asked, and which score keeps which promise."""
-    models = Models.of(folder)
+    models = Models.of(folder, pairs)
     right = np.array([event.right for event in events])
     quick = _scores(models.quick, [event.seen.row for event in events])
     informed = np.array([models.informed(event.seen) for event in events])

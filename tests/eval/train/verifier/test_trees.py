@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cache.verification.candidates import Looked
 from cache.verification.pair_model import PairModel
 from cache.verification.verifier import PACKAGED, WHOLE
 from eval.asked_again import Meant, plain
@@ -52,10 +50,7 @@ def test_trees_learn_what_separates_and_are_written_whole(tmp_path: Path) -> Non
                              {**turned, "known": NEAR}, TOKENS, 0.5, ruled=False)
     ]  # fmt: skip
 
-    def opinion(looked: Sequence[Looked]) -> list[float]:
-        return [0.0] * len(looked)
-
-    quick, whole = fitted(events, opinion, 1)
+    quick, whole = fitted(events, lambda _: 0.0, 1)
     write(tmp_path, quick, whole)
     rows = np.array([[*each.seen.row, 0.0] for each in events], dtype=np.float32)
     scores = Forest.load(tmp_path / WHOLE).predict(rows)
