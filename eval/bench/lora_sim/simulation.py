@@ -10,19 +10,22 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from eval.bench.lora_sim.engine import Engine, Job, Speed
 from eval.bench.lora_sim.rules import Rule
 from eval.bench.lora_sim.workloads import BLOCK, Request
 from routing.placement import mirror
 from routing.placement.choice import placed
-from routing.placement.line import Line, Ticket
+from routing.placement.line import Drain, Line, Ticket
 from routing.placement.pins import pins
 from routing.placement.rendezvous import first, kept
-from routing.placement.types import Costs, Knobs, Placement, Priority, Promise, Replica, Wanted
+from routing.placement.types import Costs, Knobs, Placement, Priority, Replica, Wanted
 
+Happened: TypeAlias = Callable[[Replica, float], None]
+"""Something of routing/placement/mirror.py."""
 LOOK = 0.25  # seconds between two looks at who has waited too long
 
 
@@ -66,7 +69,6 @@ class Outcome:
     answered: Sequence[Answered]
     from_disk: int  # loads
     from_memory: int  # into a slot, those from disk included
-    longest_line: int
 
 
 class Clock:
@@ -130,21 +132,19 @@ def simulated(
     names = tuple(f"replica-{number}" for number in range(world.replicas))
     engines = {name: Engine(clock, world.speed, world.slots, world.cpu_slots) for name in names}
     stage = Stage(world, clock, Random(seed), names, engines)
-    ours = [] if rule else joined(stage)
-    gateways: Sequence[Gateway] = ours or [Sending(stage, rule or _nowhere)]
+    gateways: Sequence[Gateway] = [Sending(stage, rule)] if rule else joined(stage)
     for place, request in enumerate(requests):
         gateway = gateways[place % len(gateways)]
-        clock.at(request.at, lambda now, g=gateway, r=request: g.ask(r, now))  # type: ignore[misc]
+        clock.at(request.at, partial(gateway.ask, request))
     clock.run(requests[-1].at * 3 if requests else 0.0)
-    late = {id(each.request) for each in stage.answered}
+    answered = {id(each.request) for each in stage.answered}
     for request in requests:
-        if id(request) not in late:  # not even by now: as if it were answered at last
+        if id(request) not in answered:  # not even by now: as if it were answered at last
             stage.note(request, clock.now)
     return Outcome(
         stage.answered,
         sum(engine.from_disk for engine in engines.values()),
         sum(engine.from_memory for engine in engines.values()),
-        max((gateway.longest for gateway in ours), default=0),
     )
 
 
@@ -197,8 +197,8 @@ class Placing:
         self._own: dict[str, list[tuple[str, int]]] = {name: [] for name in stage.names}
         self._prefixes: dict[tuple[str, str], set[int]] = {}
         self._alone = False
+        self._told_until = 0.0
         self.others: list[Placing] = []
-        self.longest = 0
         critical = [name for name, each in stage.world.priorities.items() if each == "critical"]
         pinned = pins(critical, dict.fromkeys(stage.names, stage.world.slots)).kept
         for replica in self._view.values():
@@ -216,7 +216,6 @@ class Placing:
             return
         among = frozenset(replica.name for replica in replicas) if self._alone else None
         self._waiting[self._line.join(wanted, now, among)] = request
-        self.longest = max(self.longest, len(self._line))
         self._admit(now)
 
     def preload(self, now: float) -> None:
@@ -267,7 +266,6 @@ class Placing:
         name = placement.replica
         for adapter in placement.touch:
             self._submit(name, Request(now, adapter, 1, 1), now, counted=False)
-            self._tell(lambda view, at, a=adapter: mirror.touched(view[name], a, at), now)  # type: ignore[misc]
         self._submit(name, request, now, counted=True)
         if request.blocks:
             self._prefixes.setdefault((name, request.adapter), set()).update(request.blocks)
@@ -276,7 +274,7 @@ class Placing:
         adapter, prompt = request.adapter, request.prompt
         entry = (adapter, prompt)
         self._own[name].append(entry)
-        self._tell(lambda view, at: mirror.entered(view[name], adapter, prompt, at), now)
+        self._tell(name, lambda replica, at: mirror.entered(replica, adapter, prompt, at), now)
         told_within = self._world.told_within[1]
         mirror.assumed(self._view[name], len(self.others), prompt, now, told_within)
 
@@ -285,31 +283,32 @@ class Placing:
                 self._stage.note(request, now)
             self._own[name].remove(entry)
             self._own[name].append((adapter, 0))
-            self._tell(lambda view, _: mirror.answering(view[name], adapter, prompt), now)
+            self._tell(name, lambda replica, _: mirror.answering(replica, adapter, prompt), now)
 
         def ended(now: float) -> None:
             self._own[name].remove((adapter, 0))
-            self._tell(lambda view, at: mirror.left(view[name], adapter, 0, at), now)
+            self._tell(name, lambda replica, at: mirror.left(replica, adapter, 0, at), now)
             self._admit(now)
 
         job = Job(adapter, prompt, request.output, request.blocks, began, ended)
         self._stage.engines[name].submit(job, now)
 
-    def _tell(self, happened: Callable[[dict[str, Replica], float], None], now: float) -> None:
-        """Here at once, elsewhere when the message is there; in the order of its sending, and not
-        at all where it was sent or would be read during an outage."""
-        happened(self._view, now)
-        outage = self._world.outage
+    def _tell(self, name: str, happened: Happened, now: float) -> None:
+        """Here at once, elsewhere when the message is there: one after another, as they were
+        sent, and not at all where an outage comes between."""
+        happened(self._view[name], now)
         if self._alone:
             return
+        outage = self._world.outage
+        arrives = now + self._stage.random.uniform(*self._world.told_within)
+        arrives = self._told_until = max(arrives, self._told_until)
+        if outage and now < outage.begins <= arrives:
+            return
         for other in self.others:
-            arrives = now + self._stage.random.uniform(*self._world.told_within)
-            if outage and now < outage.begins <= arrives:
-                continue
-            self._stage.clock.at(arrives, lambda at, o=other: o.hear(happened, at))  # type: ignore[misc]
+            self._stage.clock.at(arrives, partial(other.hear, name, happened))
 
-    def hear(self, happened: Callable[[dict[str, Replica], float], None], now: float) -> None:
-        happened(self._view, now)
+    def hear(self, name: str, happened: Happened, now: float) -> None:
+        happened(self._view[name], now)
         self._admit(now)
 
     def _admit(self, now: float) -> None:
@@ -321,20 +320,14 @@ class Placing:
 
     def _look(self, now: float) -> None:
         while drain := self._line.drain(list(self._view.values()), now):
-            name, promise = drain.replica, drain.promise
-            self._tell(lambda view, _, n=name, p=promise: _promise(view[n], p), now)  # type: ignore[misc]
+            self._give(drain, now)
         self._admit(now)
         self._stage.clock.at(now + LOOK, self._look)
 
-
-def _promise(replica: Replica, promise: Promise) -> None:
-    mirror.promised(replica, promise)
+    def _give(self, drain: Drain, now: float) -> None:
+        self._tell(drain.replica, lambda replica, _: mirror.promised(replica, drain.promise), now)
 
 
 def _together(gateways: Sequence[Placing]) -> None:
     for gateway in gateways:
         gateway.together(gateways)
-
-
-def _nowhere(adapter: str, replicas: Sequence[Replica], random: Random) -> Replica:
-    raise AssertionError("there is a rule, or there are gateways of ours")
