@@ -17,6 +17,7 @@ import orjson
 from gateway.errors import ProviderError
 from gateway.providers.completions import Garbled, Reported, Seen, loaded
 from gateway.types import Completion, Delta, Done, Event, Events, Verbatim
+from gateway.withholding import Withheld, joined, without
 
 
 @dataclass(slots=True)
@@ -251,7 +252,7 @@ async def told(
         for piece in judging.rest() if judging and done else ():
             whole.add(piece)
             yield piece
-        done = await _ended(whole, done, endings)
+        done = await _ended(whole, done, endings, judging)
         failure = None
     except BaseException as error:
         failure = error
@@ -303,7 +304,7 @@ class Whole(Told):
                 pieces += judging.rest()
             for piece in pieces:
                 whole.add(piece)
-            done = await _ended(whole, done, self._endings)
+            done = await _ended(whole, done, self._endings, judging)
             failure = None
         except BaseException as error:
             failure = error
@@ -314,23 +315,33 @@ class Whole(Told):
         return whole
 
 
-async def _ended(whole: Collected, done: Done | None, endings: Sequence[Ending]) -> Done:
+async def _ended(
+    whole: Collected, done: Done | None, endings: Sequence[Ending], judging: _Judging | None
+) -> Done:
     if done is None:
         raise ProviderError("The answer ended before it was complete.")
     whole.done = done
     for ending in endings:
         whole.done = await ending(whole, whole.done)
+    if judging:
+        whole.done.withheld = judging.dropped
     return whole.done
 
 
 class _Judging:
     """Pieces through the judge of their choice, which is emptied before the choice ends."""
 
-    __slots__ = ("_judge", "_judges")
+    __slots__ = ("_choices", "_dropped", "_judge")
 
     def __init__(self, judge: Callable[[], Judged]) -> None:
         self._judge = judge
-        self._judges: dict[int, Judged] = {}
+        self._choices: dict[int, tuple[Judged, Withheld]] = {}
+        self._dropped: set[str] = set()
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """What told words that were judged away."""
+        return tuple(sorted(self._dropped.union(*(w.dropped for _, w in self._choices.values()))))
 
     def pieces(self, event: Event) -> Iterator[Event]:
         if isinstance(event, Delta):
@@ -344,27 +355,36 @@ class _Judging:
             for choice in event.body["choices"]:
                 if text := content_of(choice):
                     judge = self._judge()
-                    choice["message"]["content"] = judge.feed(text) + judge.finish()
+                    told = choice["message"]["content"] = judge.feed(text) + judge.finish()
+                    if told != text:
+                        self._dropped.update(without(choice))
             yield event
         else:
             yield event
 
     def rest(self) -> Iterator[Delta]:
         """What is still held back at the end."""
-        for choice, judge in self._judges.items():
-            if text := judge.finish():
-                yield Delta(text, choice)
+        for choice, (judge, withheld) in self._choices.items():
+            text = judge.finish()
+            extra = withheld.told(text, last=True)
+            if text or extra:
+                yield Delta(text, choice, extra=extra)
 
     def _of_choice(self, event: Delta) -> Delta | None:
-        judge = self._judges.get(event.choice)
-        if judge is None:
-            judge = self._judges[event.choice] = self._judge()
+        known = self._choices.get(event.choice)
+        if known is None:
+            known = self._choices[event.choice] = self._judge(), Withheld()
+        judge, withheld = known
+        extra = withheld.given(event.text, event.extra)
         text = judge.feed(event.text) if event.text else ""
         # What was said before a tool is called comes before the call.
-        if event.finish or "tool_calls" in event.fields:
+        last = bool(event.finish) or "tool_calls" in event.fields
+        if last:
             text += judge.finish()
-        if text or event.fields or event.extra or event.finish:
-            return Delta(text, event.choice, event.fields, event.extra, event.finish)
+        if told := withheld.told(text, last=last):
+            extra = joined(extra, told)
+        if text or event.fields or extra or event.finish:
+            return Delta(text, event.choice, event.fields, extra, event.finish)
         return None
 
 

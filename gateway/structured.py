@@ -26,6 +26,7 @@ from gateway.spending import share, together
 from gateway.streams import Choice, Collected, collect, retold
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Done, Events, Spent
+from gateway.withholding import without
 from routing.types import Plan
 
 FIELD = "response_format"
@@ -222,7 +223,7 @@ async def _mended(whole: Collected, form: Form) -> dict[int, str]:
             wrong[index] = why
         else:
             choice.text = right
-            choice.extra.pop("logprobs", None)  # they are of other words
+            without(choice.extra)  # they are of other words
     return wrong
 
 

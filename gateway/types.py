@@ -194,6 +194,7 @@ class Done:
     long_document: Mapping[str, Any] | None = None  # how a text was read that did not fit
     fields: Mapping[str, Any] = field(default_factory=dict)  # the wire's top level: fingerprint …
     redacted: bool = False  # whether a guard has taken something out of it
+    withheld: tuple[str, ...] = ()  # what told words that a guard has changed: log probabilities
     incomplete: bool = False  # whether some of what it is made of was cut
     age: float | None = None  # seconds since it was given first, where it is given again
 

@@ -103,4 +103,5 @@ def about(done: Done, trace_id: str) -> dict[str, Any]:
         "long_document": done.long_document,
         "continued": done.continued or None,
         "degraded": done.degraded or None,
+        "withheld": done.withheld or None,
     }
