@@ -48,6 +48,9 @@ class Register:
     def served(self, provider: str, name: str) -> Served | None:
         return self._served.get(name)
 
+    def removed(self, provider: str, name: str) -> bool:
+        return False
+
     def pinned(self, provider: str) -> Sequence[Served]:
         return ()
 

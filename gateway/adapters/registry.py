@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.adapters.store import AdapterStore, Held
@@ -40,6 +40,8 @@ class _Known:
     tenants: Mapping[str, _Tenant] = field(default_factory=dict)
     served: Mapping[tuple[str, str], Adapter] = field(default_factory=dict)
     """By provider and what its engines call them."""
+    removed: Collection[tuple[str, str]] = ()
+    """The same of those that are no more."""
 
 
 class Registry:
@@ -88,6 +90,10 @@ class Registry:
         """The adapter that a provider's engines know under a name."""
         return self._known.served.get((provider, served_as))
 
+    def removed(self, provider: str, served_as: str) -> bool:
+        """Whether a name that a provider's engines know is that of an adapter that is no more."""
+        return (provider, served_as) in self._known.removed
+
     def pinned(self, provider: str) -> Sequence[Adapter]:
         """The critical ones of a provider, in the order in which they came."""
         found = (each for held in self.all() for each in held.pinned if each.provider == provider)
@@ -98,7 +104,7 @@ class Registry:
         with self._refreshing:
             version = self.store.version()  # read first: a change meanwhile is then seen next time
             if version != self._known.version:
-                self._known = _known(version, self.store.all())
+                self._known = _known(version, self.store.all(), self.store.removed())
 
     def start(self) -> None:
         self._thread.start()
@@ -122,7 +128,9 @@ class Registry:
                 failing = True
 
 
-def _known(version: int, every: Iterable[Held]) -> _Known:
+def _known(
+    version: int, every: Iterable[Held], removed: Collection[tuple[str, str]]
+) -> _Known:
     by_tenant: dict[str, list[Held]] = {}
     served: dict[tuple[str, str], Adapter] = {}
     for held in every:
@@ -132,7 +140,7 @@ def _known(version: int, every: Iterable[Held]) -> _Known:
         tenant: _Tenant({held.name: held for held in own}, _spelled(own))
         for tenant, own in by_tenant.items()
     }
-    return _Known(version, tenants, served)
+    return _Known(version, tenants, served, removed)
 
 
 def _spelled(own: Iterable[Held]) -> dict[str, Adapter]:

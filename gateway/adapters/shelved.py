@@ -24,6 +24,10 @@ class Shelved:
         adapter = self.registry.served(provider, name)
         return self._told(adapter) if adapter else None
 
+    def removed(self, provider: str, name: str) -> bool:
+        """See Adapters."""
+        return self.registry.removed(provider, name)
+
     def pinned(self, provider: str) -> Sequence[Served]:
         """See Adapters."""
         return [self._told(adapter) for adapter in self.registry.pinned(provider)]

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import orjson
 
 from gateway.adapters.names import Reference, checked_alias, checked_name, checked_tenant
-from gateway.adapters.types import LIVE, Adapter, Facts
+from gateway.adapters.types import LIVE, Adapter, Facts, engines_name
 from gateway.ledger.database import Connection, Database, Row
 from routing.placement.pins import pins
 from routing.placement.types import Priority
@@ -186,6 +186,15 @@ class AdapterStore:
         """Every name, those of everybody first, each with what is not removed."""
         with self.database.connection() as connection:
             return _all(connection)
+
+    def removed(self) -> set[tuple[str, str]]:
+        """Every revision that is no more: its provider, and what engines called it."""
+        with self.database.connection() as connection:
+            rows = connection.read(
+                "SELECT provider, tenant, name, revision FROM adapters "
+                "WHERE removed_at IS NOT NULL"
+            )
+        return {(provider, engines_name(*identity)) for provider, *identity in rows}
 
     def held(self, tenant: str, name: str) -> Held:
         """One name. Raises NoSuchAdapter."""

@@ -50,5 +50,11 @@ class Adapter:
     served_as: str = field(init=False)  # what engines call it; made once, read on every request
 
     def __post_init__(self) -> None:
-        owner = f"{self.tenant}:" if self.tenant else ""
-        object.__setattr__(self, "served_as", f"{owner}{self.name}@{self.revision}")
+        served_as = engines_name(self.tenant, self.name, self.revision)
+        object.__setattr__(self, "served_as", served_as)
+
+
+def engines_name(tenant: str, name: str, revision: int) -> str:
+    """What engines call a revision; never given to another one."""
+    owner = f"{tenant}:" if tenant else ""
+    return f"{owner}{name}@{revision}"

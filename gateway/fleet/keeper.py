@@ -31,7 +31,6 @@ class Keeper:
         self._fleet = fleet
         self._kept = fleet.kept
         self._in_vain = dict.fromkeys(fleet.engines, 0)
-        self._registered: set[str] = set()  # names that engines list and that once were
         self._short: tuple[str, ...] = ()
 
     async def run(self) -> None:
@@ -96,10 +95,9 @@ class Keeper:
         for name, folder in listed.items():
             served = self._fleet.adapters.served(self._fleet.name, name)
             if served is not None:
-                self._registered.add(name)
                 if served.path == folder:
                     named.add(name)
-            elif name in self._registered:
+            elif self._fleet.adapters.removed(self._fleet.name, name):
                 removed.add(name)
             else:
                 named.add(name)  # the engine was started with it

@@ -25,6 +25,10 @@ class Adapters(Protocol):
     def served(self, provider: str, name: str) -> Served | None:
         """The adapter that a provider's engines know by this name."""
 
+    def removed(self, provider: str, name: str) -> bool:
+        """Whether it was one of them, and is no more. What was never registered is not: engines
+        may have been started with it, or another gateway knows of it already."""
+
     def pinned(self, provider: str) -> Sequence[Served]:
         """Those that are to stay loaded, in the order in which they came."""
 
@@ -35,6 +39,10 @@ class NoAdapters:
     def served(self, provider: str, name: str) -> Served | None:
         """See Adapters."""
         return None
+
+    def removed(self, provider: str, name: str) -> bool:
+        """See Adapters."""
+        return False
 
     def pinned(self, provider: str) -> Sequence[Served]:
         """See Adapters."""

@@ -97,6 +97,18 @@ def test_a_number_is_never_given_twice(store: AdapterStore) -> None:
     assert means(store, "support") == "acme:support@5"
 
 
+def test_a_register_that_is_opened_later_knows_what_was_removed_before(
+    store: AdapterStore,
+) -> None:
+    for _ in range(2):
+        store.add(DRAFT, live=True)
+    store.remove("acme", "support", 1)
+    registry = Registry(store)
+    assert registry.removed("vllm", "acme:support@1")
+    assert not registry.removed("vllm", "acme:support@2")
+    assert not registry.removed("vllm", "support@1")
+
+
 def test_two_that_add_at_once_are_given_two_numbers(store: AdapterStore) -> None:
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda _: store.add(DRAFT).revision, range(8)))

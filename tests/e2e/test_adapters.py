@@ -193,12 +193,15 @@ def test_a_critical_adapter_is_loaded_unasked_and_stays(fleet: Fleet) -> None:
     fleet.remove("pinned")
 
 
-def test_an_adapter_that_is_removed_is_unknown(fleet: Fleet) -> None:
-    fleet.add("removed")
+def test_an_adapter_that_is_removed_is_unknown_to_callers_and_soon_to_engines(
+    fleet: Fleet,
+) -> None:
+    removed = fleet.add("removed")
     fleet.ask("removed")
     fleet.remove("removed")
     with pytest.raises(openai.NotFoundError):
         fleet.ask("removed")
+    until(lambda: removed.served_as not in fleet.loaded())
 
 
 def test_an_adapter_may_be_named_beside_its_model(fleet: Fleet) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from eval.bench.engine.server import Engine as Server
 from eval.bench.engine.server import Refusal
 from gateway.errors import ProviderError
 from gateway.fleet.keeper import PATIENCE, Keeper
-from tests.gateway.fleet.world import world
+from tests.gateway.fleet.world import world, write
 
 pytestmark = pytest.mark.anyio
 
@@ -48,25 +49,26 @@ async def test_what_an_engine_has_forgotten_is_forgotten_here(tmp_path: Path) ->
         assert here.loads() == ["a@1", "a@1"]
 
 
-async def test_what_is_no_longer_registered_is_unloaded(tmp_path: Path) -> None:
+async def test_what_is_no_longer_registered_is_unloaded_though_nobody_saw_it_there(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path) as here:
-        keeper = Keeper(here.fleet)
         here.register.add("a@1")
         await here.say("a@1")
-        await keeper.look()
         here.register.remove("a@1")
-        await keeper.look()
+        await here.look()
         assert list(here.servers[0].names) == []
 
 
 async def test_what_others_have_loaded_is_left_alone(tmp_path: Path) -> None:
     """Another gateway may know of an adapter before this one does."""
-    async with world(tmp_path) as here:
-        served = here.register.add("a@1")
-        await here.say("a@1")
-        here.register.remove("a@1")
+    async with world(tmp_path / "here") as here:
+        folder = write(tmp_path / "there")
+        async with httpx.AsyncClient() as client:
+            wish = {"lora_name": "new@1", "lora_path": str(folder)}
+            await client.post(f"{here.servers[0].url}/load_lora_adapter", json=wish)
         await here.look()
-        assert list(here.servers[0].names) == [served.name]
+        assert list(here.servers[0].names) == ["new@1"]
 
 
 async def test_a_replica_that_does_not_answer_is_not_asked_until_it_does(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ class Register:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._served: dict[str, Served] = {}
+        self._removed: set[str] = set()
 
     def add(
         self, name: str, priority: Priority = "medium", tenant: str = "", **config: Any
@@ -63,9 +64,13 @@ class Register:
 
     def remove(self, name: str) -> None:
         del self._served[name]
+        self._removed.add(name)
 
     def served(self, provider: str, name: str) -> Served | None:
         return self._served.get(name) if provider == PROVIDER else None
+
+    def removed(self, provider: str, name: str) -> bool:
+        return provider == PROVIDER and name in self._removed
 
     def pinned(self, provider: str) -> Sequence[Served]:
         return [each for each in self._served.values() if each.priority == "critical"]
