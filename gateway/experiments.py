@@ -13,7 +13,8 @@ from gateway.routes import Router, automatic
 from gateway.tracing.trace import Span
 from gateway.types import Ask, Caller
 from retrieval.filters import Condition
-from routing.catalogue import AUTO, AUTO_BY, NoSuchModel
+from routing.catalogue import ADAPTER, AUTO, AUTO_BY, NoSuchModel
+from routing.constraints import Needs
 from routing.experiments.config import Experiment, Variant
 from routing.experiments.drawing import Drawn, drawn
 from routing.rules import condition, holds, names
@@ -66,17 +67,19 @@ class Experiments:
         return all(self._serves(each, caller, ask) for each in variants if each.model)
 
     def _serves(self, variant: Variant, caller: Caller, ask: Ask) -> bool:
-        changed, router = _changed(ask, variant, ""), self._router
+        router = self._router
+        changed = router.adapted(caller, _changed(ask, variant, ""))
         if automatic(changed):
             try:
                 router.route(caller, changed, False, Span("route", 0))
             except GatewayError:
                 return False
             return True
-        if caller.models and changed.model not in caller.models:
+        if not _listed(changed.model, caller):
             return False
         needs = replace(router.wanted(caller, changed), allowed=())
-        return not any(map(needs.excluded, router.catalogue.resolve(changed.model)))
+        meant = map(needs.filled, router.catalogue.resolve(changed.model))
+        return all(target and not needs.excluded(target) for target in meant)
 
     def _check(self, running: _Running, prompts: Prompts) -> None:
         where = f"`experiments.{running.name}`"
@@ -106,9 +109,18 @@ def _running(name: str, experiment: Experiment) -> _Running:
 
 def _breaks(variant: Variant, ask: Ask) -> bool:
     """Whether what a variant sets does not go with a request."""
+    if ask.adapter and variant.model:  # an adapter is one of the model that it is named beside
+        return True
     if ask.long_document:
         return bool(variant.strategy or variant.grounding)
     return variant.strategy is not None and not ask.in_words
+
+
+def _listed(model: str, caller: Caller) -> bool:
+    """Whether the caller's key names a model, or an adapter."""
+    if model.startswith(ADAPTER):
+        return Needs(caller.models).lists(model.removeprefix(ADAPTER))
+    return not caller.models or model in caller.models
 
 
 def _who(experiment: Experiment, caller: Caller, ask: Ask) -> str:

@@ -137,7 +137,8 @@ class Router:
         regions = self.regions(caller, ask.region)
         key = (ask.model, *regions, "", *caller.models)
         if ask.adapters:
-            key = (*key, "", *(target.name for target in ask.adapters.values()))
+            meant = (f"{name}={target.name}" for name, target in ask.adapters.items())
+            key = (*key, "", *meant)
         plan = self._named.get(key)
         if plan is None:
             route = self.route(caller, ask, grounded, span, query)
@@ -252,7 +253,7 @@ class Router:
     def _beside(self, caller: Caller, ask: Ask) -> str:
         """An adapter that is asked for beside a model, which has to be the one that it changes."""
         adapter = self._adapter(caller, ask.adapter)
-        if adapter is None:
+        if adapter is None or not Needs(caller.models).lists(ask.adapter):
             raise _unknown(ask.adapter, "adapter_id")
         if not automatic(ask):
             try:

@@ -172,8 +172,9 @@ def remove(config_file: Path | None, adapter: str, team: str, whole: bool) -> No
     """Remove NAME@2, the alias NAME@canary, or with --all everything of NAME."""
     with _refusals():
         meant = reference(adapter)
-    if not (whole or "@" in adapter):
-        raise click.UsageError(f"Say which: {adapter}@NUMBER, {adapter}@ALIAS, or --all.")
+    if whole == ("@" in adapter):
+        name = meant.name
+        raise click.UsageError(f"Say which: {name}@NUMBER, {name}@ALIAS, or {name} --all.")
     with _intake(config_file) as intake:
         if isinstance(meant.wanted, str) and not whole:
             intake.store.unlead(team, meant.name, meant.wanted)

@@ -23,6 +23,8 @@ def source(
     written: str, config: AdapterSourcesConfig, wait: Callable[[float], None] = time.sleep
 ) -> Source:
     """What is written. Raises BadAdapter for what names no source."""
+    if "\0" in written:
+        raise BadAdapter("invalid", f"{shown(written)} is no name of a folder")
     patience = Patience(config, wait)
     if written.startswith("hub:"):
         return Repository.named(written.removeprefix("hub:"), patience)

@@ -18,7 +18,7 @@ from gateway.types import Ask
 SAME = ("temperature", "top_p", "top_k")
 KNOWN = frozenset({
     *SAME, "model", "messages", "system", "max_tokens", "stop_sequences", "stream", "tools",
-    "tool_choice", "thinking", "output_config", "output_format", "moorline",
+    "tool_choice", "thinking", "output_config", "output_format", "moorline", "adapter_id",
     # About billing and bookkeeping of Anthropic's own service, without a meaning elsewhere.
     "metadata", "service_tier", "cache_control", "inference_geo", "context_management",
     "diagnostics", "speed", "user_profile_id", "workspace_id", "betas",
@@ -104,6 +104,7 @@ class Countable(BaseModel):
 class MessagesRequest(Countable):
     """The body of POST /v1/messages; fields that are not Anthropic's are passed on."""
 
+    adapter_id: str | None = Field(default=None, description="An adapter of that model.")
     max_tokens: int = Field(ge=1, strict=True)
     stream: bool | None = Field(default=False, strict=True)
     stop_sequences: list[str] | None = None
@@ -127,6 +128,7 @@ def read_ask(body: bytes) -> Ask:
     params = _params(request, raw)
     ask = Ask(
         model=request.model,
+        adapter=request.adapter_id or "",
         messages=tuple(messages),
         question=question_of(messages),
         params=params,

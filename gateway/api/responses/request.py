@@ -26,7 +26,7 @@ KNOWN = frozenset({
     "text", "reasoning", "max_output_tokens", "metadata", "store", "previous_response_id",
     "top_logprobs", "truncation", "include", "max_tool_calls", "moorline",
     "prompt_cache_retention", "prompt_cache_options", "background", "conversation", "prompt",
-    "context_management", "moderation",
+    "context_management", "moderation", "adapter_id",
 })  # fmt: skip
 NOT_HERE = {
     "background": "every response is told as it is made.",
@@ -68,6 +68,7 @@ class ResponsesRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str = Field(default="auto", min_length=1, description="Alias, model, or auto.")
+    adapter_id: str | None = Field(default=None, description="An adapter of that model.")
     input: str | list[dict[str, Any]]
     instructions: str | None = None
     stream: bool | None = Field(default=False, strict=True)
@@ -126,6 +127,7 @@ def read_turn(body: bytes) -> Turn:
     params = _params(request, raw)
     ask = Ask(
         model=request.model,
+        adapter=request.adapter_id or "",
         messages=tuple(messages),
         question=question_of(messages),
         params=params,

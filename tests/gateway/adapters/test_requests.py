@@ -76,6 +76,33 @@ async def test_an_adapter_beside_a_model_that_it_does_not_change_is_refused(here
     assert here.engine.asked == []
 
 
+async def test_a_key_learns_nothing_of_adapters_that_it_may_not_use(here: Asked) -> None:
+    here.add("support", "acme")
+    key = here.key("acme", models=("other/simulated",))
+    seen = set()
+    for name in ("support", "nothing"):
+        error = await refused(here, "other/simulated", key, extra_body={"adapter_id": name})
+        seen.add((error.status_code, error.code, error.message.replace(name, "…")))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/responses", {"input": "Hello"}),
+        ("/v1/messages", {"max_tokens": 9, "messages": QUESTION}),
+    ],
+)
+async def test_every_door_takes_an_adapter_beside_its_model(
+    here: Asked, path: str, body: dict[str, Any]
+) -> None:
+    here.add("support")
+    async with here.http() as client:
+        answer = await client.post(path, json={**body, "model": "tiny", "adapter_id": "support"})
+    assert answer.json()["model"] == "vllm/support@1"
+    assert here.engine.asked == ["support@1"]
+
+
 async def test_older_completions_name_adapters_too(here: Asked) -> None:
     here.add("support")
     by_model = await here.client().completions.create(model="support", prompt="Hello")
@@ -181,6 +208,50 @@ async def test_a_rule_whose_adapter_is_not_there_is_passed_over(configured: Aske
     configured.store.lead("", Reference("support", 2), "canary")
     configured.gateway.adapters.refresh()
     assert (await configured.answer()).startswith("support@2")
+
+
+async def test_plans_are_told_apart_by_what_an_adapters_name_is(tmp_path: Path) -> None:
+    more = '[models.help]\nuse = ["adapter:support", "vllm/tiny", "adapter:support@canary"]\n'
+    async with asked(tmp_path, more) as here:
+        here.add("support")
+        assert await here.answer("help") == "support@1, 1"
+        here.store.lead("", Reference("support"), "canary")
+        here.store.unlead("", "support", "live")
+        here.gateway.adapters.refresh()
+        assert await here.answer("help") == "tiny, 2"
+
+
+TRIAL = """
+[experiments.trial]
+when = "model = 'tiny'"
+[experiments.trial.variants]
+live = { share = 0.5, model = "adapter:support" }
+next = { share = 0.5, model = "adapter:support@canary" }
+"""
+
+
+async def test_an_experiment_compares_two_revisions(tmp_path: Path) -> None:
+    async with asked(tmp_path, TRIAL) as here:
+        for _ in range(2):
+            here.add("support", "acme")
+        keys = [here.key("acme") for _ in range(12)]
+        before = {(await here.answer("tiny", key)).split(",")[0] for key in keys}
+        here.store.lead("acme", Reference("support", 2), "canary")
+        here.gateway.adapters.refresh()
+        during = {(await here.answer("tiny", key)).split(",")[0] for key in keys}
+        assert (before, during) == ({"tiny"}, {"acme:support@1", "acme:support@2"})
+        # Who has none of that name, or may not use it, takes no part.
+        for key in (here.key("globex"), here.key("acme", models=("tiny",))):
+            assert (await here.answer("tiny", key)).startswith("tiny")
+
+
+async def test_a_variants_model_does_not_part_a_request_from_its_adapter(tmp_path: Path) -> None:
+    both = TRIAL.replace("adapter:support@canary", "other/simulated")
+    async with asked(tmp_path, both.replace("adapter:support", "other/simulated")) as here:
+        here.add("support")
+        for key in [here.key("acme") for _ in range(4)]:
+            said = await here.answer("tiny", key, extra_body={"adapter_id": "support"})
+            assert said.startswith("support@1")
 
 
 async def test_a_key_for_an_alias_may_use_the_adapter_behind_it(configured: Asked) -> None:

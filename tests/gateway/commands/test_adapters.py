@@ -110,6 +110,8 @@ def test_what_is_removed_has_to_be_said(config: Path, made: Path) -> None:
     done(config, "promote", "support@2", "--as", "canary")
     assert run(config, "remove", "support").exit_code == 2
     assert run(config, "remove", "support@2").exit_code == 1  # canary leads to it
+    for one in ("support@canary", "support@1"):  # one of them, or all?
+        assert run(config, "remove", one, "--all").exit_code == 2
     assert "means nothing" in done(config, "remove", "support@canary")
     assert "Removed support@2." in done(config, "remove", "support@2")
     assert "Removed support@1." in done(config, "remove", "support", "--all")

@@ -29,3 +29,8 @@ def test_anything_else_is_refused_without_its_password() -> None:
         source("https://me:secret@hub/acme/support", CONFIG)
     assert refused.value.kind == "invalid"
     assert "secret" not in refused.value.reason
+
+
+def test_what_no_file_system_can_name_is_refused() -> None:
+    with pytest.raises(BadAdapter):
+        source("adapters/\0", CONFIG)
