@@ -15,7 +15,7 @@ from routing.placement.choice import NO_PRIORITIES, placed
 from routing.placement.slots import promised
 from routing.placement.types import RANK, Knobs, Placement, Priority, Promise, Replica, Wanted
 
-LOOKED_AT = 32  # adapters at the head of the line that are looked at when a slot comes free
+LOOKED_AT = 32  # adapters at the head of the line that are looked at when something moves
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,11 +99,17 @@ class Line:
         """A slot for whoever has waited too long and has no promise yet, where it would be best
         served. Tell the mirror before asking again."""
         owed = {p.adapter for r in replicas if (p := promised(r, now)) is not None}
+        if all(promised(replica, now) is not None for replica in replicas):
+            return None  # nobody has another one to give, however many wait
+        looked_at = 0
         for ticket in self._tickets:
             adapter = ticket.wanted.adapter
             waited = now - ticket.since
             if adapter is None or adapter in owed or waited < self._knobs.drain_after:
                 continue
+            if looked_at == LOOKED_AT:
+                break
+            looked_at += 1
             owed.add(adapter)
             placement = self._placed(ticket, replicas, now)
             best = [r for r in replicas if placement and r.name == placement.replica]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from routing.placement import mirror
 from routing.placement.choice import placed
 from routing.placement.line import Line
-from routing.placement.types import RANK, Knobs, Priority, Replica, Wanted
+from routing.placement.types import RANK, Knobs, Priority, Promise, Replica, Wanted
+from tests.effort import cpu_seconds
 
 KNOBS = Knobs()
 
@@ -210,3 +211,20 @@ def test_a_hot_adapter_does_not_starve_a_cold_one() -> None:
     assert cold is not None
     assert cold[0] == "cold"
     assert cold[1] <= KNOBS.drain_after + 1.2
+
+
+def test_a_long_line_costs_no_more_than_its_head() -> None:
+    replicas = [Replica(f"r{number}", slots=1, cpu_slots=1) for number in range(8)]
+    for replica in replicas:
+        mirror.entered(replica, f"hot-{replica.name}", 0, 0.0)
+
+    def cost(waiting: int) -> float:
+        line = Line(KNOBS)
+        for number in range(waiting):
+            line.join(Wanted(f"a{number}"), 0.0)
+        return cpu_seconds(lambda: line.drain(replicas, 60.0))
+
+    for replica in replicas[:-1]:  # the last one has no promise, and nobody who can give way
+        replica.promise = Promise(f"b-{replica.name}", f"hot-{replica.name}", 99.0)
+    replicas[-1].pinned = frozenset(replicas[-1].under_way)
+    assert cost(2048) < 8 * cost(64)
