@@ -69,9 +69,9 @@ def touched(replica: Replica, adapter: str, now: float) -> None:
     """It was used, and thereby loaded if it was not there."""
     _used_last(replica.cpu, adapter, None)
     _used_last(replica.gpu, adapter, now)
-    if len(replica.gpu) > replica.slots:
+    while len(replica.gpu) > replica.slots:  # by more than one where it has fewer slots than before
         _drop_oldest(replica.gpu, replica, adapter)
-    if len(replica.cpu) > replica.cpu_slots:
+    while len(replica.cpu) > replica.cpu_slots:
         dropped = _drop_oldest(replica.cpu, replica, adapter)
         replica.gpu.pop(dropped, None)
         replica.loading.pop(dropped, None)
@@ -108,7 +108,8 @@ def reconciled(replica: Replica, registered: Iterable[str]) -> None:
     for adapter in [name for name in replica.cpu if name not in listed]:
         if adapter not in replica.loading:
             evicted(replica, adapter)
-    unknown = sorted(listed - replica.cpu.keys())[: replica.cpu_slots - len(replica.cpu)]
+    room = max(replica.cpu_slots - len(replica.cpu), 0)
+    unknown = sorted(listed - replica.cpu.keys())[:room]
     if unknown:
         replica.cpu = {**dict.fromkeys(unknown), **replica.cpu}
 

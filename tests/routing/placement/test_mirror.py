@@ -117,3 +117,12 @@ def test_where_an_engine_tells_where_adapters_are_it_is_believed_of_idle_ones() 
     mirror.resident(replica, {"demoted": {"cpu"}, "unseen": {"cpu", "gpu"}})
     assert list(replica.gpu) == ["unseen", "running"]
     assert list(replica.cpu) == ["unseen", "demoted", "running"]
+
+
+def test_fewer_slots_than_before_leave_no_more_than_fit() -> None:
+    replica = with_loaded("a b c d e", slots=5, cpu_slots=5)
+    replica.slots, replica.cpu_slots = 1, 2
+    mirror.reconciled(replica, ["a", "b", "c", "d", "e", "f", "g"])
+    mirror.loaded(replica, "e", 9.0)
+    assert list(replica.gpu) == ["e"]
+    assert list(replica.cpu) == ["d", "e"]
