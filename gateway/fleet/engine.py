@@ -17,6 +17,7 @@ from tenacity import (
     AsyncRetrying,
     retry_if_exception,
     stop_after_attempt,
+    stop_after_delay,
     wait_exponential_jitter,
 )
 
@@ -91,12 +92,13 @@ class Engine(Vllm):
         self._known_as = known_as
         self._loading = Timeouts(config.connect_timeout, lora.load_timeout, total=lora.load_timeout)
         self._using = Timeouts(config.connect_timeout, USE_WITHIN, total=USE_WITHIN)
-        self._tries = lora.load_tries
+        self._tries, self._longest = lora.load_tries, lora.load_timeout
         self._tells = True  # where adapters are, as far as is known
         self._sleep = sleep
 
-    async def load(self, name: str, path: str) -> bool:
-        """Have an adapter loaded from that folder; that it is loaded already will do, and is False.
+    async def load(self, name: str, path: str, *, anew: bool = False) -> bool:
+        """Have an adapter loaded from that folder; that it is loaded already will do, and is False,
+        unless it is to be read anew.
 
         What may pass is tried again. Raises AdapterUnusable, OutOfMemory, ProviderError."""
         trying = AsyncRetrying(
@@ -104,11 +106,11 @@ class Engine(Vllm):
             wait=wait_exponential_jitter(
                 multiplier=FIRST_WAIT, max=LONGEST_WAIT, jitter=FIRST_WAIT
             ),
-            stop=stop_after_attempt(self._tries),
+            stop=stop_after_attempt(self._tries) | stop_after_delay(self._longest),
             sleep=self._sleep,
             reraise=True,
         )
-        return await trying(self._load, name, path)
+        return await trying(self._load, name, path, anew)
 
     async def unload(self, name: str) -> None:
         """Have its name forgotten; its slot it keeps until others push it out. Raises
@@ -149,8 +151,10 @@ class Engine(Vllm):
                 found[name] = found.get(name, frozenset()) | {level}
         return found
 
-    async def _load(self, name: str, path: str) -> bool:
+    async def _load(self, name: str, path: str, anew: bool) -> bool:
         wish = {"lora_name": name, "lora_path": path}
+        if anew:
+            await self.unload(name)
         refusal = await self._posted(self._load_at, wish, self._loading)
         if refusal and refusal.status == 400 and _LOADED_ALREADY in refusal.message:
             if (await self.adapters()).get(name, path) == path:

@@ -43,6 +43,7 @@ class Loads:
         self._view = view
         self._counts = counts
         self._named: defaultdict[str, set[str]] = defaultdict(set)  # that engines know by name
+        self._anew: set[Key] = set()  # known by name, and to be read again
         self._under_way: dict[Key, asyncio.Task[None]] = {}
         self._refused: dict[Key, Refusal] = {}
 
@@ -81,13 +82,21 @@ class Loads:
 
     def listed(self, replica: Replica, adapters: set[str]) -> None:
         """Its engine says that requests may name these, and no others."""
-        self._named[replica.name] = adapters
+        self._named[replica.name] = {a for a in adapters if (replica.name, a) not in self._anew}
+
+    def pushed_out(self, replica: Replica, adapter: str) -> None:
+        """Its engine knows it by name alone, and would read its files in the middle of a step: an
+        engine that finds none there dies, with everybody's requests. Loaded anew, they are read
+        where a failure is an answer."""
+        if adapter in self._named[replica.name]:
+            self._named[replica.name].discard(adapter)
+            self._anew.add((replica.name, adapter))
 
     def heard(self, doing: Doing) -> None:
         """What another gateway had loaded, or found not to be."""
         what, _, replica, adapter, _ = doing
         if adapter is not None and what == "loaded":
-            self._named[replica].add(adapter)
+            self._there(replica, adapter)
         elif adapter is not None and what == "evicted":
             self._named[replica].discard(adapter)
 
@@ -100,6 +109,8 @@ class Loads:
         """The others are no replicas any more."""
         for gone in self._named.keys() - set(addresses):
             del self._named[gone]
+        self._anew = {key for key in self._anew if key[0] in addresses}
+        self._refused = {key: each for key, each in self._refused.items() if key[0] in addresses}
 
     async def aclose(self) -> None:
         """Wait for nothing more."""
@@ -111,7 +122,8 @@ class Loads:
         assert served.path is not None, "what engines were started with is not loaded"
         began = self._view.now()
         try:
-            loaded = await engine.load(served.name, served.path)
+            anew = (replica.name, served.name) in self._anew
+            loaded = await engine.load(served.name, served.path, anew=anew)
         except ProviderError as error:
             self._view.evicted(replica, served.name)
             self._counts.load_failed(served)
@@ -121,13 +133,20 @@ class Loads:
             seconds = self._view.now() - began
             replica.costs.from_disk = learned(replica.costs.from_disk, seconds)
             self._counts.loaded(served, seconds)
-        self._named[replica.name].add(served.name)
+        self._there(replica.name, served.name)
         self._view.loaded(replica, served.name)
+
+    def _there(self, address: str, adapter: str) -> None:
+        self._named[address].add(adapter)
+        self._anew.discard((address, adapter))
 
     def _remember(self, key: Key, error: ProviderError) -> None:
         seconds = REMEMBERED if isinstance(error, AdapterUnusable) else NO_MEMORY
         if isinstance(error, AdapterUnusable | OutOfMemory):
-            self._refused[key] = Refusal(error, self._view.now() + seconds)
+            now = self._view.now()
+            for old in [old for old, each in self._refused.items() if now >= each.until]:
+                del self._refused[old]
+            self._refused[key] = Refusal(error, now + seconds)
             _log.warning("%s", error.message)
 
 

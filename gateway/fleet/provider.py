@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from gateway.errors import AdapterUnusable, ProviderError
+from gateway.errors import AdapterNotFound, AdapterUnusable, ProviderError
 from gateway.fleet.engine import Engine
 from gateway.fleet.kept import Kept
 from gateway.fleet.places import Place, Places
@@ -74,12 +74,12 @@ class Fleet:
         )
         failed: dict[str, ProviderError] = {}
         while True:
-            place = await self.places.taken(wanted, self._able(adapter, failed))
+            place = await self._taken(wanted, served, failed)
             self.kept.prefixes.sent(place.replica.name, blocks)
             try:
                 return await self._visited(place, call, served)
             except ProviderError as error:
-                if not error.retryable:
+                if not (error.retryable or isinstance(error, AdapterNotFound)):
                     raise
                 failed[place.replica.name] = error
 
@@ -90,7 +90,7 @@ class Fleet:
         if served is None or served.path is None:
             return self.replicas[0].name
         wanted = Wanted(name, served.priority)
-        place = await self.places.taken(wanted, self._able(name, {}))
+        place = await self._taken(wanted, served, {})
         try:
             await self.made_ready(place.replica, served, place.placement.touch)
         finally:
@@ -128,6 +128,15 @@ class Fleet:
                 f"{self.name} serves no model '{model}'.", retryable=False, upstream_status=404
             ) from None
 
+    async def _taken(
+        self, wanted: Wanted, served: Served | None, failed: Mapping[str, ProviderError]
+    ) -> Place:
+        """A place for what is wanted, on a replica that may be asked. Raises ProviderError."""
+        place = await self.places.taken(wanted, self._able(wanted.adapter, failed))
+        if served and served.path and place.placement.tier == "disk":
+            self.kept.loads.pushed_out(place.replica, served.name)
+        return place
+
     def _able(self, adapter: str | None, failed: Mapping[str, ProviderError]) -> Sequence[Replica]:
         """Replicas that may be asked, at least one. Raises ProviderError."""
         now = self.kept.view.now()
@@ -152,12 +161,13 @@ class Fleet:
         )
 
     def _refused(self, adapter: str) -> Mapping[str, ProviderError]:
-        """Replicas that had no memory for it a moment ago. Raises AdapterUnusable where one said
-        that it cannot be served: its files are the same everywhere."""
+        """Replicas that had no memory for it a moment ago, or do not see its files. Raises
+        AdapterUnusable where one that sees them said that they cannot be served: they are the same
+        everywhere."""
         refused = {}
         for replica in self.replicas:
             if error := self.kept.loads.refused(replica, adapter):
-                if isinstance(error, AdapterUnusable):
+                if isinstance(error, AdapterUnusable) and not isinstance(error, AdapterNotFound):
                     raise error
                 refused[replica.name] = error
         return refused

@@ -161,6 +161,52 @@ async def test_files_that_cannot_be_read_are_corrupt(tmp_path: Path) -> None:
             await here.say("a@1")
 
 
+async def test_files_that_vanish_once_an_engine_has_dropped_them_do_not_kill_it(
+    tmp_path: Path,
+) -> None:
+    """vLLM reads what was pushed out of its memory in the middle of a step, and dies of a folder
+    that is gone; and so would each replica that is asked next."""
+    async with world(tmp_path, replicas=2) as here:
+        names = [f"a{number}@1" for number in range(2 * LORA.cpu_slots + 1)]
+        for name in names:
+            here.register.add(name)
+            await here.say(name)
+        for name in names:
+            here.register.empty(name)
+        for name in names:
+            if all(name not in server.cpu for server in here.servers):
+                with pytest.raises(AdapterNotFound):
+                    await here.say(name)
+        assert not any(server.core.dead.is_set() for server in here.servers)
+        assert (await here.say("base"))[0]
+        assert here.idle
+
+
+async def test_what_comes_back_from_disk_answers_as_before(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        names = [f"a{number}@1" for number in range(LORA.cpu_slots + 2)]
+        for name in names:
+            here.register.add(name)
+        before = [(await here.say(name))[0] for name in names]
+        assert [(await here.say(name))[0] for name in names] == before
+        assert sorted(here.servers[0].names) == names
+
+
+async def test_where_one_replica_does_not_see_the_files_another_one_serves_them(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, replicas=2) as here:
+        blind = here.servers[0]
+        blind.faults.loads.append(Refusal(404, "Loading lora a failed: No adapter found for it"))
+        for number in range(6):
+            here.register.add(f"a{number}@1")
+            for _ in range(2):
+                _, made = await here.say(f"a{number}@1")
+                assert made.placed
+                assert made.placed["replica"] == here.servers[1].url
+        assert len(here.loads()) <= 12
+
+
 async def test_without_memory_on_one_replica_another_one_loads_it(tmp_path: Path) -> None:
     async with world(tmp_path, replicas=2) as here:
         here.register.add("a@1")
