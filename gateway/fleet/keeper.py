@@ -27,29 +27,22 @@ _log = logging.getLogger(__name__)
 class Keeper:
     """One provider's."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, every: float = EVERY) -> None:
         self._fleet = fleet
+        self._every = every
         self._kept = fleet.kept
         self._in_vain = dict.fromkeys(fleet.engines, 0)
         self._short: tuple[str, ...] = ()
 
     async def run(self) -> None:
-        """For ever."""
-        while True:
-            try:
-                await self.look()
-            except Exception:
-                # Whatever is wrong with one look, the next must come.
-                _log.exception("the replicas of %s cannot be looked after", self._fleet.name)
-            await asyncio.sleep(EVERY)
+        """For ever. Each replica by itself: one that takes minutes to refuse a load keeps nobody
+        from seeing that another one does not answer."""
+        await asyncio.gather(*map(self._tend, self._fleet.replicas))
 
-    async def look(self) -> None:
-        """Once, at all of them."""
+    async def look(self, replica: Replica) -> None:
+        """Once, at one of them."""
         pinned = {each.name: each for each in self._fleet.adapters.pinned(self._fleet.name)}
         self._place_pins(pinned)
-        await asyncio.gather(*(self._look_at(each, pinned) for each in self._fleet.replicas))
-
-    async def _look_at(self, replica: Replica, pinned: Mapping[str, Served]) -> None:
         loads, engine = self._kept.loads, self._fleet.engines[replica.name]
         before = loads.named(replica)
         listed = await self._listed(engine)
@@ -65,10 +58,19 @@ class Keeper:
                 mirror.resident(replica, where)
             for name in removed - replica.under_way.keys():
                 await engine.unload(name)
-            for name in sorted(replica.pinned):
+            for name in sorted(replica.pinned & pinned.keys()):
                 await self._pin(replica, pinned[name])
         except ProviderError as error:
             _log.info("%s: %s", replica.name, error.message)
+
+    async def _tend(self, replica: Replica) -> None:
+        while True:
+            try:
+                await self.look(replica)
+            except Exception:
+                # Whatever is wrong with one look, the next must come.
+                _log.exception("%s cannot be looked after", replica.name)
+            await asyncio.sleep(self._every)
 
     async def _listed(self, engine: Engine) -> Mapping[str, str] | None:
         """The adapters that it serves, and their folders; None where it does not answer."""
@@ -78,7 +80,7 @@ class Keeper:
             listed = await engine.adapters()
         except ProviderError as error:
             self._in_vain[address] += 1
-            if self._in_vain[address] == PATIENCE and error.retryable:
+            if self._in_vain[address] >= PATIENCE and error.retryable and not health.down:
                 _log.warning("%s does not answer and is not asked: %s", address, error.message)
                 health.down = True
             return None
@@ -116,6 +118,8 @@ class Keeper:
         """Bring what is to stay and is not there, where a slot is idle. Raises ProviderError."""
         if served.name in replica.gpu or len(replica.under_way) >= replica.slots:
             return
+        if served.name not in replica.cpu:
+            self._kept.loads.pushed_out(replica, served.name)
         if self._kept.loads.ready(replica, served):
             await self._fleet.engines[replica.name].use(served.name)
             self._kept.view.touched(replica, served.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from eval.bench.engine.server import Refusal
 from gateway.errors import ProviderError
 from gateway.fleet.keeper import PATIENCE, Keeper
 from tests.gateway.fleet.world import world, write
+from tests.gateway.providers.scripted import until
 
 pytestmark = pytest.mark.anyio
 
@@ -77,13 +79,28 @@ async def test_a_replica_that_does_not_answer_is_not_asked_until_it_does(tmp_pat
         gone.core.die()
         await gone.gone.wait()
         for _ in range(PATIENCE):
-            await keeper.look()
+            await here.look(keeper)
         health = here.fleet.kept.health(gone.url)
         assert health.down
         assert (await here.say("base"))[0]
         async with Server(port=int(gone.url.split(":")[2].removesuffix("/v1"))):
-            await keeper.look()
+            await here.look(keeper)
             assert not health.down
+
+
+async def test_a_load_that_takes_long_keeps_nobody_from_looking_at_the_others(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, replicas=2) as here:
+        slow, gone = here.servers
+        slow.core.pace.disk = 60
+        here.register.add("a@1", "critical")
+        gone.core.die()
+        await gone.gone.wait()
+        looking = asyncio.create_task(Keeper(here.fleet, every=0.01).run())
+        await until(lambda: here.fleet.kept.health(gone.url).down)
+        assert here.fleet.replicas[0].pinned
+        looking.cancel()
 
 
 async def test_a_refusal_to_load_a_pin_does_not_end_the_looking(tmp_path: Path) -> None:

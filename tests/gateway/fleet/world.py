@@ -3,6 +3,7 @@ over them."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -116,9 +117,10 @@ class World:
         events = await self.fleet.start(made)
         return "".join([told(event) async for event in events]), made
 
-    async def look(self) -> None:
+    async def look(self, keeper: Keeper | None = None) -> None:
         """What is done in the background every few seconds."""
-        await Keeper(self.fleet).look()
+        keeper = keeper or Keeper(self.fleet)
+        await asyncio.gather(*map(keeper.look, self.fleet.replicas))
 
     @property
     def idle(self) -> bool:
