@@ -128,9 +128,7 @@ class Registry:
                 failing = True
 
 
-def _known(
-    version: int, every: Iterable[Held], removed: Collection[tuple[str, str]]
-) -> _Known:
+def _known(version: int, every: Iterable[Held], removed: Collection[tuple[str, str]]) -> _Known:
     by_tenant: dict[str, list[Held]] = {}
     served: dict[tuple[str, str], Adapter] = {}
     for held in every:

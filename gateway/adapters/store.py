@@ -191,8 +191,7 @@ class AdapterStore:
         """Every revision that is no more: its provider, and what engines called it."""
         with self.database.connection() as connection:
             rows = connection.read(
-                "SELECT provider, tenant, name, revision FROM adapters "
-                "WHERE removed_at IS NOT NULL"
+                "SELECT provider, tenant, name, revision FROM adapters WHERE removed_at IS NOT NULL"
             )
         return {(provider, engines_name(*identity)) for provider, *identity in rows}
 

@@ -139,9 +139,8 @@ class Places:
         does a slot that it was promised."""
         if waiting.done() and not waiting.cancelled():
             waiting.result().over()
-        if self._waiting.pop(ticket, None) is None:
-            return
-        self._line.quit(ticket)
+        if self._waiting.pop(ticket, None) is not None:
+            self._line.quit(ticket)
         adapter = ticket.wanted.adapter
         if adapter not in self.waiting:
             for replica in self.view.replicas:

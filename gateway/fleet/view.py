@@ -100,12 +100,16 @@ class View:
     def answering(self, replica: Replica, adapter: str | None, tokens: int) -> None:
         """The first of its answer has come."""
         mirror.answering(replica, adapter, tokens)
+        if not self._is_one(replica):
+            return
         self._own[replica.name].unread -= tokens
         self._tell(("answering", self.provider, replica.name, adapter, tokens))
 
     def left(self, replica: Replica, adapter: str | None, tokens: int) -> None:
         """It is over; `tokens` as for routing/placement/mirror.py."""
         mirror.left(replica, adapter, tokens, self.now())
+        if not self._is_one(replica):
+            return
         part = self._own[replica.name]
         part.add(adapter, -1)
         part.unread -= tokens
@@ -204,6 +208,11 @@ class View:
             for name, replica in self._replicas.items()
         }
 
+    def _is_one(self, replica: Replica) -> bool:
+        """Whether it still is a replica: what was sent to it before a change of the configuration
+        ends after it, and an address may have come back as another mirror."""
+        return self._replicas.get(replica.name) is replica
+
     def _forget(self, name: str, part: Part) -> None:
         if replica := self._replicas.get(name):
             self._exchanged(replica, part, Part())
@@ -219,6 +228,8 @@ class View:
             under_way = replica.under_way.pop(adapter, 0) + more
             if under_way > 0:
                 replica.under_way[adapter] = under_way
+            else:
+                replica.loading.pop(adapter, None)  # for whoever is gone
         replica.unread = max(replica.unread + after.unread - before.unread, 0)
 
 
