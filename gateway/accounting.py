@@ -15,6 +15,7 @@ import orjson
 
 from context.tokens import Counter
 from gateway.accounts.limits import Hold, Limits
+from gateway.adapters.targets import AdapterTargets
 from gateway.errors import GatewayError, HandedOver, ProviderError, ProviderTimeout
 from gateway.ledger.queries import Queries
 from gateway.ledger.types import Request
@@ -50,13 +51,14 @@ class Accounting:
     catalogue: Catalogue
     beside: tuple[Spent, ...] = ()  # what calls may use at most that help a search
     strategies: StrategiesConfig = field(default_factory=StrategiesConfig)
+    adapters: AdapterTargets | None = None
 
     async def reserve(self, caller: Caller, ask: Ask) -> Hold:
         """Take what the request may need from the caller's limits. Raises RateLimited."""
         prompt, completion = self._most(ask, ask.strategy)
         tokens, cost = prompt + completion, 0.0
         if caller.budget_usd is not None:
-            cost = self._dearest(self._targets(ask.model), Usage(prompt, completion))
+            cost = self._dearest(self._asked(caller, ask), Usage(prompt, completion))
         for each in self.beside:
             tokens += each.usage.total
             if caller.budget_usd is not None:
@@ -101,6 +103,21 @@ class Accounting:
         calls = self.strategies.calls(strategy)
         answer = most_tokens_of_answer(ask) or RESERVED_ANSWER
         return tokens_of(ask.messages) * calls, answer * ask.n * calls
+
+    def _asked(self, caller: Caller, ask: Ask) -> Collection[Target]:
+        """Who may answer: of an adapter that is named, that one and not the dearest of all."""
+        if self.adapters and self.adapters.registry.any:
+            named = ask.adapter or (ask.model if self._unknown(ask.model) else "")
+            if named and (adapter := self.adapters.of(caller.team, named)):
+                return (adapter,)
+        return self._targets(ask.model)
+
+    def _unknown(self, model: str) -> bool:
+        try:
+            self.catalogue.groups(model)
+        except NoSuchModel:
+            return True
+        return False
 
     def _targets(self, model: str) -> Collection[Target]:
         everything = self.catalogue.targets.values()

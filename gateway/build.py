@@ -290,6 +290,7 @@ async def assemble(
             named,
             beside=tuple(each.most for each in (leading, more) if each),
             strategies=config.strategies,
+            adapters=adapters,
         )
         shadows = Shadows(adapters, dispatcher, judge, accounting, config.adapters.shadow)
         # From here on nothing fails: what outlives this gateway is not half configured.

@@ -163,7 +163,7 @@ class Engine(Vllm):
             await self.unload(name)
             refusal = await self._posted(self._load_at, wish, self._loading)
         if refusal:
-            raise self._lasting(name, path, refusal) or refusal.error
+            raise self._lasting(name, refusal) or refusal.error
         return True
 
     async def _posted(
@@ -177,13 +177,15 @@ class Engine(Vllm):
                 body = await response.read()
         if 200 <= response.status < 300:
             return None
+        if folder := wish.get("lora_path"):  # callers need not know it
+            body = body.replace(folder.encode(), wish["lora_name"].encode())
         error = self._failures.status(response.status, body, retry_after(response))
         return _Refusal(response.status, _message(body), error)
 
-    def _lasting(self, name: str, path: str, refusal: _Refusal) -> ProviderError | None:
-        """What does not pass in a moment, if it is that. Callers need not know the folder."""
+    def _lasting(self, name: str, refusal: _Refusal) -> ProviderError | None:
+        """What does not pass in a moment, if it is that."""
         status, message = refusal.status, refusal.message
-        told = self._failures.clean(message.replace(path, name))
+        told = self._failures.clean(message)
         said = f"{self._known_as} cannot load the adapter {name}: {told}"
         match status:
             case 404 if "No adapter found" in message:

@@ -270,6 +270,22 @@ async def test_an_answer_costs_what_the_base_model_costs(here: Asked) -> None:
     assert float(told.headers["x-moorline-cost-usd"]) == pytest.approx(3e-3)
 
 
+async def test_a_small_budget_is_enough_for_an_adapter_however_dear_others_are(
+    tmp_path: Path,
+) -> None:
+    dear = """
+    [providers.dear]
+    kind = "simulated"
+    models = [{ name = "dear", output_usd_per_million = 1_000_000 }]
+    """
+    async with asked(tmp_path, dear) as here:
+        here.add("support")
+        key = here.key("acme", budget_usd=1.0)
+        assert await here.answer("support", key) == "support@1, 1"
+        beside = await here.answer("auto", key, extra_body={"adapter_id": "support"})
+        assert beside == "support@1, 2"
+
+
 async def test_metrics_count_adapters_as_their_base(here: Asked) -> None:
     here.add("support")
     await here.answer("support")

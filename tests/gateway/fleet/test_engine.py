@@ -93,9 +93,10 @@ async def test_what_may_pass_is_tried_again(first: bytes | None) -> None:
 
 
 async def test_it_is_not_tried_for_ever() -> None:
-    async with engine(refused(503, "Service is starting"), tries=2) as (asked, server):
-        with pytest.raises(ProviderError):
+    async with engine(refused(503, "/shelf/1 is being read"), tries=2) as (asked, server):
+        with pytest.raises(ProviderError) as failed:
             await asked.load("a@1", "/shelf/1")
+        assert "/shelf" not in failed.value.message
         assert len(server.requests) == 2
 
 
