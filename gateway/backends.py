@@ -421,7 +421,7 @@ async def _provider(
 
             return await asyncio.to_thread(LiteLLM, chosen)
         case TransformersProvider():
-            return await _transformers(name, chosen)
+            return await _transformers(name, chosen, fleets.adapters)
         case SimulatedProvider():
             from gateway.providers.simulated import Simulated
 
@@ -436,7 +436,7 @@ async def _provider(
             return Extractive(chosen)
 
 
-async def _transformers(name: str, chosen: TransformersProvider) -> Provider:
+async def _transformers(name: str, chosen: TransformersProvider, adapters: Adapters) -> Provider:
     try:
         from gateway.providers.local.device import NoSuchDevice
         from gateway.providers.local.generation import CannotTalk
@@ -446,7 +446,7 @@ async def _transformers(name: str, chosen: TransformersProvider) -> Provider:
             f'`providers.{name}`: {error}; `kind = "transformers"` needs the extra of that name.'
         ) from None
     try:
-        return await asyncio.to_thread(Transformers, chosen, name)
+        return await asyncio.to_thread(Transformers, name, chosen, adapters)
     except (NoSuchDevice, CannotTalk, OSError, ValueError) as error:
         raise ConfigError(f"`providers.{name}`: {error}.") from None
 

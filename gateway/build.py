@@ -80,7 +80,7 @@ from gateway.lookup import Lookup
 from gateway.metrics.counts import Counts
 from gateway.metrics.page import Metrics
 from gateway.pipeline import Gateway
-from gateway.providers.config import ExtractiveProvider, VllmProvider
+from gateway.providers.config import AdaptedProvider, ExtractiveProvider
 from gateway.providers.prices import Prices
 from gateway.recap import Recaps
 from gateway.routes import Router
@@ -463,7 +463,7 @@ def bases(config: Config, named: Catalogue) -> dict[str, Target]:
     return {
         name: named.targets[f"{name}/{provider.base.name}"]
         for name, provider in config.all_providers.items()
-        if isinstance(provider, VllmProvider) and provider.base
+        if isinstance(provider, AdaptedProvider) and provider.base
     }
 
 

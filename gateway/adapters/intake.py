@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.adapters.names import checked_name, checked_tenant
 from gateway.adapters.shelf import Shelf
@@ -17,7 +18,7 @@ from gateway.adapters.validation.base import BadBase, Base
 from gateway.adapters.validation.check import checked
 from gateway.config import Config
 from gateway.ledger.database import Database
-from gateway.providers.config import VllmProvider
+from gateway.providers.config import AdaptedProvider
 from routing.catalogue import AUTO, AUTO_BY
 from routing.placement.types import Priority
 from routing.types import Limits
@@ -53,7 +54,7 @@ class Intake:
         assert provider.lora
         assert provider.base
         try:
-            path = provider.lora.base_config
+            path = provider.lora.base_config or _own(provider.base.name)
             base = Base.read(provider.base.name, path) if path else Base(provider.base.name)
         except BadBase as error:
             raise Conflict(f"providers.{name}.lora.base_config: {error}") from error
@@ -74,7 +75,7 @@ class Intake:
         self._shelf.sweep({a.facts.digest for each in held for a in each.revisions.values()})
         return gone
 
-    def _provider(self, name: str) -> tuple[str, VllmProvider]:
+    def _provider(self, name: str) -> tuple[str, AdaptedProvider]:
         able = dict(providers(self._config))
         if not name and len(able) == 1:
             return next(iter(able.items()))
@@ -86,10 +87,16 @@ class Intake:
         )
 
 
-def providers(config: Config) -> list[tuple[str, VllmProvider]]:
+def _own(model: str) -> Path | None:
+    """The folder of a model that is named by it."""
+    folder = Path(model)
+    return folder if (folder / "config.json").is_file() else None
+
+
+def providers(config: Config) -> list[tuple[str, AdaptedProvider]]:
     """Those whose engines load adapters."""
     every = config.all_providers.items()
-    return [(n, each) for n, each in every if isinstance(each, VllmProvider) and each.lora]
+    return [(n, each) for n, each in every if isinstance(each, AdaptedProvider) and each.lora]
 
 
 def slots(config: Config) -> dict[str, dict[str, int]]:

@@ -183,7 +183,7 @@ async def warm(
     await asyncio.to_thread(gateway.adapters.refresh)  # it may have been added a moment ago
     fleet = gateway.fleets.serving.get(adapter.provider)
     if fleet is None:
-        raise NotFound(f"The provider {adapter.provider} is not configured any more.")
+        raise NotFound(f"The provider {adapter.provider} has no replicas that could be warmed.")
     return {**told_revision(adapter), "replica": await fleet.warm(adapter.served_as)}
 
 

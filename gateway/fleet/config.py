@@ -9,9 +9,8 @@ from pydantic import DirectoryPath, Field, FilePath, SecretStr, model_validator
 from retrieval.config import Section
 
 
-class LoraConfig(Section):
-    """LoRA adapters of one base model. The figures are those that vLLM was started with, on every
-    replica alike, and none of them is asked of it: no endpoint tells them."""
+class AdaptedConfig(Section):
+    """LoRA adapters of one base model."""
 
     base: str | None = Field(
         default=None,
@@ -22,6 +21,14 @@ class LoraConfig(Section):
         description="The base model's `config.json`, or the folder that has it: adapters' shapes "
         "are held against it before anything is loaded.",
     )
+    slots: int = Field(default=8, ge=1, description="Adapters that are loaded at once.")
+    max_rank: int = Field(default=16, ge=1, description="An adapter of a higher rank is refused.")
+
+
+class LoraConfig(AdaptedConfig):
+    """The same on vLLM. The figures are those that it was started with, on every replica alike, and
+    none of them is asked of it: no endpoint tells them."""
+
     slots: int = Field(
         default=8, ge=1, description="`--max-loras`: adapters in the GPU at once, on each replica."
     )

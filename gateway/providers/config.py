@@ -10,7 +10,7 @@ from pydantic import DirectoryPath, Field, FilePath, SecretStr, field_validator,
 
 from context.tokenizer_files import found
 from gateway.embedding.config import EmbeddingModel
-from gateway.fleet.config import LoraConfig, ServeConfig
+from gateway.fleet.config import AdaptedConfig, LoraConfig, ServeConfig
 from gateway.providers.capabilities import Capability, Prefill
 from gateway.providers.services import SERVICES, OutputLimit
 from gateway.providers.wire.client import BadEndpoint, Endpoint
@@ -291,7 +291,31 @@ class OpenAICompatibleProvider(_Http):
         return known | given
 
 
-class VllmProvider(_Http):
+class _Adapted(Section):
+    """What every provider has whose models adapters may change."""
+
+    models: tuple[ModelConfig, ...]
+    lora: AdaptedConfig | None
+
+    @model_validator(mode="after")
+    def _what_adapters_change_is_served(self) -> Self:
+        served = [each.name for each in self.models]
+        if self.lora and not served:
+            raise ValueError("`lora` is set, and there is no model that adapters would change")
+        if self.lora and self.lora.base not in (None, *served):
+            raise ValueError(f"`lora.base` is none of its `models`: {', '.join(served)}")
+        return self
+
+    @property
+    def base(self) -> ModelConfig | None:
+        """The model that adapters change, where any are loaded."""
+        if self.lora is None:
+            return None
+        wanted = self.lora.base
+        return next(each for each in self.models if wanted in (None, each.name))
+
+
+class VllmProvider(_Http, _Adapted):
     """A vLLM server by URL, or several that serve the same. LoRA adapters that it was started with
     are models: list them by name. With `lora` it loads those that are registered, too."""
 
@@ -304,27 +328,10 @@ class VllmProvider(_Http):
     )
 
     @model_validator(mode="after")
-    def _what_adapters_change_is_served(self) -> Self:
-        served = [each.name for each in self.models]
-        if self.lora and not served:
-            raise ValueError("`lora` is set, and there is no model that adapters would change")
-        if self.lora and self.lora.base not in (None, *served):
-            raise ValueError(f"`lora.base` is none of its `models`: {', '.join(served)}")
-        return self
-
-    @model_validator(mode="after")
     def _embeddings_have_one_address(self) -> Self:
         if self.embeddings and len(self.addresses) > 1:
             raise ValueError("`embeddings` are asked of one `base_url`")
         return self
-
-    @property
-    def base(self) -> ModelConfig | None:
-        """The model that adapters change, where any are loaded."""
-        if self.lora is None:
-            return None
-        wanted = self.lora.base
-        return next(each for each in self.models if wanted in (None, each.name))
 
 
 class LiteLlmProvider(_Remote):
@@ -348,14 +355,16 @@ OnDevice: TypeAlias = Literal["auto", "cuda", "mps", "cpu"]
 Precision: TypeAlias = Literal["auto", "float32", "float16", "bfloat16"]
 
 
-class TransformersProvider(_Placed):
+class TransformersProvider(_Placed, _Adapted):
     """Models in this process, by the library transformers (extra `transformers`), on a GPU where
     there is one. One answer at a time: for trying out, not for many."""
 
     kind: Literal["transformers"]
     models: tuple[ModelConfig, ...] = Field(
-        min_length=1,
-        description="Their names are folders, or the hub's; adapters change the first one.",
+        min_length=1, description="Their names are folders, or the hub's."
+    )
+    lora: AdaptedConfig | None = Field(
+        default=None, description="Adapters that are loaded while it runs."
     )
     device: OnDevice = Field(
         default="auto", description="Where they run; `auto` is cuda, else mps, else cpu."
@@ -364,15 +373,17 @@ class TransformersProvider(_Placed):
         default="auto",
         description="Of their weights; `auto` is half on a GPU, float32 on a processor.",
     )
-    adapters_kept: int = Field(
-        default=8, ge=1, description="LoRA adapters that stay loaded on a model."
-    )
     max_waiting: int = Field(
         default=32, ge=0, description="Requests that wait for their turn; others are refused."
     )
     total_timeout: float = Field(
         default=600, gt=0, description="Longest duration of an answer, in seconds."
     )
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it runs: here."""
+        return ("this process",)
 
 
 class SimulatedProvider(_Placed):
@@ -424,6 +435,10 @@ ProviderConfig = Annotated[
     | ExtractiveProvider,
     Field(discriminator="kind"),
 ]
+
+
+AdaptedProvider: TypeAlias = VllmProvider | TransformersProvider
+"""Whose models adapters may change while they run."""
 
 
 def priced(provider: ProviderConfig) -> tuple[ModelConfig, ...]:

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from gateway.providers.config import (
+    AdaptedProvider,
     ExtractiveProvider,
     ModelConfig,
     OpenAICompatibleProvider,
@@ -53,7 +54,7 @@ class Prices:
         self._adapted = {
             name: f"{name}/{provider.base.name}"
             for name, provider in providers.items()
-            if isinstance(provider, VllmProvider) and provider.base
+            if isinstance(provider, AdaptedProvider) and provider.base
         }
         self._full: dict[str, str] = {}
         for name in self._configured:

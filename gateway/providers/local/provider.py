@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch  # type: ignore[import-not-found,unused-ignore]
 
 from gateway.errors import ProviderError
+from gateway.fleet.types import Adapters, NoAdapters
 from gateway.providers.base import Call
 from gateway.providers.config import ModelConfig, TransformersProvider
 from gateway.providers.failures import Failures
@@ -25,15 +26,13 @@ from gateway.providers.local.generation import Adapted, LocalModel, Sampling, To
 from gateway.streams import Told
 from gateway.types import Delta, Done, Event, Events, Usage
 
-Adapters: TypeAlias = Callable[[str], Path | None]
-"""The folder of an adapter that is called so; None where there is none."""
-
 PASSED = frozenset(
     {
         *("max_completion_tokens", "max_tokens", "n", "seed", "stop", "stream_options"),
         *("temperature", "top_k", "top_p"),
     }
 )
+NO_ADAPTERS = NoAdapters()
 BEGUN = Delta()
 ENDLESS = 2**31
 
@@ -42,18 +41,19 @@ class Transformers:
     """Construction loads the models, which takes long: it belongs in a thread."""
 
     def __init__(
-        self, config: TransformersProvider, known_as: str, adapters: Adapters = lambda name: None
+        self, name: str, config: TransformersProvider, adapters: Adapters = NO_ADAPTERS
     ) -> None:
         """Raises NoSuchDevice, CannotTalk, and what transformers raises."""
         self.device = chosen(config.device, config.precision)
         self._config = config
         self._adapters = adapters
-        self._failures = Failures(known_as, ())
-        kept = config.adapters_kept
+        self._name = name
+        self._failures = Failures(name, ())
+        kept = config.lora.slots if config.lora else 0
         self._models = {
             each.name: LocalModel(each.name, self.device, kept) for each in config.models
         }
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"transformers-{known_as}")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"transformers-{name}")
         self._in_line = 0
 
     def __repr__(self) -> str:
@@ -100,8 +100,9 @@ class Transformers:
     def _meant(self, name: str) -> tuple[LocalModel, Adapted | None]:
         if (model := self._models.get(name)) is not None:
             return model, None
-        if (folder := self._adapters(name)) is not None:
-            return self._models[self._config.models[0].name], Adapted(name, folder)
+        served = self._adapters.served(self._name, name)
+        if served and served.path and (base := self._config.base):
+            return self._models[base.name], Adapted(name, Path(served.path))
         raise self._failures.told(404, f"There is no model '{name}'.")
 
     def _check(self, params: Mapping[str, Any]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from context.types import Prompt
 from gateway.errors import ProviderError, WindowExceeded
+from gateway.fleet.config import AdaptedConfig
+from gateway.fleet.types import Served
 from gateway.providers.base import Call
 from gateway.providers.config import ModelConfig, TransformersProvider
 from gateway.streams import Collected, collect
@@ -46,13 +49,31 @@ async def provider(folder: Path) -> AsyncIterator[Transformers]:
     await provider.aclose()
 
 
+@dataclass
+class Registered:
+    """Two adapters, as the register would tell of them."""
+
+    folder: Path
+
+    def served(self, provider: str, name: str) -> Served | None:
+        folders = {"team:one@1": "adapter1", "v2.0@3": "adapter2"}
+        known = provider == "local" and name in folders
+        return Served(name, str(self.folder / folders[name])) if known else None
+
+    def pinned(self, provider: str) -> Sequence[Served]:
+        return ()
+
+
 def made(folder: Path) -> Transformers:
     models = (ModelConfig(name=str(folder / "base")),)
     config = TransformersProvider(
-        kind="transformers", models=models, device="cpu", adapters_kept=1, max_waiting=1
+        kind="transformers",
+        models=models,
+        device="cpu",
+        lora=AdaptedConfig(slots=1),
+        max_waiting=1,
     )
-    adapters = {"team:one@1": folder / "adapter1", "v2.0@3": folder / "adapter2"}
-    return Transformers(config, "local", adapters.get)
+    return Transformers("local", config, Registered(folder))
 
 
 def call(provider: Transformers, model: str = "", stream: bool = False, **params: Any) -> Call:
