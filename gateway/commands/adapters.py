@@ -10,22 +10,26 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
 
 import click
 
+from gateway.adapters.comparing import Comparison, Figure, compared
 from gateway.adapters.failures import BadAdapter, SourceAway
 from gateway.adapters.intake import Intake, Wanted, slots
 from gateway.adapters.names import BadName, reference
 from gateway.adapters.store import AdapterStore, Conflict, Held, NoSuchAdapter
 from gateway.adapters.telling import told, told_revision
-from gateway.adapters.types import EVERYBODY, LIVE, Adapter
+from gateway.adapters.types import EVERYBODY, LIVE, SHADOW, Adapter
 from gateway.commands.common import config_option, ledger_database, loaded
 from gateway.commands.table import moment, table
 from gateway.control import running
+from gateway.ledger.queries import Queries
 from retrieval.types import RetrievalError
+from routing.experiments.intervals import FEWEST
 from routing.placement.types import Priority
 from routing.types import Limits
 
@@ -167,6 +171,25 @@ def pin(config_file: Path | None, name: str, team: str, priority: Priority) -> N
 @config_option
 @click.argument("adapter")
 @team_option
+@json_option
+def compare(config_file: Path | None, adapter: str, team: str, as_json: bool) -> None:
+    """Show how NAME@2 has answered as NAME@shadow, beside the live revision. The intervals hold
+    however often one looks."""
+    with _refusals(), ledger_database(config_file) as database:
+        meant = reference(adapter)
+        held = AdapterStore(database).held(team, meant.name)
+        found = compared(Queries(database).shadowed(held.meant(meant.wanted).served_as))
+    if found is None:
+        raise click.ClickException(
+            f"Nothing was put to it yet: moorline adapters promote {adapter} --as {SHADOW}"
+        )
+    click.echo(json.dumps(asdict(found)) if as_json else _compared(found))
+
+
+@adapters.command()
+@config_option
+@click.argument("adapter")
+@team_option
 @click.option("--all", "whole", is_flag=True, help="Of a bare name: all its revisions.")
 def remove(config_file: Path | None, adapter: str, team: str, whole: bool) -> None:
     """Remove NAME@2, the alias NAME@canary, or with --all everything of NAME."""
@@ -223,6 +246,24 @@ def _refusals() -> Iterator[None]:
         yield
     except (BadName, NoSuchAdapter, Conflict, BadAdapter, SourceAway) as error:
         raise click.ClickException(str(error.args[0])) from error
+
+
+def _compared(found: Comparison) -> str:
+    lines = [f"Beside {found.live}: {found.asked} asked, {found.failed} failed."]
+    if found.likeness is not None and found.same is not None:
+        lines.append(f"Texts are alike by {found.likeness:.0%}; {found.same:.0%} are the same.")
+    rows = [
+        (name, str(each.pairs), f"{each.live:.4g}", f"{each.shadow:.4g}", _apart(each))
+        for name, each in found.figures.items()
+    ]
+    return "\n".join([*lines, table(("", "pairs", "live", "shadow", "difference"), rows)])
+
+
+def _apart(figure: Figure) -> str:
+    apart = figure.difference
+    if apart is None:
+        return f"no interval before {FEWEST} pairs"
+    return f"{apart.value:+.4g} ({apart.low:+.4g} to {apart.high:+.4g})"
 
 
 def _line(held: Held) -> tuple[str, ...]:
