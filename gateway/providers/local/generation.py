@@ -70,6 +70,7 @@ class LocalModel:
         """`name` is a folder or the hub's, `adapters` how many are kept loaded. Raises CannotTalk,
         and what transformers raises."""
         logging.disable_progress_bar()
+        logging.set_verbosity_error()  # or each adapter that comes is told to lack the others
         self._tokenizer = AutoTokenizer.from_pretrained(name)
         if not self._tokenizer.chat_template:
             raise CannotTalk(f"{name} has no chat template: it is no model for conversations")
