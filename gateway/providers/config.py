@@ -294,8 +294,10 @@ class OpenAICompatibleProvider(_Http):
 class _Adapted(Section):
     """What every provider has whose models adapters may change."""
 
-    models: tuple[ModelConfig, ...]
-    lora: AdaptedConfig | None
+    models: tuple[ModelConfig, ...] = Field(default=(), description="What completes chats.")
+    lora: AdaptedConfig | None = Field(
+        default=None, description="Adapters that are loaded while it runs."
+    )
 
     @model_validator(mode="after")
     def _what_adapters_change_is_served(self) -> Self:
@@ -362,9 +364,6 @@ class TransformersProvider(_Placed, _Adapted):
     kind: Literal["transformers"]
     models: tuple[ModelConfig, ...] = Field(
         min_length=1, description="Their names are folders, or the hub's."
-    )
-    lora: AdaptedConfig | None = Field(
-        default=None, description="Adapters that are loaded while it runs."
     )
     device: OnDevice = Field(
         default="auto", description="Where they run; `auto` is cuda, else mps, else cpu."

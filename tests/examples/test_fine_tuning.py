@@ -65,8 +65,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _write_base(folder: Path) -> None:
     """One that has learned what such conversations look like: it names teams at random."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    import torch  # type: ignore[import-not-found,unused-ignore]
+    from transformers import (  # type: ignore[import-not-found,unused-ignore]
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoTokenizer,
+    )
 
     write_model(folder)
     torch.manual_seed(5)

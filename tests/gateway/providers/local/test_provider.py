@@ -63,6 +63,9 @@ class Registered:
     def pinned(self, provider: str) -> Sequence[Served]:
         return ()
 
+    def removed(self, provider: str, name: str) -> bool:
+        return False
+
 
 def made(folder: Path) -> Transformers:
     models = (ModelConfig(name=str(folder / "base")),)
