@@ -92,7 +92,8 @@ def add(
     )
     for warning in facts.warnings:
         click.echo(f"  Note: {warning}")
-    if held.aliases[LIVE].revision == made.revision:
+    leads = held.aliases.get(LIVE)
+    if leads and leads.revision == made.revision:
         click.echo(f'Requests for "{name}" are answered by it.')
     else:
         click.echo(f"To make it live: moorline adapters promote {name}@{made.revision}")

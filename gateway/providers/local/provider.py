@@ -86,7 +86,7 @@ class Transformers:
         self._in_line += 1
         try:
             self._thread.submit(answering.run)
-            with self._translated():
+            with self._translated(adapter):
                 event = await answering.next(ends_at)
                 yield BEGUN
                 while not isinstance(event, Done):
@@ -116,7 +116,7 @@ class Transformers:
                 )
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, adapter: Adapted | None) -> Iterator[None]:
         try:
             yield
         except ProviderError:
@@ -130,7 +130,10 @@ class Transformers:
         except Exception as error:
             # The libraries raise whatever they like: of a damaged adapter, of a conversation that
             # the model's template refuses.
-            raise self._failures.told(500, f"{type(error).__name__}: {error}") from error
+            said = f"{type(error).__name__}: {error}"
+            if adapter:  # callers need not know its folder
+                said = said.replace(str(adapter.folder), adapter.name)
+            raise self._failures.told(500, said) from error
 
 
 class _Answering:

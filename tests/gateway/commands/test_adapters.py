@@ -104,6 +104,14 @@ def test_pins_are_counted(config: Path, made: Path) -> None:
     done(config, "pin", "b")
 
 
+def test_a_name_that_has_no_live_revision_is_added_to(config: Path, made: Path) -> None:
+    done(config, "add", str(made / "0"), "--name", "support")
+    done(config, "remove", "support@live")
+    assert "moorline adapters promote support@2" in done(
+        config, "add", str(made / "1"), "--name", "support"
+    )
+
+
 def test_what_is_removed_has_to_be_said(config: Path, made: Path) -> None:
     for seed in range(2):
         done(config, "add", str(made / str(seed)), "--name", "support")

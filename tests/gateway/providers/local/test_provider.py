@@ -163,12 +163,26 @@ async def test_a_damaged_adapter_fails_its_own_requests_only(folder: Path) -> No
     provider = await asyncio.to_thread(made, folder)
     damaged.write_bytes(whole[:100])
     try:
-        with pytest.raises(ProviderError):
+        with pytest.raises(ProviderError) as failed:
             await said(provider, "team:one@1")
+        assert str(folder) not in failed.value.message
         assert (await said(provider, "v2.0@3")).text
         assert (await said(provider)).text
     finally:
         damaged.write_bytes(whole)
+        await provider.aclose()
+
+
+async def test_a_folder_that_is_gone_is_named_to_nobody(folder: Path) -> None:
+    provider = await asyncio.to_thread(made, folder)
+    (folder / "adapter1").rename(folder / "aside")
+    try:
+        with pytest.raises(ProviderError) as failed:
+            await said(provider, "team:one@1")
+        assert str(folder) not in failed.value.message
+        assert "team:one@1" in failed.value.message
+    finally:
+        (folder / "aside").rename(folder / "adapter1")
         await provider.aclose()
 
 
