@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.config import MemoryStore, RedisStore
@@ -421,7 +422,8 @@ async def _provider(
 
             return await asyncio.to_thread(LiteLLM, chosen)
         case TransformersProvider():
-            return await _transformers(name, chosen, fleets.adapters)
+            shelf = config.adapters.kept_in(config.data)
+            return await _transformers(name, chosen, shelf, fleets.adapters)
         case SimulatedProvider():
             from gateway.providers.simulated import Simulated
 
@@ -436,7 +438,9 @@ async def _provider(
             return Extractive(chosen)
 
 
-async def _transformers(name: str, chosen: TransformersProvider, adapters: Adapters) -> Provider:
+async def _transformers(
+    name: str, chosen: TransformersProvider, shelf: Path, adapters: Adapters
+) -> Provider:
     try:
         from gateway.providers.local.device import NoSuchDevice
         from gateway.providers.local.generation import CannotTalk
@@ -446,7 +450,7 @@ async def _transformers(name: str, chosen: TransformersProvider, adapters: Adapt
             f'`providers.{name}`: {error}; `kind = "transformers"` needs the extra of that name.'
         ) from None
     try:
-        return await asyncio.to_thread(Transformers, name, chosen, adapters)
+        return await asyncio.to_thread(Transformers, name, chosen, shelf, adapters)
     except (NoSuchDevice, CannotTalk, OSError, ValueError) as error:
         raise ConfigError(f"`providers.{name}`: {error}.") from None
 

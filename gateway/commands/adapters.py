@@ -247,6 +247,9 @@ def _refusals() -> Iterator[None]:
         yield
     except (BadName, NoSuchAdapter, Conflict, BadAdapter, SourceAway) as error:
         raise click.ClickException(str(error.args[0])) from error
+    except OSError as error:  # of the folder of adapters
+        where = error.filename or "The folder of adapters"
+        raise click.ClickException(f"{where}: {error.strerror or error}") from error
 
 
 def _compared(found: Comparison) -> str:

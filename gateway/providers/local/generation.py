@@ -143,6 +143,8 @@ class LocalModel:
 
     def _load(self, adapter: Adapted) -> None:
         key = _key(adapter.name)
+        if not adapter.folder.is_dir():  # or it would be looked for on the hub
+            raise FileNotFoundError(f"the files of {adapter.name} are not there")
         try:
             self._model.load_adapter(str(adapter.folder), adapter_name=key)
         except Exception:

@@ -41,12 +41,19 @@ class Transformers:
     """Construction loads the models, which takes long: it belongs in a thread."""
 
     def __init__(
-        self, name: str, config: TransformersProvider, adapters: Adapters = NO_ADAPTERS
+        self,
+        name: str,
+        config: TransformersProvider,
+        shelf: Path,
+        adapters: Adapters = NO_ADAPTERS,
     ) -> None:
-        """Raises NoSuchDevice, CannotTalk, and what transformers raises."""
+        """`shelf` is where this process finds adapters; their register says where engines do.
+
+        Raises NoSuchDevice, CannotTalk, and what transformers raises."""
         self.device = chosen(config.device, config.precision)
         self._config = config
         self._adapters = adapters
+        self._shelf = shelf
         self._name = name
         self._failures = Failures(name, ())
         kept = config.lora.slots if config.lora else 0
@@ -102,7 +109,7 @@ class Transformers:
             return model, None
         served = self._adapters.served(self._name, name)
         if served and served.path and (base := self._config.base):
-            return self._models[base.name], Adapted(name, Path(served.path))
+            return self._models[base.name], Adapted(name, self._shelf / Path(served.path).name)
         raise self._failures.told(404, f"There is no model '{name}'.")
 
     def _check(self, params: Mapping[str, Any]) -> None:

@@ -112,6 +112,16 @@ def test_a_name_that_has_no_live_revision_is_added_to(config: Path, made: Path) 
     )
 
 
+def test_a_folder_that_cannot_be_written_is_told(config: Path, made: Path) -> None:
+    in_the_way = config.parent / "in_the_way"
+    in_the_way.touch()
+    with config.open("a") as file:
+        file.write(f'\n[adapters]\nfolder = "{in_the_way}/adapters"\n')
+    refused = run(config, "add", str(made / "0"), "--name", "support")
+    assert refused.exit_code == 1
+    assert "in_the_way/adapters: Not a directory" in refused.output
+
+
 def test_what_is_removed_has_to_be_said(config: Path, made: Path) -> None:
     for seed in range(2):
         done(config, "add", str(made / str(seed)), "--name", "support")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +48,13 @@ async def provider(folder: Path) -> AsyncIterator[Transformers]:
     await provider.aclose()
 
 
-@dataclass
 class Registered:
-    """Two adapters, as the register would tell of them."""
-
-    folder: Path
+    """Two adapters, as the register would tell of them to engines that see them elsewhere."""
 
     def served(self, provider: str, name: str) -> Served | None:
         folders = {"team:one@1": "adapter1", "v2.0@3": "adapter2"}
         known = provider == "local" and name in folders
-        return Served(name, str(self.folder / folders[name])) if known else None
+        return Served(name, f"/elsewhere/{folders[name]}") if known else None
 
     def pinned(self, provider: str) -> Sequence[Served]:
         return ()
@@ -76,7 +72,7 @@ def made(folder: Path) -> Transformers:
         lora=AdaptedConfig(slots=1),
         max_waiting=1,
     )
-    return Transformers("local", config, Registered(folder))
+    return Transformers("local", config, folder, Registered())
 
 
 def call(provider: Transformers, model: str = "", stream: bool = False, **params: Any) -> Call:
