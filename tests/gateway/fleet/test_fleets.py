@@ -61,3 +61,18 @@ async def test_adapters_are_looked_after_by_the_configuration_in_force_alone(
         here.serve()
         await here.fleets.aclose()
         assert all(keeper.done() for keeper in first)
+
+
+async def test_what_ends_on_a_replica_that_left_and_came_back_is_not_counted_twice(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, replicas=2, pace=Pace(step=0.001)) as here:
+        gone, stays = here.servers
+        here.fleet = here.over([gone])
+        before = await here.fleet.start(call("base", stream=True, tokens=500))
+        here.fleet = here.over([stays])
+        here.fleet = here.over([gone])
+        async with aclosing(await here.fleet.start(call("base", stream=True, tokens=500))):
+            await before.aclose()
+            told_of = here.fleet.kept.view.whole()[gone.url]
+            assert (told_of["requests"], told_of["unread"]) == ([(None, 1)], 0)

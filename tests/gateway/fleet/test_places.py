@@ -133,3 +133,26 @@ async def test_a_place_that_came_too_late_goes_to_the_next() -> None:
     place.over()
     full[1].over()
     assert house.replicas[0].in_flight == 0
+
+
+@pytest.mark.anyio
+async def test_a_promise_to_who_leaves_as_its_slot_comes_free_is_taken_back() -> None:
+    house = House()
+    full = [await house.places.taken(Wanted(name), house.replicas[:1]) for name in ("a@1", "b@1")]
+    waiting = asyncio.create_task(house.places.taken(Wanted("c@1"), house.replicas[:1]))
+    await asyncio.sleep(0)
+    house.clock.now += 3
+    house.places.move()
+    assert house.replicas[0].promise
+    waiting.cancel()
+    full[0].over()
+    await asyncio.wait([waiting])
+    assert house.replicas[0].promise is None
+
+
+def test_what_a_gateway_that_is_gone_had_loaded_is_not_waited_for() -> None:
+    house = House()
+    house.view.heard("other", ("entered", "gpu", "a", "a@1", 5))
+    assert house.replicas[0].loading
+    house.view.gone("other")
+    assert not house.replicas[0].loading
