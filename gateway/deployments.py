@@ -202,7 +202,7 @@ class Visit:
         """It does not answer."""
         deployment = self._deployment
         self.over()
-        if error.retry_after is not None:
+        if error.retry_after is not None and error.upstream_status is not None:  # it says so
             deployment.headroom.pause(error.retry_after, now)
         if not blames(error):
             # It works; that it refused this call says nothing against it.

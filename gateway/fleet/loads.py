@@ -1,5 +1,5 @@
-"""Adapters on their way into engines: each is loaded once, however many wait for it, and what was
-refused for good is not asked for again for a while."""
+"""Adapters on their way into engines: each is loaded once, however many wait for it, and what an
+engine did not take is not asked of it again for a while: a load stalls all that it works on."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from routing.placement.types import Replica
 
 REMEMBERED = 60.0  # seconds that an engine is not asked again for what it cannot serve
 NO_MEMORY = 15.0  # the same where it had no memory, which others may give back
+FAILED = 10.0  # the same where it failed otherwise, again and again
 
 _log = logging.getLogger(__name__)
 
@@ -141,13 +142,19 @@ class Loads:
         self._anew.discard((address, adapter))
 
     def _remember(self, key: Key, error: ProviderError) -> None:
-        seconds = REMEMBERED if isinstance(error, AdapterUnusable) else NO_MEMORY
-        if isinstance(error, AdapterUnusable | OutOfMemory):
-            now = self._view.now()
-            for old in [old for old, each in self._refused.items() if now >= each.until]:
-                del self._refused[old]
-            self._refused[key] = Refusal(error, now + seconds)
-            _log.warning("%s", error.message)
+        if isinstance(error, AdapterUnusable):
+            seconds = REMEMBERED
+        elif isinstance(error, OutOfMemory):
+            seconds = error.retry_after = NO_MEMORY
+        elif error.upstream_status is not None:
+            seconds = FAILED
+        else:  # nobody answered: that is no adapter's affair
+            return
+        now = self._view.now()
+        for old in [old for old, each in self._refused.items() if now >= each.until]:
+            del self._refused[old]
+        self._refused[key] = Refusal(error, now + seconds)
+        _log.warning("%s", error.message)
 
 
 def _looked_at(task: asyncio.Task[None]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from gateway.deployments import TOO_MANY
 from gateway.errors import ProviderError
 from gateway.fleet.view import View
 from routing.placement.choice import placed
@@ -153,6 +152,5 @@ class Places:
         return ProviderError(
             f"{self.view.provider} has no {what} free: {why}.",
             retryable=False,
-            upstream_status=TOO_MANY,
             retry_after=self._knobs.drain_after,
         )

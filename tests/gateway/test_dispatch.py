@@ -381,6 +381,14 @@ async def test_a_provider_without_headroom_is_left_alone_until_its_reset() -> No
     assert await world.asked() == "p0"
 
 
+async def test_what_finds_no_slot_here_keeps_nobody_from_asking_after_it() -> None:
+    full = ProviderError("no slot came free", retryable=False, retry_after=7)
+    world = World(Scripted(full, "answer"))
+    assert (await world.fails()).retry_after == 7
+    assert await world.asked() == "p0"
+    assert world.time.slept == []
+
+
 async def test_a_short_lack_of_headroom_is_waited_for_where_there_is_nothing_else() -> None:
     headers = [(b"x-ratelimit-remaining-requests", b"0"), (b"x-ratelimit-reset-requests", b"2s")]
     world = World(Scripted("a", headers=headers))

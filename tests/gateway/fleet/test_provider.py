@@ -228,7 +228,21 @@ async def test_without_memory_anywhere_it_is_refused_and_no_engine_is_pressed(
         for server in here.servers:
             server.faults.loads.append(Refusal())
         for _ in range(3):
-            with pytest.raises(OutOfMemory):
+            with pytest.raises(OutOfMemory) as failed:
+                await here.say("a@1")
+            assert failed.value.retry_after  # so that nobody tries again before that
+        assert here.loads() == ["a@1", "a@1"]
+        assert (await here.say("base"))[0]
+
+
+async def test_a_load_that_fails_is_not_asked_for_by_each_who_wants_it(tmp_path: Path) -> None:
+    """It stalls all that an engine works on."""
+    async with world(tmp_path, replicas=2) as here:
+        here.register.add("a@1")
+        for server in here.servers:
+            server.faults.loads.append(Refusal(500, "something odd"))
+        for _ in range(3):
+            with pytest.raises(ProviderError, match="something odd"):
                 await here.say("a@1")
         assert here.loads() == ["a@1", "a@1"]
         assert (await here.say("base"))[0]
@@ -346,6 +360,7 @@ async def test_a_line_that_is_too_long_is_refused_and_says_when_to_come_back(
                 await here.say("b@1")
         assert failed.value.retry_after
         assert not failed.value.retryable
+        assert failed.value.upstream_status is None  # no engine said so: none is left alone for it
 
 
 async def test_who_waits_too_long_is_refused(tmp_path: Path) -> None:
