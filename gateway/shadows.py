@@ -65,6 +65,8 @@ class Shadows:
         shadow = self.targets.shadow(begun.target)
         if shadow is None or begun.strategy or not self._drawn(trace):
             return
+        if not all(map(shadow.runs_in, ask.within)):  # it may be another provider's
+            return
 
         began = next(span.start for span in reversed(trace.spans) if span.name == "dispatch")
 

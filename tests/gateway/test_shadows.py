@@ -10,6 +10,7 @@ import pytest
 
 from gateway.adapters.comparing import compared
 from gateway.adapters.names import reference
+from gateway.adapters.store import Draft
 from gateway.ledger.queries import Queries
 from gateway.ledger.types import Shadowed
 from gateway.shadows import likeness
@@ -75,6 +76,29 @@ async def test_what_is_promoted_is_no_shadow_any_more(trial: Asked) -> None:
     shadowed(trial, "live")
     assert await trial.answer("support") == "support@2, 1"
     assert trial.engine.asked == ["support@2"]
+
+
+ABROAD = """
+[providers.abroad]
+kind = "vllm"
+base_url = "http://127.0.0.1:1/v1"
+region = "US"
+models = [{ name = "tiny" }]
+lora = { slots = 4 }
+[dispatch]
+retries = 0
+"""
+
+
+async def test_what_has_to_stay_in_a_region_is_put_to_no_shadow_elsewhere(tmp_path: Path) -> None:
+    async with asked(tmp_path, ABROAD + ALWAYS) as trial:
+        first = trial.add("support")
+        there = Draft("", "support", "abroad", first.source, first.facts)
+        trial.store.add(there)
+        shadowed(trial)
+        for region in ("EU", ""):
+            await trial.answer("support", trial.key("acme", region=region))
+        assert len(await seen(trial, 1)) == 1
 
 
 async def test_a_stream_is_followed_when_it_has_ended(trial: Asked) -> None:

@@ -26,6 +26,7 @@ mode = "off"
 [providers.vllm]
 kind = "vllm"
 base_url = "http://127.0.0.1:{port}/v1"
+region = "EU"
 models = [{{ name = "tiny", input_usd_per_million = 1, output_usd_per_million = 2 }}]
 lora = {{ slots = 4 }}
 [providers.other]
