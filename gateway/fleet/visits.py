@@ -19,6 +19,7 @@ class Visit:
 
     __slots__ = (
         "_ahead",
+        "_bringing",
         "_counts",
         "_era",
         "_health",
@@ -47,6 +48,7 @@ class Visit:
         self._counts = counts
         self._now = now
         self._since = self._sent = now()
+        self._bringing = True  # its adapter; the request itself is yet to be sent
         self._ahead = 0
         self._outcome = "cancelled"
         self._over = False
@@ -56,6 +58,7 @@ class Visit:
     def sent(self) -> None:
         """The adapter is there; from now on it is the engine's own time."""
         self._sent = self._now()
+        self._bringing = False
         self._ahead = self._place.replica.in_flight - 1
 
     def begun(self, events: Events, *, stream: bool) -> Events:
@@ -80,9 +83,10 @@ class Visit:
         return Watched(events, self)
 
     def failed(self, error: ProviderError) -> None:
-        """It does not answer."""
+        """It does not answer. That it refuses to load one adapter says nothing of the others."""
         busy = error.upstream_status == TOO_MANY and error.retry_after is not None
-        if busy or isinstance(error, OutOfMemory):
+        answered = error.upstream_status is not None
+        if busy or isinstance(error, OutOfMemory) or (self._bringing and answered):
             self._health.breaker.left(self._era)
         elif blames(error) and error.upstream_status != UNKNOWN:
             self._health.breaker.failed(self._era, self._now())

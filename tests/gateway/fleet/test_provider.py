@@ -248,6 +248,16 @@ async def test_a_load_that_fails_is_not_asked_for_by_each_who_wants_it(tmp_path:
         assert (await here.say("base"))[0]
 
 
+async def test_adapters_that_fail_to_load_close_no_replica_to_others(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        here.servers[0].faults.loads.append(Refusal(500, "something odd"))
+        for number in range(10):
+            here.register.add(f"a{number}@1")
+            with pytest.raises(ProviderError, match="something odd"):
+                await here.say(f"a{number}@1")
+        assert (await here.say("base"))[0]
+
+
 async def test_an_engine_that_was_started_anew_loads_once_more(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         here.register.add("a@1")
