@@ -43,6 +43,7 @@ class Settings(BaseModel):
     arrow_config: Any = None
     kasa_config: Any = None
     layer_replication: Any = None
+    megatron_config: Any = None
     trainable_token_indices: Any = None
 
     @property

@@ -20,6 +20,8 @@ _TABLED = {
     "arrow_config": "routing among adapters inside the model (Arrow) is not served",
     "kasa_config": "KaSA is not served",
     "layer_replication": "replicated layers (layer_replication) are not served",
+    # PEFT would import whatever module `megatron_core` names.
+    "megatron_config": "what Megatron's layers are parted by (megatron_config) is not served",
     "use_bdlora": "block-diagonal LoRA (BD-LoRA) is not served",
     "use_qalora": "QALoRA is not served",
     "trainable_token_indices": "trained tokens (trainable_token_indices) are not served",

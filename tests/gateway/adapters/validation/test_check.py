@@ -271,6 +271,11 @@ DAMAGED: dict[str, tuple[Damage, str, str]] = {
     "aLoRA": (configured(alora_invocation_tokens=[1]), "incompatible", "(aLoRA) is not served"),
     "layers twice": (configured(layer_replication=[[0, 2]]), "incompatible", "replicated layers"),
     "BD-LoRA": (configured(use_bdlora={"nblocks": 2}), "incompatible", "(BD-LoRA) is not served"),
+    "a library to be imported": (
+        configured(megatron_config={"x": 1}, megatron_core="antigravity"),
+        "incompatible",
+        "(megatron_config) is not served",
+    ),
     "QALoRA": (configured(use_qalora=True), "incompatible", "QALoRA is not served"),
     "trained tokens": (configured(trainable_token_indices=[1]), "incompatible", "trained tokens"),
     "PiSSA": (configured(init_lora_weights="pissa_niter_4"), "incompatible", "'pissa_niter_4' ch"),
