@@ -15,8 +15,9 @@ from gateway.fleet.engine import Engine
 from gateway.fleet.provider import Fleet
 from gateway.fleet.types import Served
 from routing.placement import mirror
+from routing.placement.choice import placed
 from routing.placement.pins import pins
-from routing.placement.types import Replica
+from routing.placement.types import Replica, Wanted
 
 EVERY = 5.0  # seconds between two looks
 PATIENCE = 2  # looks in vain before nothing more is sent to a replica
@@ -118,10 +119,17 @@ class Keeper:
         """Bring what is to stay and is not there, where a slot is idle. Raises ProviderError."""
         if served.name in replica.gpu or len(replica.under_way) >= replica.slots:
             return
+        loads, view = self._kept.loads, self._kept.view
+        if loads.refused(replica, served.name):
+            return
         if served.name not in replica.cpu:
-            self._kept.loads.pushed_out(replica, served.name)
-        if self._kept.loads.ready(replica, served):
+            loads.pushed_out(replica, served.name)
+        placement = placed(Wanted(served.name, served.priority), (replica,), view.now())
+        touch = placement.touch if placement else ()
+        for name in touch:
+            view.touched(replica, name)
+        in_memory = loads.ready(replica, served)
+        await self._fleet.made_ready(replica, served, touch)
+        if in_memory:
             await self._fleet.engines[replica.name].use(served.name)
-            self._kept.view.touched(replica, served.name)
-        elif not self._kept.loads.refused(replica, served.name):
-            await self._fleet.made_ready(replica, served)
+            view.touched(replica, served.name)

@@ -150,14 +150,13 @@ class View:
                 mirror.entered(replica, adapter, more, now)
                 part.add(adapter, 1)
                 part.unread += more
-            case "answering":
+            case "answering" if adapter in part.requests:
                 mirror.answering(replica, adapter, more)
                 part.unread = max(part.unread - more, 0)
-            case "left":
-                if adapter in part.requests:  # else its beginning was missed
-                    mirror.left(replica, adapter, more, now)
-                    part.add(adapter, -1)
-                    part.unread = max(part.unread - more, 0)
+            case "left" if adapter in part.requests:  # else its beginning was missed
+                mirror.left(replica, adapter, more, now)
+                part.add(adapter, -1)
+                part.unread = max(part.unread - more, 0)
             case "loaded" if adapter is not None:
                 mirror.loaded(replica, adapter, now)
             case "touched" if adapter is not None:

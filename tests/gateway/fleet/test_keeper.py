@@ -8,11 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from eval.bench.engine.core import Flags
 from eval.bench.engine.server import Engine as Server
 from eval.bench.engine.server import Refusal
 from gateway.errors import ProviderError
 from gateway.fleet.keeper import PATIENCE, Keeper
-from tests.gateway.fleet.world import world, write
+from tests.gateway.fleet.world import LORA, world, write
 from tests.gateway.providers.scripted import until
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +39,20 @@ async def test_a_pin_outlives_all_that_comes_after_it(tmp_path: Path) -> None:
             here.register.add(f"a{number}@1")
             await here.say(f"a{number}@1")
             assert "kept@1" in here.servers[0].gpu
+
+
+async def test_a_pin_that_comes_later_pushes_no_other_one_out(tmp_path: Path) -> None:
+    async with world(tmp_path, flags=Flags(max_loras=7, max_cpu_loras=9)) as here:
+        here.fleet = here.over(here.servers, LORA.model_copy(update={"slots": 7, "cpu_slots": 9}))
+        here.register.add("first@1", "critical")
+        await here.look()
+        for number in range(6):
+            here.register.add(f"a{number}@1")
+            await here.say(f"a{number}@1")
+        here.register.add("second@1", "critical")
+        await here.look()
+        assert {"first@1", "second@1"} < set(here.servers[0].gpu)
+        assert set(here.replica(here.servers[0]).gpu) == set(here.servers[0].gpu)
 
 
 async def test_what_an_engine_has_forgotten_is_forgotten_here(tmp_path: Path) -> None:
