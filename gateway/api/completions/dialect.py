@@ -56,22 +56,25 @@ class Telling:
         self._asked = asked
         self._trace_id = trace_id
         self._head = b"data: " + orjson.dumps(_head(model, trace_id))[:-1] + b","
-        self._lengths: dict[int, int] = {}  # characters of each choice so far
+        self._begun: set[int] = set()  # choices of which something was told
+        self._offsets: dict[int, int] = {}  # of each choice's next token, in characters
         self._finish: dict[int, str] = {}
 
     def delta(self, event: Event) -> bytes:
         """See gateway.api.door."""
         assert isinstance(event, Delta)  # nothing else is told to who does not ask for it
         place, text = event.choice, event.text
-        if place not in self._lengths and self._asked.echo:
+        if place not in self._begun and self._asked.echo:
             text = self._asked.prompt_of(place) + text
-        at = self._lengths.get(place, 0)
-        self._lengths[place] = at + len(text)
+        self._begun.add(place)
         if event.finish:
             self._finish[place] = event.finish
         if not (text or event.extra):
             return b""
-        choice = {"text": text, "index": place, **_extra(event.extra, at), "finish_reason": None}
+        extra = _extra(event.extra, self._offsets.get(place, 0))
+        if known := extra["logprobs"]:
+            self._offsets[place] = known["text_offset"][-1] + len(known["tokens"][-1])
+        choice = {"text": text, "index": place, **extra, "finish_reason": None}
         return self._line({"choices": [choice]})
 
     def progress(self, progress: Progress) -> bytes:
@@ -82,7 +85,7 @@ class Telling:
         """Each choice's end, then usage where it was asked for."""
         story = {"moorline": about(done, self._trace_id)}
         wanted = self._asked.asks[0].include_usage
-        places = sorted(self._lengths) or [0]
+        places = sorted(self._begun) or [0]
         for place in places:
             finish = self._finish.get(place, "stop")
             choice = {"text": "", "index": place, "logprobs": None, "finish_reason": finish}

@@ -91,6 +91,8 @@ class Telling:
         return self._about(block, name, delta=piece, logprobs=logprobs)
 
     def _closed(self, block: Block) -> bytes:
+        if block.kind == "text":
+            self._logprobs += self._blocks.taken_logprobs()
         item = item_whole(
             block, self._head.trace_id, self._known, self._logprobs, self._blocks.finish
         )
