@@ -21,6 +21,9 @@ def test_both_stores_are_measured_beside_numpy_and_the_encoder() -> None:
         "memory, semantic",
         "Redis, exact",
         "Redis, semantic",
+        "encoding, beside hits",
+        "memory, whole hit",
+        "Redis, whole hit",
     }
     assert size.found_nearest == size.have_near > 0
     assert "300 entries" in table(report)
