@@ -53,10 +53,14 @@ class Place:
 
 
 class Places:
-    """Those of all replicas of one provider, for as long as a configuration holds."""
+    """Those of all replicas of one provider, for as long as a configuration holds; who waits then
+    is served by them afterwards, too."""
 
-    def __init__(self, view: View, knobs: Knobs, *, most: int, longest: float) -> None:
+    def __init__(
+        self, view: View, replicas: Sequence[Replica], knobs: Knobs, *, most: int, longest: float
+    ) -> None:
         self.view = view
+        self._replicas = replicas
         self.priorities: dict[str, Priority] = {}  # of adapters that were asked for
         self._knobs = knobs
         self._most = most  # that may wait
@@ -90,7 +94,7 @@ class Places:
         """Whoever can go goes: something was given back."""
         if not self._line:
             return
-        replicas, now = self.view.replicas, self.view.now()
+        replicas, now = self._replicas, self.view.now()
         while admission := self._line.next(replicas, now):
             ticket = admission.ticket
             waiting = self._waiting.pop(ticket)
@@ -142,7 +146,7 @@ class Places:
             self._line.quit(ticket)
         adapter = ticket.wanted.adapter
         if adapter not in self.waiting:
-            for replica in self.view.replicas:
+            for replica in self._replicas:
                 if replica.promise is not None and replica.promise.adapter == adapter:
                     self.view.promised(replica, None)
         self.move()

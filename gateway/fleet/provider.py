@@ -56,6 +56,7 @@ class Fleet:
         lora = config.lora
         self.places = Places(
             kept.view,
+            self.replicas,
             Knobs(drain_after=lora.drain_after) if lora else Knobs(),
             most=lora.max_waiting if lora else 0,
             longest=lora.max_wait if lora else 0.0,

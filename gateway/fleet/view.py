@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,10 +61,6 @@ class View:
         self._others: defaultdict[str, defaultdict[str, Part]] = defaultdict(
             lambda: defaultdict(Part)
         )
-
-    @property
-    def replicas(self) -> Sequence[Replica]:
-        return tuple(self._replicas.values())
 
     def of(self, address: str, lora: LoraConfig | None) -> Replica:
         """A replica's mirror, made when it is first asked for."""

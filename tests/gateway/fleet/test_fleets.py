@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from eval.bench.engine.core import Pace
-from tests.gateway.fleet.world import call, told, world
+from tests.gateway.fleet.world import LORA, call, told, world
+from tests.gateway.providers.scripted import until
 
 pytestmark = pytest.mark.anyio
 
@@ -76,3 +78,19 @@ async def test_what_ends_on_a_replica_that_left_and_came_back_is_not_counted_twi
             await before.aclose()
             told_of = here.fleet.kept.view.whole()[gone.url]
             assert (told_of["requests"], told_of["unread"]) == ([(None, 1)], 0)
+
+
+async def test_who_waits_for_a_replica_that_leaves_is_served_by_it(tmp_path: Path) -> None:
+    async with world(tmp_path, replicas=2, pace=Pace(step=0.001)) as here:
+        gone, stays = here.servers
+        before = here.fleet = here.over([gone], LORA.model_copy(update={"slots": 1}))
+        here.register.add("a@1")
+        here.register.add("b@1")
+        async with aclosing(await before.start(call("a@1", stream=True, tokens=500))):
+            waiting = asyncio.create_task(here.say("b@1"))
+            await until(lambda: before.places.waiting)
+            here.fleet = here.over([stays])
+        text, made = await waiting
+        assert text
+        assert made.placed
+        assert made.placed["replica"] == gone.url

@@ -44,7 +44,7 @@ class House:
         self.clock = Clock()
         self.view = View("gpu", lambda doing: None, self.clock)
         self.replicas = [self.view.of(name, LORA) for name in ("a", "b")]
-        self.places = Places(self.view, Knobs(), most=8, longest=1e6)
+        self.places = Places(self.view, self.replicas, Knobs(), most=8, longest=1e6)
         self.asking: list[asyncio.Task[Place]] = []
         self.held: list[Place] = []
         self.crowded = False
