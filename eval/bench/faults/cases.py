@@ -170,7 +170,7 @@ def slowness() -> tuple[Case, ...]:
     """Late, or never done."""
     return (
         both("slow-answer", f"answers after {LATE:g} s", do.after(LATE), WHOLE),
-        streamed("slow-words", "50 ms between words", do.slowly(MOMENT), WHOLE),
+        streamed("slow-words", "20 ms between words", do.slowly(MOMENT * 0.4), WHOLE),
         streamed("head-only", "sends a head and no event", do.steps(Say(head(SSE)), HANG)),
         streamed("comments-only", "sends nothing but comments", do.comments),
         *(
