@@ -140,6 +140,7 @@ class Loads:
     def _there(self, address: str, adapter: str) -> None:
         self._named[address].add(adapter)
         self._anew.discard((address, adapter))
+        self._refused.pop((address, adapter), None)
 
     def _remember(self, key: Key, error: ProviderError) -> None:
         if isinstance(error, AdapterUnusable):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from eval.bench.engine.core import Pace
+from eval.bench.engine.server import Refusal
+from gateway.errors import OutOfMemory
 from gateway.fleet.memory import Board, MemoryExchange
 from tests.gateway.fleet.world import LORA, World, world
 
@@ -59,3 +61,17 @@ async def test_together_they_send_no_replica_more_adapters_than_it_has_slots(
         assert all(text for text, _ in answers)
         assert 0 < max(most.values()) <= LORA.slots
         assert all(gateway.idle for gateway in gateways)
+
+
+async def test_what_was_refused_here_is_served_once_another_one_has_had_it_loaded(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        first, second = together(here, 2)
+        here.register.add("a@1")
+        here.servers[0].faults.loads.append(Refusal(times=1))
+        with pytest.raises(OutOfMemory):
+            await first.say("a@1")
+        await second.say("a@1")
+        assert (await first.say("a@1"))[0]
+        assert here.loads() == ["a@1", "a@1"]
