@@ -179,7 +179,10 @@ class Counts:
         for number, attempt in enumerate(attempts):
             error = attempt["error"]
             outcome = "ok" if error is None else "cancelled" if error == "cancelled" else "error"
-            self._calls[attempt["model"], outcome] += 1
+            model = attempt["model"]
+            if model not in self._models:
+                model = self._bases.get(model.partition("/")[0], OTHER)
+            self._calls[model, outcome] += 1
             # Between two calls the gateway waits for the model to recover.
             ms = ns / 1e6 if number else attempt["ms"]
         return ms

@@ -75,7 +75,8 @@ def _connections(clients: Mapping[str, Client]) -> Iterator[Family]:
 
 
 def _models(deployments: Deployments) -> Iterator[Family]:
-    asked = deployments.asked()
+    # Adapters are as many as are registered, and some are a team's own: their fleet tells of them.
+    asked = [each for each in deployments.asked() if not each.target.adapts]
     yield Family(
         "moorline_breaker_state",
         "gauge",

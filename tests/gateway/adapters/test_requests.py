@@ -294,6 +294,18 @@ async def test_metrics_count_adapters_as_their_base(here: Asked) -> None:
     assert 'moorline_requests_total{model="vllm/tiny",door="chat",status="200"' in page
 
 
+async def test_metrics_that_everybody_may_read_name_no_teams_adapter(tmp_path: Path) -> None:
+    async with asked(tmp_path, "[metrics]\nopen = true\n") as here:
+        here.add("secret", "acme")
+        for model in ("secret", "tiny"):
+            await here.answer(model, here.key("acme"))
+        async with here.http() as http:
+            page = (await http.get("/metrics")).text
+    assert 'moorline_breaker_state{model="vllm/tiny"' in page
+    assert 'moorline_upstream_calls_total{model="vllm/tiny",outcome="ok"} 2' in page
+    assert "secret" not in page
+
+
 async def test_a_quota_is_the_adapters(here: Asked) -> None:
     from routing.types import Limits
 
