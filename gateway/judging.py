@@ -6,8 +6,9 @@ an answer is held back by no more than that. Everything but text passes through 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from context.citations import Citing
 from context.types import Prompt
@@ -16,6 +17,7 @@ from gateway.grounding import Standing, references
 from gateway.streams import Collected, Ending, Judged
 from gateway.tracing.trace import Span, Trace
 from gateway.types import Answer, CacheState, Done, Reference
+from gateway.withholding import OF_THE_PROMPT
 from guardrails.chain import Guard
 from guardrails.config import GuardrailsConfig
 from guardrails.faithfulness import Evidence, faithfulness
@@ -217,11 +219,21 @@ def _with_cited(sources: Sequence[Reference], cited: set[int]) -> tuple[Referenc
     return tuple(replace(source, cited=source.n in cited) for source in sources)
 
 
+def _untold(fields: Mapping[str, Any], whole: Collected) -> Mapping[str, Any]:
+    """An answer's top level without what tells the prompt."""
+    if whole.completion:
+        for name in OF_THE_PROMPT:
+            whole.completion.body.pop(name, None)
+    return {name: said for name, said in fields.items() if name not in OF_THE_PROMPT}
+
+
 def _joined(known: Done, guard: OutputGuard | None) -> Ending:
     """At the end, what the provider says joined with what was known before."""
 
     async def joined(whole: Collected, done: Done) -> Done:
         known.usage, known.fields, known.grounded = done.usage, done.fields, done.grounded
+        if known.grounding != "off":  # the prompt is not the client's alone
+            known.fields = _untold(known.fields, whole)
         known.spent, known.continued = done.spent, done.continued
         known.redacted = guard is not None and guard.redacted
         return known

@@ -12,6 +12,8 @@ from typing import Any
 NUMBERS = "token_ids"  # vLLM's; which of them stands for which word they do not say
 PROBABILITIES = "logprobs"
 TELLING = (PROBABILITIES, NUMBERS)
+OF_THE_PROMPT = ("prompt_logprobs", "prompt_token_ids")
+"""vLLM's, at the top of an answer: they tell all that the model was given."""
 
 
 class Withheld:

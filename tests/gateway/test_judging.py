@@ -8,9 +8,9 @@ from context.types import Prompt, Source
 from gateway.dispatch import Begun
 from gateway.grounding import Grounds
 from gateway.judging import Judge, Words
-from gateway.streams import Collected, collect, replay, told
+from gateway.streams import Collected, Told, collect, replay, told
 from gateway.tracing.trace import Trace
-from gateway.types import Answer, Delta, Done, Event, Grounding
+from gateway.types import Answer, Completion, Delta, Done, Event, Grounding
 from guardrails.config import GuardrailsConfig, OutputConfig
 from guardrails.output import OutputGuard
 from retrieval.filters import ALWAYS
@@ -128,6 +128,24 @@ async def test_fields_that_are_no_text_pass_untouched() -> None:
     assert events[0] == Delta(fields=call)
     assert isinstance(events[1], Delta)
     assert events[1].finish == "tool_calls"
+
+
+@pytest.mark.parametrize("mode", ["strict", "off"])
+async def test_a_prompt_that_is_not_the_clients_alone_is_not_told_back(mode: Grounding) -> None:
+    told_back = {"prompt_token_ids": [1], "prompt_logprobs": [None]}
+    message = {"role": "assistant", "content": "Gift cards are never refunded [2]."}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    body = {"choices": [choice], "system_fingerprint": "f", **told_back}
+    others = {key: value for key, value in body.items() if key != "choices"}
+    prompt = Prompt(({"role": "system", "content": "Obey."},), SOURCES, question="?")
+    grounds = None if mode == "off" else Grounds("docs", None, mode, None, ALWAYS)  # type: ignore[arg-type]
+    begun = Begun(Told([Completion(body), Done(fields=others)]), TARGET)
+    answer = Judge(GuardrailsConfig()).judged(begun, prompt, grounds, PLAN, "off", Trace())
+    whole = await collect(told(answer.events, answer.judge, answer.endings))
+    assert whole.done
+    kept = {"system_fingerprint": "f"} | (told_back if mode == "off" else {})
+    assert whole.done.fields == kept
+    assert {key: value for key, value in body.items() if key != "choices"} == kept
 
 
 async def test_each_choice_is_judged_by_itself() -> None:
