@@ -81,6 +81,7 @@ class Fleets:
             if kept := self._kept.get(doing[1]):
                 kept.view.heard(gateway, doing)
                 kept.loads.heard(doing)
+                kept.prefixes.heard(doing)
 
     def heard_whole(self, gateway: str, whole: Whole) -> None:
         """See Hearer."""

@@ -48,7 +48,7 @@ class Kept:
         self.view = View(provider, tell, now)
         self.counts = Counts()
         self.loads = Loads(self.view, self.counts)
-        self.prefixes = Prefixes()
+        self.prefixes = Prefixes(provider, tell)
         self._breaker = BreakerConfig()
         self._health: dict[str, Health] = {}
 

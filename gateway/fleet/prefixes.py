@@ -1,16 +1,19 @@
 """Which replica has read the beginning of a prompt before: vLLM keeps what it computed of prompts,
 an adapter's apart from another's, and reads on from there.
 
-By the text, in blocks, each told by a hash over itself and all before it. What the engine has
-dropped meanwhile is not known; a replica's oldest blocks are forgotten here at a bound.
+By the text, in blocks, each told by a hash over itself and all before it, which is the same for
+every gateway: what is new to one it tells the others. What the engine has dropped meanwhile is not
+known, nor what was told before a gateway joined; a replica's oldest blocks are forgotten here at a
+bound.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from hashlib import blake2b
 
 from context.types import Message, Prompt
+from gateway.fleet.sharing import Doing
 from gateway.sizes import CHARACTERS_PER_TOKEN
 
 BLOCK = 1024  # characters; a shorter prompt is read too quickly to matter
@@ -19,10 +22,12 @@ KEPT = 16_384  # blocks of a replica
 
 
 class Prefixes:
-    """What was sent to each replica of one provider by this gateway."""
+    """What was sent to each replica of one provider."""
 
-    def __init__(self) -> None:
-        self._seen: defaultdict[str, dict[int, None]] = defaultdict(dict)
+    def __init__(self, provider: str, tell: Callable[[Doing], None]) -> None:
+        self._provider = provider
+        self._tell = tell
+        self._seen: dict[str, dict[int, None]] = {}
 
     def cached(self, blocks: Sequence[int]) -> Mapping[str, int]:
         """Replica → tokens of this prompt that it has read."""
@@ -37,28 +42,43 @@ class Prefixes:
                 found[replica] = count * BLOCK // CHARACTERS_PER_TOKEN
         return found
 
-    def sent(self, replica: str, blocks: Sequence[int]) -> None:
-        """It reads this prompt."""
-        seen = self._seen[replica]
-        for block in blocks:
-            seen.pop(block, None)
-            seen[block] = None
-        while len(seen) > KEPT:
-            del seen[next(iter(seen))]
+    def sent(self, replica: str, adapter: str | None, blocks: Sequence[int]) -> None:
+        """It reads this prompt. Others are told what is new of it."""
+        if (seen := self._seen.get(replica)) is None:
+            return
+        new = [block for block in blocks if block not in seen]
+        _add(seen, blocks)
+        if new:
+            self._tell(("read", self._provider, replica, adapter, new))
+
+    def heard(self, doing: Doing) -> None:
+        """Another gateway did this. Of a replica that is none here nothing is kept."""
+        what, _, replica, _, blocks = doing
+        if what == "read" and (seen := self._seen.get(replica)) is not None:
+            _add(seen, [block for block in blocks[:LONGEST] if isinstance(block, int)])
 
     def keep(self, addresses: Collection[str]) -> None:
-        """The others are no replicas any more."""
-        for gone in self._seen.keys() - set(addresses):
-            del self._seen[gone]
+        """These are the replicas from now on."""
+        self._seen = {address: self._seen.get(address, {}) for address in addresses}
+
+
+def _add(seen: dict[int, None], blocks: Sequence[int]) -> None:
+    """They are the newest, and the oldest go."""
+    for block in blocks:
+        seen.pop(block, None)
+        seen[block] = None
+    while len(seen) > KEPT:
+        del seen[next(iter(seen))]
 
 
 def blocks_of(prompt: Prompt, adapter: str | None) -> tuple[int, ...]:
     """Whole blocks from the beginning of a prompt."""
     text = "".join(_beginning(prompt.messages))
-    chain, blocks = hash(adapter), []
+    chain, blocks = (adapter or "").encode(), []
     for start in range(0, min(len(text), LONGEST * BLOCK) - BLOCK + 1, BLOCK):
-        chain = hash((chain, text[start : start + BLOCK]))
-        blocks.append(chain)
+        block = text[start : start + BLOCK].encode("utf-8", "surrogatepass")
+        chain = blake2b(chain + b"\0" + block, digest_size=8).digest()
+        blocks.append(int.from_bytes(chain))
     return tuple(blocks)
 
 

@@ -76,7 +76,7 @@ class Fleet:
         failed: dict[str, ProviderError] = {}
         while True:
             place = await self._taken(wanted, served, failed)
-            self.kept.prefixes.sent(place.replica.name, blocks)
+            self.kept.prefixes.sent(place.replica.name, adapter, blocks)
             try:
                 return await self._visited(place, call, served)
             except ProviderError as error:

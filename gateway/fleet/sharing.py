@@ -12,7 +12,8 @@ from typing import Any, Protocol, TypeAlias
 
 Doing: TypeAlias = tuple[str, str, str, str | None, Any]
 """What was done (a function of routing/placement/mirror.py), of which provider, to which replica,
-with which adapter; and what else that function takes."""
+with which adapter; and what else that function takes. Or `read`, and blocks of a prompt (see
+gateway/fleet/prefixes.py)."""
 Whole: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Provider → replica → all that one gateway has under way there, and knows of its adapters."""
 

@@ -17,6 +17,7 @@ from gateway.fleet.memory import Board, MemoryExchange
 from gateway.fleet.redis import RedisExchange
 from gateway.fleet.sharing import Exchange
 from gateway.fleet.view import View
+from routing.config import BreakerConfig
 from routing.placement.types import Promise, Replica
 from tests.gateway.providers.scripted import until
 from tests.servers import free_port, redis_server
@@ -31,7 +32,10 @@ class Member:
 
     def __init__(self) -> None:
         self.fleets = Fleets()
-        self.view: View = self.fleets.of("gpu").view
+        kept = self.fleets.of("gpu")
+        kept.configure(["http://a/v1"], LORA, BreakerConfig())
+        self.prefixes = kept.prefixes
+        self.view: View = kept.view
         self.replica: Replica = self.view.of("http://a/v1", LORA)
         self.exchange: Exchange | None = None
 
@@ -123,6 +127,14 @@ async def test_what_an_engine_turned_out_not_to_have_is_nowhere(join: Join) -> N
     await until(lambda: "a@1" in other.replica.gpu)
     one.view.evicted(one.replica, "a@1")
     await until(lambda: "a@1" not in other.replica.cpu)
+
+
+async def test_what_a_replica_has_read_for_one_the_other_knows(join: Join) -> None:
+    one, other = await join(), await join()
+    blocks = [2**64 - 1, 2, 3]
+    one.prefixes.sent("http://a/v1", "a@1", blocks[:2])
+    await until(lambda: bool(other.prefixes.cached(blocks)))
+    assert other.prefixes.cached(blocks) == one.prefixes.cached(blocks)
 
 
 async def test_a_promise_holds_with_everybody(join: Join) -> None:

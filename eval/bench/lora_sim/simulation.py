@@ -268,7 +268,12 @@ class Placing:
             self._submit(name, Request(now, adapter, 1, 1), now, counted=False)
         self._submit(name, request, now, counted=True)
         if request.blocks:
-            self._prefixes.setdefault((name, request.adapter), set()).update(request.blocks)
+            self._remember(name, request)
+            self._pass_on(lambda other, _: other._remember(name, request), now)
+
+    def _remember(self, name: str, request: Request) -> None:
+        """A replica reads its prompt."""
+        self._prefixes.setdefault((name, request.adapter), set()).update(request.blocks)
 
     def _submit(self, name: str, request: Request, now: float, counted: bool) -> None:
         adapter, prompt = request.adapter, request.prompt
@@ -297,6 +302,9 @@ class Placing:
         """Here at once, elsewhere when the message is there: one after another, as they were
         sent, and not at all where an outage comes between."""
         happened(self._view[name], now)
+        self._pass_on(lambda other, at: other.hear(name, happened, at), now)
+
+    def _pass_on(self, heard: Callable[[Placing, float], None], now: float) -> None:
         if self._alone:
             return
         outage = self._world.outage
@@ -305,7 +313,7 @@ class Placing:
         if outage and now < outage.begins <= arrives:
             return
         for other in self.others:
-            self._stage.clock.at(arrives, partial(other.hear, name, happened))
+            self._stage.clock.at(arrives, partial(heard, other))
 
     def hear(self, name: str, happened: Happened, now: float) -> None:
         happened(self._view[name], now)

@@ -12,6 +12,7 @@ from eval.bench.engine.core import Pace
 from eval.bench.engine.server import Refusal
 from gateway.errors import OutOfMemory
 from gateway.fleet.memory import Board, MemoryExchange
+from gateway.fleet.view import TOLD_WITHIN
 from tests.gateway.fleet.world import LORA, World, world
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +33,21 @@ async def test_what_one_had_loaded_the_others_use_where_it_is(tmp_path: Path) ->
         for gateway in together(here) * 2:
             await gateway.say("a@1")
         assert here.loads() == ["a@1"]
+
+
+async def test_a_prompt_goes_on_where_another_gateway_had_its_beginning_read(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, replicas=4) as here:
+        beginnings = [f"{number} and what came before. " * 1000 for number in range(4)]
+        one, other, _ = together(here)
+        for beginning in beginnings:
+            _, first = await one.say("base", beginning)
+            _, then = await other.say("base", beginning + "And then?")
+            assert first.placed
+            assert then.placed
+            assert first.placed["replica"] == then.placed["replica"]
+            await asyncio.sleep(TOLD_WITHIN)  # no burst that the others are taken to have, too
 
 
 async def test_together_they_send_no_replica_more_adapters_than_it_has_slots(
