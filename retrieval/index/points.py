@@ -219,7 +219,7 @@ class _Order:
     changed: Sequence[str]
     """Live documents that are not written anew and whose points say something else as yet."""
     successors: frozenset[str]
-    """All labels."""
+    """The access of all that supersede anything."""
 
 
 async def _order(
@@ -253,7 +253,9 @@ async def _order(
     }
     concerned = (labels.keys() | said.keys()) - set(replaced)
     changed = [one for one in concerned if said.get(one, []) != labels.get(one, [])]
-    return _Order(labels, changed, frozenset(label for each in labels.values() for label in each))
+    # Those, too, that hide nothing now: when a document goes, who superseded each other until then
+    # may hide one another.
+    return _Order(labels, changed, frozenset(known[one].label() for one in superseding))
 
 
 async def _restage(store: Store, generation: int, order: _Order) -> None:

@@ -460,6 +460,21 @@ async def test_documents_that_supersede_each_other_are_all_found(index: Index) -
 
 
 @pytest.mark.anyio
+async def test_of_documents_that_superseded_each_other_one_hides_the_next_when_one_goes(
+    index: Index,
+) -> None:
+    circle = [
+        successor("a.md", "b.md"),
+        successor("b.md", "c.md"),
+        successor("c.md", "a.md"),
+    ]
+    await index.write(circle)
+    assert await found(index) == {"a.md", "b.md", "c.md"}
+    await index.write([], remove=["a.md"])
+    assert await found(index) == {"b.md"}
+
+
+@pytest.mark.anyio
 async def test_a_successor_hides_only_from_those_who_may_see_it(index: Index) -> None:
     await index.write([embedded("old.md", "fees"), embedded("older.md", "fees")])
     await index.write(
