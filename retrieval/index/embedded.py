@@ -22,7 +22,7 @@ import qdrant_edge as edge
 
 from retrieval.filters import ALWAYS, NEVER, Condition, Every, condition, simplified
 from retrieval.index import points, shard
-from retrieval.index.finishing import Finishing
+from retrieval.index.finishing import Finishing, to_the_end
 from retrieval.index.points import Manifest
 from retrieval.index.rebuilding import rebuild, synced
 from retrieval.index.reembedding import reembedded
@@ -249,13 +249,15 @@ class EmbeddedIndex:
             return await view.shard.token_vectors(places)
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
-        await self._finishing.run(self._write({one.source: one for one in documents}, remove))
+        if self.rebuilding and self._begun and self._fresh > 2 * self._policy.fresh:
+            await asyncio.wait({self.rebuilding})  # what is not rebuilt lies in memory
+        await to_the_end(self._write({one.source: one for one in documents}, remove))
 
     async def average_length(self) -> float | None:
         return self._kept.average_length
 
     async def fix_average_length(self, terms: float) -> None:
-        await self._finishing.run(self._fix_average_length(terms))
+        await to_the_end(self._fix_average_length(terms))
 
     async def recover(self) -> None:
         """Undo what an interrupted write has left, and finish what it had published."""
@@ -315,8 +317,6 @@ class EmbeddedIndex:
                 await self._publish(replace(self._kept, average_length=terms))
 
     async def _write(self, documents: Mapping[str, Embedded], remove: Sequence[str]) -> None:
-        if self.rebuilding and self._begun and self._fresh > 2 * self._policy.fresh:
-            await asyncio.wait({self.rebuilding})  # what is not rebuilt lies in memory
         async with self._writing:
             self._check_open()
             if not self._whole:

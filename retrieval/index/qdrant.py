@@ -21,7 +21,7 @@ from qdrant_client.http.exceptions import ApiException
 
 from retrieval.filters import NEVER, Every, condition, simplified
 from retrieval.index import points
-from retrieval.index.finishing import Finishing
+from retrieval.index.finishing import to_the_end
 from retrieval.index.points import Manifest
 from retrieval.index.reembedding import reembedded
 from retrieval.index.server import Collection, Placed, named
@@ -179,7 +179,6 @@ class QdrantIndex:
         self._name, self.store, self._manifest = name, store, manifest
         self._seen = time.monotonic()
         self._writing = asyncio.Lock()
-        self._finishing = Finishing()
         self._refreshing: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -252,7 +251,7 @@ class QdrantIndex:
             return await self.store.token_vectors(places)
 
     async def write(self, documents: Sequence[Embedded], remove: Sequence[str] = ()) -> None:
-        await self._finishing.run(self._write({one.source: one for one in documents}, remove))
+        await to_the_end(self._write({one.source: one for one in documents}, remove))
 
     async def average_length(self) -> float | None:
         with self._named():
@@ -260,7 +259,7 @@ class QdrantIndex:
         return self._manifest.average_length
 
     async def fix_average_length(self, terms: float) -> None:
-        await self._finishing.run(self._fix_average_length(terms))
+        await to_the_end(self._fix_average_length(terms))
 
     async def aclose(self) -> None:
         self._closed = True

@@ -573,5 +573,7 @@ async def test_a_write_is_finished_when_its_caller_goes_away(index: Index) -> No
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
+    # At once: who begins anew goes by what is there.
+    assert set(await index.documents()) == {"a.md"}
     await index.write([embedded("b.md", "valve")])
     assert set(await index.documents()) == {"a.md", "b.md"}

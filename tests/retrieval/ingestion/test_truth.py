@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -183,10 +182,6 @@ STEPS = st.one_of(
 )
 
 
-# Two of twenty runs failed on a machine with more to do than cores, with a document that is back
-# after it was removed, and did not when the same steps were run again. Why is not known yet; a life
-# that is killed shares its process with the next one, and is not waited for.
-@pytest.mark.flaky(reruns=2)
 @settings(max_examples=25, deadline=None)
 @given(st.lists(STEPS, min_size=3, max_size=12))
 def test_nothing_is_served_that_is_no_longer_true(steps: list[tuple[Any, ...]]) -> None:
