@@ -98,9 +98,11 @@ class Shadows:
         tab = Tab(self.books, trace, ask, caller, drawn=drawn)
 
         async def compared(whole: Collected, done: Done) -> Done:
-            done.faithfulness = supported(whole.text, prompt)
-            seen["figures"] = [live.figures, _figures(trace, 0, done)]
-            seen["likeness"] = likeness(live.text, whole.text)
+            took = _figures(trace, 0, done)
+            # Beside the loop: long texts take a while, and nobody waits for these figures.
+            done.faithfulness = await asyncio.to_thread(supported, whole.text, prompt)
+            seen["figures"] = [live.figures, took | {"faithfulness": done.faithfulness}]
+            seen["likeness"] = await asyncio.to_thread(likeness, live.text, whole.text)
             return done
 
         try:

@@ -6,8 +6,6 @@ change counter moves. Looking a key up is the same work whether it exists or not
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,11 +15,8 @@ from gateway.accounts.store import KeyStore, fingerprint
 from gateway.accounts.types import Key
 from gateway.errors import Unauthorized
 from gateway.ledger.database import Database
+from gateway.ledger.watching import Watching
 from gateway.types import LOCAL, Caller
-
-REFRESH = 0.5  # seconds between looks at the change counter
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +53,7 @@ class Accounts:
         """An Authorization header that names the local administrator: that of a command on this
         machine which can read the running gateway's token (gateway/control.py)."""
         self._local = _limited(Caller(key=LOCAL, name=LOCAL, admin=True), self._defaults)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_fresh, name="accounts", daemon=True)
+        self._watching = Watching("keys", self.refresh)
         self.refresh()
 
     def identify(self, authorization: str | None) -> Caller:
@@ -107,25 +101,11 @@ class Accounts:
             self._known = _Known(version, entries, by_id)
 
     def start(self) -> None:
-        self._thread.start()
+        self._watching.start()
 
     def close(self) -> None:
         """Stop refreshing. Blocks for as long as one look takes."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _keep_fresh(self) -> None:
-        failing = False
-        while not self._stop.wait(REFRESH):
-            try:
-                self.refresh()
-                failing = False
-            except Exception:
-                # Whatever it is, a thread that ended would never see a key revoked again.
-                if not failing:
-                    _log.exception("Keys cannot be read; the known ones stay as they are")
-                failing = True
+        self._watching.close()
 
     def _entry(self, key: Key) -> _Entry:
         caller = Caller(

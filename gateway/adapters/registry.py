@@ -7,17 +7,13 @@ moves. A name that is another team's is looked up in the same places as one that
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.adapters.store import AdapterStore, Held
 from gateway.adapters.types import EVERYBODY, LIVE, Adapter
-
-REFRESH = 0.5  # seconds between looks at the change counter
-
-_log = logging.getLogger(__name__)
+from gateway.ledger.watching import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +47,7 @@ class Registry:
         self.store = store
         self._known = _Known()
         self._refreshing = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_fresh, name="adapters", daemon=True)
+        self._watching = Watching("adapters", self.refresh)
         self.refresh()
 
     @property
@@ -107,25 +102,11 @@ class Registry:
                 self._known = _known(version, self.store.all(), self.store.removed())
 
     def start(self) -> None:
-        self._thread.start()
+        self._watching.start()
 
     def close(self) -> None:
         """Stop refreshing. Blocks for as long as one look takes."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _keep_fresh(self) -> None:
-        failing = False
-        while not self._stop.wait(REFRESH):
-            try:
-                self.refresh()
-                failing = False
-            except Exception:
-                # Whatever it is, a thread that ended would never see an adapter removed.
-                if not failing:
-                    _log.exception("Adapters cannot be read; the known ones stay as they are")
-                failing = True
+        self._watching.close()
 
 
 def _known(version: int, every: Iterable[Held], removed: Collection[tuple[str, str]]) -> _Known:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from gateway.accounts.config import LimitsConfig
-from gateway.accounts.keys import REFRESH, Accounts
+from gateway.accounts.keys import Accounts
 from gateway.accounts.types import NewKey
 from gateway.errors import Unauthorized
 from gateway.ledger.config import SqliteLedger
 from gateway.ledger.database import Database, open_database
+from gateway.ledger.watching import REFRESH
 from gateway.types import Caller
 
 
